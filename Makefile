@@ -1,0 +1,42 @@
+# Everything goes through .venv, which `make setup` makes from the constraints when it is missing
+# or out of date.
+PYTHON ?= python3.11
+BIN := .venv/bin
+STAMP := .venv/.installed
+# Tests run in two processes with one torch thread each: on two cores that is the fastest.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+.PHONY: setup test test-all check lint demo bench clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $$(command -v $(PYTHON) || command -v python3) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)
+
+test: setup  ## the fast tier, below 4 minutes on two cores
+	$(PYTEST) -m 'not slow'
+
+test-all: setup  ## all tests, below 20 minutes
+	$(PYTEST)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: lint test  ## ruff, mypy, import rules, the fast tests
+
+demo: setup  ## three minutes of training on drawn faces, and a picture of what came out
+	$(BIN)/python -m ganfeat.data.synthfaces --grid outputs/demo-data.png
+	$(BIN)/python train.py experiment=stylegan2_synthfaces_demo
+	@echo "Pictures: outputs/stylegan2_synthfaces_demo/*/samples, the data: outputs/demo-data.png"
+
+bench: setup  ## speed of the networks as a fraction of this machine's peak; writes bench.json
+	$(BIN)/python -m ganfeat.training.bench
+
+clean:  ## what can be made again; outputs/ stays
+	rm -rf .venv dist bench.json .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

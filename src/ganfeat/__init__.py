@@ -1,0 +1,1 @@
+"""GANFeat: the ways to get features out of a GAN, compared fairly."""

@@ -1,0 +1,6 @@
+"""StyleGAN2: generator, discriminator, latent spaces, weights in and out."""
+
+from ganfeat.backbone.discriminator import Discriminator
+from ganfeat.backbone.generator import Generator
+
+__all__ = ["Discriminator", "Generator"]

@@ -1,0 +1,221 @@
+"""Networks out to safetensors files, and in from those, from checkpoints and official pickles.
+
+A file of ours holds up to three networks under the prefixes ``g.``, ``d.`` and ``g_ema.``. Its
+metadata have one key, ``ganfeat``: a JSON object with the format's version, each network's class
+and config, where the weights came from, and under which licence.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar, overload
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from ganfeat.backbone.discriminator import Discriminator
+from ganfeat.backbone.generator import Generator
+from ganfeat.errors import UserError
+from ganfeat.files import atomic_write
+
+T = TypeVar("T")
+Network = Generator | Discriminator
+AnyPath = str | os.PathLike[str]
+
+FORMAT = 1
+LAST_CHECKPOINT = Path("checkpoints", "last.ckpt")  # inside a run folder
+_CHECKPOINT_PREFIX = {"g": "generator.", "d": "discriminator.", "g_ema": "ema."}
+_CLASSES = {"Generator": Generator, "Discriminator": Discriminator}
+
+
+class Packed(NamedTuple):
+    """A network as plain data: the name of its class, its arguments and its state dict."""
+
+    kind: str
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+
+@overload
+def load(path: AnyPath, network: Literal["g", "g_ema"] = "g_ema") -> Generator: ...
+@overload
+def load(path: AnyPath, network: Literal["d"]) -> Discriminator: ...
+@overload
+def load(path: AnyPath, network: str) -> Network: ...
+def load(path: AnyPath, network: str = "g_ema") -> Network:
+    """One network of a file, in fp32 on the CPU and in evaluation mode.
+
+    Args:
+        path: a safetensors file of ours, an official StyleGAN2-ADA pickle, a checkpoint, or a run
+            folder (its last checkpoint).
+        network: ``g_ema`` (the average that makes the best images), ``g`` or ``d``.
+
+    Raises:
+        UserError: no such file, another or a damaged one, or one without that network.
+    """
+    file = _find(path)
+    with open(file, "rb") as opened:
+        start = opened.read(9)
+    if start[:1] == b"\x80" and start[8:] != b"{":  # with it, a safetensors header of that size
+        from ganfeat.backbone import convert  # which imports this module, to write
+
+        return convert.read_official(file, network)
+    read = _read_checkpoint if start[:2] == b"PK" else _read_safetensors
+    return build(read(file, network), f"{network} of {file}")
+
+
+def save_networks(
+    path: AnyPath, networks: Mapping[str, Network], header: Mapping[str, Any]
+) -> None:
+    """Write networks (by name: g, d, g_ema) to a safetensors file, whole or not at all.
+
+    ``header`` is plain data about them (source, licence); class and config are added here.
+    """
+    tensors: dict[str, Tensor] = {}
+    described: dict[str, Any] = {}
+    for name, network in networks.items():
+        described[name] = {"class": type(network).__name__, "config": network.config}
+        for key, value in network.state_dict().items():
+            tensors[f"{name}.{key}"] = value.detach().cpu().contiguous()
+    text = json.dumps({**header, "format": FORMAT, "networks": described})
+    with atomic_write(path) as file:
+        file.write(to_bytes(tensors, {"ganfeat": text}))
+
+
+def read_header(path: AnyPath) -> dict[str, Any]:
+    """What a safetensors file of ours says about its networks."""
+    with _open(Path(path)) as (_, header):
+        return header
+
+
+def state_hash(module: nn.Module) -> str:
+    """SHA-256 of the state dict: names, types, shapes and bytes, sorted by name.
+
+    The same on every device and in every memory layout. Noise images and ``w_avg`` count; the
+    config does not.
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
+        flat = value.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def build(packed: Packed, where: str) -> Network:
+    """The network of ``packed``, in fp32 and evaluation mode; every name and shape must fit.
+
+    Raises:
+        UserError: what does not fit, by name; ``where`` says in which file.
+    """
+    with torch.random.fork_rng(devices=[]):  # the random start is overwritten: it costs no draw
+        with torch.device("meta"):  # nor memory, before the shapes are known to fit
+            expected = _blank(packed, where).state_dict()
+        _check_state(packed.tensors, expected, where)
+        network = _blank(packed, where)
+    network.load_state_dict(packed.tensors)
+    return network.eval()
+
+
+def pick(networks: Mapping[str, T], network: str, path: Path) -> T:
+    """The entry called ``network``, or a `UserError` that lists what there is."""
+    if network not in networks:
+        held = ", ".join(networks) or "none"
+        raise UserError(f"{path} holds no network {network!r}; it holds: {held}")
+    return networks[network]
+
+
+def _find(path: AnyPath) -> Path:
+    """The file behind what `load` was given: the one place that knows folders and names."""
+    file = Path(path)
+    if file.is_dir():
+        file = file / LAST_CHECKPOINT
+    if not file.is_file():
+        raise UserError(f"{file} does not exist: there are no weights to load")
+    return file
+
+
+def _blank(packed: Packed, where: str) -> Network:
+    """The network with random weights."""
+    if packed.kind not in _CLASSES:
+        raise UserError(f"{where} is a {packed.kind!r}: known are {', '.join(_CLASSES)}")
+    try:
+        if packed.config.get("mapping_layers", 0) > len(packed.tensors):
+            raise ValueError("more mapping_layers than tensors")
+        network: Network = _CLASSES[packed.kind](**{**packed.config, "num_bf16_res": 0})
+        return network
+    except (UserError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{where} has a config that cannot be built: {reason}") from error
+
+
+def _check_state(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], where: str) -> None:
+    """Refuse, by name, whatever is missing, unknown, of another shape or not fp32."""
+    for what, names in (
+        ("holds the unknown", found.keys() - expected.keys()),
+        ("lacks", expected.keys() - found.keys()),
+    ):
+        if names:
+            shown = ", ".join(sorted(names)[:3]) + (", ..." if len(names) > 3 else "")
+            raise UserError(f"{where} {what} {shown}")
+    for name, value in found.items():
+        if value.shape != expected[name].shape or value.dtype != torch.float32:
+            raise UserError(
+                f"{where}: {name} is {value.dtype} {list(value.shape)}, "
+                f"expected torch.float32 {list(expected[name].shape)}"
+            )
+
+
+def _read_safetensors(path: Path, network: str) -> Packed:
+    """One network of a file that `save_networks` wrote."""
+    with _open(path) as (file, header):
+        entry = pick(header["networks"], network, path)
+        keys = [key for key in file.keys() if key.startswith(f"{network}.")]  # noqa: SIM118
+        tensors = {key.partition(".")[2]: file.get_tensor(key) for key in keys}
+    return _packed(entry, tensors, path)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """A safetensors file of ours and its header."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get("ganfeat", "null"))
+            match header:
+                case {"format": int(version), "networks": dict()} if version <= FORMAT:
+                    yield file, header
+                case {"format": int(version)}:
+                    raise UserError(f"{path} has format {version}: a newer ganfeat wrote it")
+                case _:
+                    raise UserError(f"{path} is not a file of ganfeat: no header in its metadata")
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise UserError(
+            f"{path} is cut off or of another kind ({error}): expected a safetensors file of "
+            "ganfeat, a checkpoint or a StyleGAN2-ADA pickle"
+        ) from error
+
+
+def _read_checkpoint(path: Path, network: str) -> Packed:
+    """One network of a Lightning checkpoint, which describes them under the key ``ganfeat``."""
+    try:
+        data = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        networks, state = dict(data["ganfeat"]["networks"]), dict(data["state_dict"])
+    except Exception as error:  # a damaged file can raise anything
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} is damaged, or no checkpoint of ganfeat ({reason})") from error
+    entry, prefix = pick(networks, network, path), _CHECKPOINT_PREFIX[network]
+    tensors = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+    return _packed(entry, tensors, path)
+
+
+def _packed(entry: Any, tensors: dict[str, Tensor], path: Path) -> Packed:
+    """A network as a header describes it."""
+    match entry:
+        case {"class": str(kind), "config": dict(config)}:
+            return Packed(kind, config, tensors)
+    raise UserError(f"{path} describes a network without class and config: its header is damaged")

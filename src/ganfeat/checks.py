@@ -1,0 +1,79 @@
+"""What a config must be, told to whoever typed it: plain dicts in, `UserError` out."""
+
+from collections.abc import Collection
+from typing import Any
+
+from ganfeat.build import nearest, suggest, typed
+from ganfeat.errors import UserError
+
+TYPES: dict[str, Any] = {
+    "seed": int,
+    "total_kimg": float,
+    "batch_size": int,
+    "threads": int | None,
+    "force": bool,
+    "trainer.devices": int,
+    "trainer.accumulate": int,
+    "trainer.tick_kimg": float,
+    "trainer.sample_kimg": float,
+    "trainer.checkpoint_kimg": float,
+}
+"""Of the settings that are no keywords of a class, those whose type is to be checked."""
+
+
+def keys(config: dict[str, Any], key: str = "") -> dict[str, Any]:
+    """Every value in ``config``, whole nodes too, under its dotted key."""
+    found = {}
+    for name, value in config.items():
+        path = f"{key}.{name}".lstrip(".")
+        found[path] = value
+        if isinstance(value, dict):
+            found |= keys(value, path)
+    return found
+
+
+def right_key(key: str, known: Collection[str]) -> str:
+    """What was probably meant by ``key``: its name at the right place, or a name like it."""
+    parent, _, name = key.rpartition(".")
+    siblings = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == parent]
+    if elsewhere := [k for k in known if k.rpartition(".")[2] == name]:
+        return f"did you mean {min(elsewhere)}?"
+    if near := nearest(name, siblings):
+        return f"did you mean {parent}.{near}?".replace(" .", " ")
+    if siblings:
+        names = sorted(name for name in siblings if name != "_target_")
+        return f"{parent or 'the config'} has {', '.join(names)}"
+    return suggest(key, known)
+
+
+def check_preset(config: dict[str, Any], base: dict[str, Any], key: str = "") -> None:
+    """Refuses keys that only the preset has; those of a class are held against its signature."""
+    for name, value in config.items():
+        path = f"{key}.{name}".lstrip(".")
+        if name not in base:
+            raise UserError(f"the preset sets {path}, which does not exist; {suggest(name, base)}")
+        if isinstance(value, dict) and isinstance(base[name], dict) and "_target_" not in value:
+            check_preset(value, base[name], path)
+
+
+def check_types(config: dict[str, Any]) -> None:
+    """Holds the settings that no signature knows against `TYPES`, in place."""
+    for key, kind in TYPES.items():
+        parent, _, name = key.rpartition(".")
+        node = config.get(parent) if parent else config
+        if isinstance(node, dict) and name in node:
+            node[name] = typed(node[name], kind, key)
+
+
+def check_missing(config: dict[str, Any], experiment: str | None) -> None:
+    """Says what a config still needs, and how to come by it."""
+    for key, value in keys(config).items():
+        if value == "???":
+            needs = f"{experiment or 'this'} needs {key}"
+            if key != "data.path":
+                raise UserError(f"{needs}: add {key}=VALUE")
+            resolution = config["data"].get("resolution") or 256
+            raise UserError(
+                f"{needs}, a folder or zip of images: make one with `python -m ganfeat.data.prepare"
+                f" SRC DST.zip --resolution {resolution}` and add data.path=DST.zip"
+            )

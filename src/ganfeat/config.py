@@ -1,0 +1,219 @@
+"""From a command line to one plain dict: the only module that knows Hydra.
+
+Hydra composes the YAML files of ``conf/`` and runs sweeps. Around that stand three things of ours:
+keys that only a signature knows can be overridden like any other (``method.r1_gamma=3``), every
+mistake is one line that names the nearest right word, and what a task gets is plain data with
+every value in it.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import hydra
+import yaml
+from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, Override
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from ganfeat.build import fill, suggest
+from ganfeat.checks import check_missing, check_preset, check_types, keys, right_key
+from ganfeat.errors import Interrupted, UserError
+
+Task = Callable[[dict[str, Any], list[str]], object]
+
+
+def config_dir() -> Path:
+    """The folder of the YAML files: inside the installed package, else beside ``src``."""
+    package = Path(__file__).resolve().parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parents[1] / "conf"
+
+
+def compose(overrides: list[str], config_name: str = "train") -> dict[str, Any]:
+    """The resolved config with every value in it, and ``experiment``: the preset's name.
+
+    Args:
+        overrides: what would stand on the command line (``experiment=x``, ``method.lr=0.002``).
+        config_name: which root config.
+
+    Raises:
+        UserError: an unknown preset, key or option, a value that is missing or does not fit.
+    """
+    return _plain(*_compose(check(overrides, config_name), config_name))
+
+
+def entry_point(config_name: str, task: Task) -> None:
+    """Checks the command line and runs ``task(config, overrides)``, for each job where it sweeps.
+
+    A `UserError` is printed as one line and ends the process with 1, `Interrupted` with its own
+    code; ``GANFEAT_DEBUG=1`` shows the traceback instead. A sweep goes on after a job that failed
+    and ends with 1.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises, and leaves the printing to us
+    try:
+        with _reported():
+            sys.argv[1:] = _arguments(sys.argv[1:], config_name)
+            main = hydra.main(str(config_dir()), config_name, version_base="1.3")
+            with _one_line():
+                main(lambda composed: _job(composed, task))()
+    except _JobFailed:
+        sys.exit(1)
+
+
+def _arguments(argv: list[str], config_name: str) -> list[str]:
+    """The command line as Hydra will take it: checked settings first, then Hydra's own flags."""
+    flags, rest = get_args_parser().parse_known_args(argv)
+    if options := [arg for arg in rest if arg.startswith("-")]:
+        raise UserError(f"there is no option {options[0]}; settings are written key=value")
+    settings = flags.overrides + rest
+    others = [arg for arg in argv if arg not in settings]
+    if not (flags.shell_completion or flags.config_dir or flags.config_path):  # not of our conf/
+        settings = check(settings, flags.config_name or config_name, sweep=flags.multirun)
+    return [*settings, *others]
+
+
+def _job(composed: DictConfig, task: Task) -> object:
+    """One run, in Hydra's hands."""
+    settings = HydraConfig.get()
+    overrides = _verbatim(settings.overrides.task)
+    sys.argv[1:] = overrides  # Lightning starts the other ranks of this run with these
+    with _reported(sweep=settings.mode == RunMode.MULTIRUN):
+        config = _plain(composed, settings.runtime.choices)
+        return task(config, [text.removeprefix("++") for text in overrides])
+
+
+def _verbatim(overrides: Any) -> list[str]:
+    """As typed: Hydra keeps them in a config, where looking at ``${...}`` would resolve it."""
+    texts = OmegaConf.to_container(overrides, resolve=False)
+    assert isinstance(texts, list)
+    return [str(text) for text in texts]
+
+
+class _JobFailed(Exception):
+    """A job of a sweep failed and said why. Hydra keeps this until the other jobs are done."""
+
+
+@contextmanager
+def _reported(sweep: bool = False) -> Iterator[None]:
+    """Prints a `UserError` as one line and ends the process, or only this job of a sweep."""
+    try:
+        yield
+    except UserError as error:
+        if os.environ.get("GANFEAT_DEBUG") == "1":
+            raise
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        if sweep and not isinstance(error, Interrupted):
+            raise _JobFailed(str(error)) from None
+        sys.exit(error.exit_code if isinstance(error, Interrupted) else 1)
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """What Hydra and OmegaConf complain of, as a `UserError`."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        raise UserError(" ".join(str(error).replace("++", "").split())) from error
+
+
+def check(overrides: list[str], config_name: str = "train", sweep: bool = False) -> list[str]:
+    """The overrides in the form that Hydra takes, or a `UserError` on the first wrong one.
+
+    Struct mode refuses a key that stands in no YAML, although a signature may have it. So those
+    that the filled config has are forced (``++``), and no others get through. What begins with
+    ``+``, ``~`` or ``hydra`` is left to Hydra.
+    """
+    groups = _groups()
+    parsed = [_parse(text) for text in overrides]
+    if ranges := [o.input_line for o in parsed if o.is_sweep_override() and not sweep]:
+        raise UserError(f"{ranges[0]} is a sweep: add -m to run each, or write [...] for a list")
+    choices = [_choice(o, groups[o.key_or_group]) for o in parsed if o.key_or_group in groups]
+    config, chosen = _compose(choices, config_name)
+    if chosen.get("experiment"):
+        without = [f"{k}={v}" for k, v in chosen.items() if k in groups and k != "experiment"]
+        check_preset(_container(config), _container(_compose(without, config_name)[0]))
+    known = keys(fill(_container(config))) | groups
+    return [_forced(o, known, is_group=o.key_or_group in groups) for o in parsed]
+
+
+def _parse(text: str) -> Override:
+    try:
+        return OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        raise UserError(f"cannot read {text!r}: settings are written key=value") from error
+
+
+def _choice(override: Override, options: list[str]) -> str:
+    """The choice in a group, of a sweep the first one; `UserError` if an option does not exist."""
+    value = override.value()
+    if isinstance(value, Glob):
+        names: list[Any] = value.filter(options)
+    elif override.is_sweep_override():
+        names = list(override.sweep_iterator())
+    else:
+        names = value if isinstance(value, list) else [value]
+    for name in names:
+        if str(name) not in options:
+            group = override.key_or_group
+            raise UserError(f"there is no {group} {name}; {suggest(str(name), options)}")
+    sweep = override.is_sweep_override() and names
+    return f"{override.get_key_element()}={names[0]}" if sweep else str(override.input_line)
+
+
+def _forced(override: Override, known: Collection[str], is_group: bool) -> str:
+    """The override of a key that exists, in the form that struct mode lets through."""
+    key, text = override.key_or_group, str(override.input_line)
+    if is_group or text.startswith(("+", "~", "hydra.", "hydra/")):
+        return text
+    if key not in known:
+        raise UserError(f"there is no key {key}; {right_key(key, known)}")
+    return f"++{text}"
+
+
+def _groups() -> dict[str, list[str]]:
+    """The groups of ``conf/`` and their options."""
+    folders = [path for path in config_dir().iterdir() if path.is_dir()]
+    return {path.name: sorted(file.stem for file in path.glob("*.yaml")) for path in folders}
+
+
+def _compose(overrides: list[str], config_name: str) -> tuple[DictConfig, dict[str, Any]]:
+    """What Hydra composes, and the option chosen in each group. Works inside a running job too."""
+    outer = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with _one_line(), hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
+            composed = hydra.compose(config_name, overrides, return_hydra_config=True)
+    finally:
+        GlobalHydra.instance().hydra = outer
+    choices = dict(composed.hydra.runtime.choices)
+    with open_dict(composed):
+        del composed["hydra"]
+    return composed, choices
+
+
+def _plain(composed: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:
+    """The composed config as resolved, filled, complete plain data."""
+    experiment = choices.get("experiment")
+    if "experiment" in choices and experiment is None:
+        raise UserError(f"which experiment? choose one of: {', '.join(_groups()['experiment'])}")
+    with _one_line():
+        config = fill(_container(composed, resolve=True))
+    check_missing(config, experiment)
+    check_types(config)
+    return {"experiment": experiment, **config} if experiment else config
+
+
+def _container(composed: DictConfig, resolve: bool = False) -> dict[str, Any]:
+    plain = OmegaConf.to_container(composed, resolve=resolve)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}

@@ -1,0 +1,26 @@
+"""Data: synthetic faces, folders and zips of photographs, and the endless batches of training."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganfeat.data.images import ImageDataset
+    from ganfeat.data.module import DataModule
+    from ganfeat.data.sampler import InfiniteSampler
+    from ganfeat.data.synthfaces import SynthFaces
+
+__all__ = ["DataModule", "ImageDataset", "InfiniteSampler", "SynthFaces"]
+
+_HOMES = {
+    "DataModule": "module",
+    "ImageDataset": "images",
+    "InfiniteSampler": "sampler",
+    "SynthFaces": "synthfaces",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # On demand: Lightning takes seconds to import, which no command line tool in here needs.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"ganfeat.data.{_HOMES[name]}"), name)

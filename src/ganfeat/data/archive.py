@@ -1,0 +1,255 @@
+"""A folder, a zip or an LSUN LMDB of images, read through one interface.
+
+Nothing is extracted and nothing stays open between processes: an archive can be pickled, and a
+forked worker may go on reading. Names use "/" and are sorted by their key (the path without the
+image suffix), so that a folder of jpg and the zip of png made from it list the same images in the
+same order.
+"""
+
+import os
+import unicodedata
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from ganfeat.errors import UserError
+
+# A list of our own, not Pillow's: which files count as images, and hence every index, subset and
+# part, must not change with the version of a library.
+IMAGE_SUFFIXES = frozenset({
+    ".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm",
+    ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".psd", ".sgi", ".tga", ".tif", ".tiff", ".webp",
+})  # fmt: skip
+
+
+def open_archive(path: str | os.PathLike[str]) -> "Archive":
+    """List the images of a folder, a zip or a folder that holds an LMDB.
+
+    Raises:
+        UserError: the path is missing, is none of the three, or holds no image.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"{path} does not exist: give the path of a folder or a zip of images")
+    try:
+        if path.is_file():
+            archive: Archive = ZipArchive(path)
+        elif (path / "data.mdb").is_file():
+            archive = LmdbArchive(path)
+        else:
+            archive = FolderArchive(path)
+    except OSError as error:
+        where = error.filename or path
+        raise UserError(f"cannot read {where}: {error.strerror}") from error
+    if not archive.images:
+        raise UserError(
+            f"{path} holds no images: expected files such as .jpg or .png in it or in its folders"
+        )
+    return archive
+
+
+def image_key(name: str) -> str:
+    """The name without its image suffixes, the same on every file system ("a.jpg.png" -> "a")."""
+    # Bytes that are no UTF-8 get a name that can be written; macOS decomposes accents.
+    key = name.encode("utf-8", "xmlcharrefreplace").decode()
+    key = unicodedata.normalize("NFC", key)
+    while True:
+        stem, suffix = os.path.splitext(key)
+        if suffix.lower() not in IMAGE_SUFFIXES:
+            return key
+        key = stem
+
+
+class Archive(ABC):
+    """Images by name.
+
+    Attributes:
+        path: where it is.
+        images: the names, sorted by key. Dotfiles, macOS junk and other files are left out.
+        keys: one per name, without suffix and without leading folders that all images share.
+        labels_file: the name of NVIDIA's `dataset.json`, where there is one.
+    """
+
+    def __init__(self, path: Path, images: Iterable[str], others: Iterable[str] = ()) -> None:
+        pairs = sorted((image_key(name), name) for name in images)
+        root = _shared_folder([key for key, _ in pairs])
+        self.path = path
+        self.images = [name for _, name in pairs]
+        self.keys = [key.removeprefix(root) for key, _ in pairs]
+        # Only a dataset.json above all images speaks for them.
+        root = _shared_folder(self.images)
+        above = [n for n in others if n.split("/")[-1] == "dataset.json"]
+        above = [n for n in above if root.startswith(n.removesuffix("dataset.json"))]
+        self.labels_file = min(above, key=len, default=None)
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """The file's content. Raises OSError where it is damaged or gone."""
+
+    @abstractmethod
+    def size(self, name: str) -> int:
+        """The file's size in bytes."""
+
+
+class FolderArchive(Archive):
+    """Every image below a folder; links to folders are followed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, *_split(_walk(path)))
+
+    def read(self, name: str) -> bytes:
+        """See `Archive.read`."""
+        return (self.path / name).read_bytes()
+
+    def size(self, name: str) -> int:
+        """See `Archive.size`."""
+        return (self.path / name).stat().st_size
+
+
+class _Entry(NamedTuple):
+    offset: int
+    stored: int
+    size: int
+    crc: int
+    method: int
+
+
+class ZipArchive(Archive):
+    """A zip, stored or deflated, read at the offsets of its central directory.
+
+    `zipfile` itself would cost 10 times more Python per image and locks one shared file position;
+    `os.pread` has no position, so threads and forked workers can share the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file: BinaryIO | None = None
+        try:
+            with zipfile.ZipFile(path) as file:
+                infos = [info for info in file.infolist() if not info.is_dir()]
+        except zipfile.BadZipFile as error:
+            raise UserError(
+                f"{path} is no zip, or it is cut short: expected a folder or a whole zip of images"
+            ) from error
+        for info in infos:
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise UserError(f"{path} uses a rare compression: zip it again with `zip -r -0`")
+            if info.flag_bits & 1:
+                raise UserError(f"{path} is encrypted: zip it again without a password")
+        self._entries = {
+            i.filename: _Entry(
+                i.header_offset, i.compress_size, i.file_size, i.CRC, i.compress_type
+            )
+            for i in infos
+        }
+        super().__init__(path, *_split(self._entries))
+
+    def read(self, name: str) -> bytes:
+        """See `Archive.read`."""
+        if self._file is None:
+            self._file = self.path.open("rb")
+        file, entry = self._file.fileno(), self._entries[name]
+        # The local header repeats name and extra field, whose length may differ from the
+        # directory's; both lengths stand in its last four bytes.
+        header = os.pread(file, 30, entry.offset)
+        skip = 30 + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:], "little")
+        data = os.pread(file, entry.stored, entry.offset + skip)
+        if entry.method == zipfile.ZIP_DEFLATED:
+            try:
+                data = zlib.decompress(data, -15)
+            except zlib.error as error:
+                raise OSError(str(error)) from error
+        if len(data) != entry.size or zlib.crc32(data) != entry.crc:
+            raise OSError("damaged inside the zip: its checksum is wrong")
+        return data
+
+    def size(self, name: str) -> int:
+        """See `Archive.size`."""
+        return self._entries[name].size
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_file": None}
+
+
+class LmdbArchive(Archive):
+    """An LSUN database: keys to encoded images, without folders or labels."""
+
+    def __init__(self, path: Path) -> None:
+        self._env: Any = None
+        self._pid = 0
+        self.path = path
+        with self._begin() as reader:
+            self._sizes = {k.decode("latin-1"): len(value) for k, value in reader.cursor()}
+        super().__init__(path, self._sizes)
+
+    def read(self, name: str) -> bytes:
+        """See `Archive.read`."""
+        with self._begin() as reader:
+            data = reader.get(name.encode("latin-1"))
+        if data is None:
+            raise OSError("gone from the database")
+        return bytes(data)
+
+    def size(self, name: str) -> int:
+        """See `Archive.size`."""
+        return self._sizes[name]
+
+    def _begin(self) -> Any:
+        if self._pid != os.getpid():  # an environment must not cross a fork
+            try:
+                import lmdb
+            except ImportError as error:
+                raise UserError(
+                    f"{self.path} is an LMDB: run `pip install ganfeat[lmdb]` to read it"
+                ) from error
+            try:
+                self._env = lmdb.open(
+                    str(self.path), readonly=True, lock=False, readahead=False, meminit=False
+                )
+            except lmdb.Error as error:
+                raise UserError(f"{self.path} is no readable LMDB: {error}") from error
+            self._pid = os.getpid()
+        return self._env.begin()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_env": None, "_pid": 0}
+
+
+def _walk(root: Path) -> Iterable[str]:
+    def stop(error: OSError) -> None:
+        raise error
+
+    seen = set()
+    for folder, subfolders, files in os.walk(root, onerror=stop, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link that leads back up
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = sorted(s for s in subfolders if not _is_junk(s))
+        prefix = Path(folder).relative_to(root).as_posix() + "/"
+        yield from ((prefix + file).removeprefix("./") for file in files)
+
+
+def _split(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """(images, other files), without junk."""
+    images: list[str] = []
+    others: list[str] = []
+    for name in names:
+        if not any(_is_junk(part) for part in name.split("/")):
+            suffix = os.path.splitext(name)[1].lower()
+            (images if suffix in IMAGE_SUFFIXES else others).append(name)
+    return images, others
+
+
+def _is_junk(part: str) -> bool:
+    return part.startswith(".") or part == "__MACOSX"
+
+
+def _shared_folder(names: list[str]) -> str:
+    """The folder that holds all names, as "" or "a/b/"."""
+    # Character by character is meant: what follows the last "/" falls away.
+    folder = os.path.commonprefix(names).rpartition("/")[0]  # noqa: RUF071
+    return f"{folder}/" if folder else ""

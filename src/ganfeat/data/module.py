@@ -1,0 +1,149 @@
+"""The LightningDataModule: endless training batches from any dataset of whole batches."""
+
+import os
+from collections.abc import Iterator
+from typing import Any, Literal, Protocol
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from ganfeat.data.images import ImageDataset
+from ganfeat.data.sampler import InfiniteSampler
+from ganfeat.errors import UserError
+
+Batch = dict[str, torch.Tensor]
+
+
+class BatchDataset(Protocol):
+    """What `DataModule` needs: a length, and batches by a list of indices."""
+
+    resolution: int
+    label_dim: int
+    name: str
+
+    def __len__(self) -> int: ...
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        """`image`, float32 [N, 3, R, R] in [-1, 1], and what else the dataset has."""
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What identifies the data, as plain values."""
+
+
+class DataModule(pl.LightningDataModule):
+    """Training batches in an order that follows from the seed and the images seen.
+
+    Args:
+        dataset: an `ImageDataset`, `SynthFaces`, or alike.
+        batch_size: images of a batch, all processes together.
+        seed: of the order.
+        workers: processes that load an `ImageDataset`. "auto": none on a CPU, where they would
+            only take its cores from training; on a GPU one per core, 8 at most. SynthFaces are
+            rendered on the trainer's device, in its process.
+    """
+
+    def __init__(
+        self,
+        dataset: BatchDataset,
+        batch_size: int,
+        seed: int = 0,
+        workers: int | Literal["auto"] = "auto",
+    ) -> None:
+        super().__init__()
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.seed = seed
+        self.workers = workers
+
+    def train_dataloader(self) -> "Loader":
+        """Endless batches from where the trainer stands (without one: from the beginning).
+
+        Raises:
+            UserError: the processes cannot share `batch_size` equally.
+        """
+        trainer, device = self.trainer, torch.device("cpu")
+        rank, world_size, start = 0, 1, 0
+        if trainer is not None:
+            device = trainer.strategy.root_device
+            rank, world_size = trainer.global_rank, trainer.world_size
+            start = trainer.global_step * self.batch_size  # it ticks once per batch
+        sampler = InfiniteSampler(
+            len(self.dataset), self.batch_size, self.seed, start, rank, world_size
+        )
+        return Loader(self.dataset, sampler, self._workers_for(device), device)
+
+    def _workers_for(self, device: torch.device) -> int:
+        if not isinstance(self.dataset, ImageDataset):
+            return 0
+        if self.workers != "auto":
+            return self.workers
+        return min(8, os.cpu_count() or 1) if device.type == "cuda" else 0
+
+
+class Loader:
+    """A `DataLoader` whose errors are those of the dataset.
+
+    No subclass: Lightning would take that apart and put it together again with a sampler of its
+    own under DDP. Torch wraps what a worker raises into its traceback, so a `UserError` travels in
+    the place of a batch and is raised here.
+
+    Args:
+        dataset: gives whole batches.
+        sampler: gives lists of indices.
+        workers: number of worker processes.
+        device: where the batches will be used. An `ImageDataset` is pinned for a GPU; a dataset
+            that has a `device` renders there.
+    """
+
+    def __init__(
+        self, dataset: BatchDataset, sampler: InfiniteSampler, workers: int, device: torch.device
+    ) -> None:
+        self.dataset = dataset
+        on_files = isinstance(dataset, ImageDataset)
+        if not on_files and hasattr(dataset, "device"):
+            dataset.device = device
+        self.loader: DataLoader[Batch] = DataLoader(
+            _Careful(dataset),  # type: ignore[arg-type]
+            batch_sampler=sampler,
+            num_workers=workers,
+            collate_fn=_as_it_is,
+            pin_memory=on_files and device.type == "cuda",
+            persistent_workers=workers > 0,
+            generator=torch.Generator(),  # else each pass would draw from the global one
+        )
+
+    def __iter__(self) -> Iterator[Batch]:
+        batches = iter(self.loader)
+        while True:
+            try:
+                batch: Batch | UserError = next(batches)
+            except RuntimeError as error:
+                if not str(error).startswith("DataLoader worker"):
+                    raise
+                raise UserError(
+                    f"a process that loads data died ({error}): most often memory ran out; "
+                    "use fewer, data.workers=0 for none"
+                ) from error
+            if isinstance(self.dataset, ImageDataset):
+                self.dataset.report()
+            if isinstance(batch, UserError):
+                raise batch
+            yield batch
+
+
+class _Careful:
+    """The dataset, with a `UserError` returned instead of raised."""
+
+    def __init__(self, dataset: BatchDataset) -> None:
+        self.dataset = dataset
+
+    def __getitems__(self, indices: list[int]) -> Batch | UserError:
+        try:
+            return self.dataset.__getitems__(indices)
+        except UserError as error:
+            return error
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch

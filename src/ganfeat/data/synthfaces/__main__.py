@@ -1,0 +1,5 @@
+"""`python -m ganfeat.data.synthfaces --grid out.png`."""
+
+from ganfeat.data.synthfaces.grid import main
+
+raise SystemExit(main())

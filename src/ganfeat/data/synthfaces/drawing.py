@@ -1,0 +1,179 @@
+"""`render`: from factors to pictures, landmarks, visibility and masks."""
+
+from collections.abc import Iterable, Mapping
+from typing import overload
+
+import torch
+from torch import Tensor
+
+from ganfeat.data.synthfaces import parts
+from ganfeat.data.synthfaces.factors import complete
+from ganfeat.data.synthfaces.geometry import Geometry, geometry
+from ganfeat.data.synthfaces.painting import paint
+from ganfeat.data.synthfaces.sampling import key
+from ganfeat.data.synthfaces.shapes import cover
+from ganfeat.errors import UserError
+
+LANDMARKS = (
+    "left eye", "right eye", "left eye's inner corner", "right eye's inner corner", "nose tip",
+    "left mouth corner", "right mouth corner", "chin", "left brow", "right brow",
+)  # fmt: skip
+EXTRAS = ("landmarks", "visible", "mask")
+RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
+
+# Some 30 planes of [N,R,R] floats are alive at once: draw as many images at a time as keeps them in
+# the caches. Measured on two cores; a GPU takes the whole batch up to a memory bound.
+_CHUNK_PIXELS = {"cpu": 1 << 17, "cuda": 1 << 24}
+_NOSE_TIP = LANDMARKS.index("nose tip")
+
+
+def check_resolution(resolution: int) -> None:
+    """Raise UserError unless the resolution is a power of two in 16..1024."""
+    if resolution not in RESOLUTIONS:
+        raise UserError(
+            f"SynthFaces cannot be drawn at resolution {resolution}; expected a power of two from "
+            "16 to 1024; change data.resolution"
+        )
+
+
+def check_extras(extras: Iterable[str], known: tuple[str, ...]) -> tuple[str, ...]:
+    """The extras as a tuple; raises UserError for one that is not known."""
+    names = (extras,) if isinstance(extras, str) else tuple(extras)
+    for name in names:
+        if name not in known:
+            raise UserError(
+                f"SynthFaces has no extra {name!r}; expected some of {', '.join(known)}; "
+                "correct data.extras"
+            )
+    return names
+
+
+def _mix32(x: Tensor) -> Tensor:
+    """Wellons' lowbias32 finaliser on int32: cheap enough for every pixel."""
+    x = (x ^ ((x >> 16) & 0xFFFF)).mul_(0x7FEB352D)
+    x = (x ^ ((x >> 15) & 0x1FFFF)).mul_(-2073254261)
+    return x ^ ((x >> 16) & 0xFFFF)
+
+
+def _grain(image_key: Tensor, resolution: int, strength: Tensor) -> Tensor:
+    """Triangular noise [N,1,R,R] of standard deviation `strength` [N,1,1], one draw per pixel."""
+    seeds = _mix32((image_key ^ (image_key >> 32)).to(torch.int32))
+    place = torch.arange(resolution**2, dtype=torch.int32, device=strength.device)
+    bits = _mix32(seeds[:, None].to(strength.device) + place * -1640531535)
+    both = (bits & 0xFFFF).add_((bits >> 16) & 0xFFFF)
+    noise = both.float().sub_(65535).mul_(6**0.5 / 65536)
+    return noise.view(-1, resolution, resolution).mul_(strength)[:, None]
+
+
+def _halve(image: Tensor) -> Tensor:
+    """Mean of 2 x 2 pixels, added in a fixed order."""
+    rows = image[..., ::2, :] + image[..., 1::2, :]
+    return (rows[..., ::2] + rows[..., 1::2]).mul_(0.25)
+
+
+def _picture(
+    g: Geometry, resolution: int, freckles: Tensor, image_key: Tensor | None, with_mask: bool
+) -> tuple[Tensor, Tensor | None]:
+    if resolution < 32:
+        # A nose of one pixel needs more than one sample: 16 px is drawn twice as large.
+        picture = _halve(paint(g, 2 * resolution, freckles, False)[0])
+        mask = paint(g, resolution, freckles, True)[1] if with_mask else None
+    else:
+        picture, mask = paint(g, resolution, freckles, with_mask)
+    if image_key is not None:
+        picture += _grain(image_key, resolution, g.scalar["grain"])
+    return picture.clamp_(-1, 1), mask
+
+
+def _landmarks(g: Geometry, resolution: int) -> tuple[Tensor, Tensor]:
+    """Landmarks [N,10,2] in pixels, and whether each lies in the picture with nothing before it."""
+    s = g.scalar
+    u, v = g.points[:, None, :, 0], g.points[:, None, :, 1]
+    square = s["zoom"] * s["zoom"]
+    x = (u * s["roll_cos"] - v * s["roll_sin"]) * square + s["move_x"]
+    y = (u * s["roll_sin"] + v * s["roll_cos"]) * square + s["move_y"]
+    # A huge number of pixels per unit: at a point, coverage is yes or no.
+    f = parts.surface(s, u, v, torch.full_like(s["zoom"], -1e5))
+    before = torch.maximum(cover(parts.front_hair(s, f), f.fall), parts.hat(s, f)[0])
+    before = torch.maximum(before, parts.glasses(s, f)[0])
+    nose = cover(parts.nose(s, f)[0], f.fall)
+    nose[..., _NOSE_TIP] = 0
+    seen = (torch.maximum(before, nose) < 0.5) & (x.abs() < 1) & (y.abs() < 1)
+    return torch.stack([x, y], -1)[:, 0].add(1).mul(resolution / 2), seen[:, 0]
+
+
+@overload
+def render(
+    factors: Mapping[str, Tensor | float],
+    resolution: int,
+    *,
+    grain: bool = ...,
+    person_key: Tensor | None = ...,
+    image_key: Tensor | None = ...,
+    extras: None = ...,
+) -> Tensor: ...
+@overload
+def render(
+    factors: Mapping[str, Tensor | float],
+    resolution: int,
+    *,
+    grain: bool = ...,
+    person_key: Tensor | None = ...,
+    image_key: Tensor | None = ...,
+    extras: Iterable[str],
+) -> dict[str, Tensor]: ...
+@torch.no_grad()
+def render(
+    factors: Mapping[str, Tensor | float],
+    resolution: int,
+    *,
+    grain: bool = True,
+    person_key: Tensor | None = None,
+    image_key: Tensor | None = None,
+    extras: Iterable[str] | None = None,
+) -> Tensor | dict[str, Tensor]:
+    """Draw N faces.
+
+    Args:
+        factors: physical values by name, numbers or [N]; what is missing is neutral. The pictures
+            are drawn on the device of these tensors.
+        resolution: side R in pixels, a power of two in 16..1024.
+        grain: whether the factor `camera_grain` acts.
+        person_key: [N] int64, decides where freckles are; the same for all by default.
+        image_key: [N] int64, seeds the grain; the same for all by default.
+        extras: any of `landmarks`, `visible`, `mask`.
+
+    Returns:
+        Images [N,3,R,R] float32 in [-1, 1]. With `extras`, even empty ones, a dict of `image` and
+        what was asked for: `landmarks` [N,10,2] float32, x and y in pixels from the top left corner
+        (so the first pixel's centre is 0.5); `visible` [N,10] bool; `mask` [N,R,R] uint8, the index
+        in `CLASSES`.
+
+    Raises:
+        UserError: for an unknown factor, resolution or extra, or shapes that do not fit together.
+    """
+    check_resolution(resolution)
+    wanted = check_extras(extras or (), EXTRAS)
+    filled, device = complete(factors)
+    g = geometry(filled, device)
+    count = len(g.points)
+    default = key(0).expand(count)
+    freckles = parts.freckle_table(default if person_key is None else person_key.cpu()).to(device)
+    noise = None if not grain else default if image_key is None else image_key.cpu()
+    step = max(1, _CHUNK_PIXELS.get(device.type, 1 << 22) // resolution**2)
+    drawn = [
+        _picture(
+            g.rows(rows), resolution, freckles[rows], None if noise is None else noise[rows],
+            "mask" in wanted,
+        )
+        for rows in (slice(at, at + step) for at in range(0, count, step))
+    ]  # fmt: skip
+    if not drawn:
+        drawn = [_picture(g, resolution, freckles, noise, "mask" in wanted)]
+    out = {"image": torch.cat([picture for picture, _ in drawn])}
+    if "mask" in wanted:
+        out["mask"] = torch.cat([mask for _, mask in drawn if mask is not None])
+    if {"landmarks", "visible"} & set(wanted):
+        truth = dict(zip(("landmarks", "visible"), _landmarks(g, resolution), strict=True))
+        out |= {name: value for name, value in truth.items() if name in wanted}
+    return out["image"] if extras is None else out

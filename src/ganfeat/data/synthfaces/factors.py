@@ -1,0 +1,148 @@
+"""The factors of SynthFaces: what varies, in which unit, over which range, and at which level.
+
+Inside the renderer a factor has its *physical* value (degrees, shares of the side, category number).
+What a metric sees is the *normalised* table `[N, F]`: continuous factors in [-1, 1], binary ones
+0 or 1, categorical ones their index, circular ones their angle in radians.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ganfeat.errors import UserError
+
+Kind = Literal["continuous", "binary", "categorical", "circular"]
+Level = Literal["layout", "identity", "expression", "attribute", "scene"]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One column of the factor table.
+
+    `low` and `high` bound the physical value: both are reached by continuous factors, `high` is the
+    number of classes of a categorical one and the period of a circular one. `neutral` is what
+    `render` takes when the factor is not given.
+    """
+
+    name: str
+    level: Level
+    kind: Kind
+    low: float
+    high: float
+    neutral: float
+    unit: str
+    about: str
+
+    @property
+    def classes(self) -> int:
+        """Number of values of a binary or categorical factor; 0 for the others."""
+        return {"binary": 2, "categorical": int(self.high)}.get(self.kind, 0)
+
+
+def _continuous(
+    name: str, level: Level, low: float, high: float, unit: str, about: str, neutral: float = math.nan
+) -> Factor:
+    middle = (low + high) / 2 if math.isnan(neutral) else neutral
+    return Factor(name, level, "continuous", low, high, middle, unit, about)
+
+
+HAIR_STYLES = ("short", "bob", "long", "curly", "bun")
+BACKGROUND_PATTERNS = ("plain", "gradient", "stripes", "blobs")
+
+# Lengths are in half sides: the picture spans [-1, 1] in both directions, y pointing down.
+FACTORS: tuple[Factor, ...] = (
+    _continuous("yaw", "layout", -35, 35, "degrees", "turns to the image's right"),
+    _continuous("pitch", "layout", -20, 20, "degrees", "looks up"),
+    _continuous("roll", "layout", -20, 20, "degrees", "leans clockwise"),
+    _continuous("scale", "layout", 0.8, 1.1, "times", "size of the head"),
+    _continuous("shift_x", "layout", -0.12, 0.12, "sides", "moves right"),
+    _continuous("shift_y", "layout", -0.12, 0.12, "sides", "moves down"),
+    _continuous("face_width", "identity", 0.47, 0.58, "half sides", "half width of the head"),
+    _continuous("jaw_shape", "identity", -1, 1, "", "square to pointed"),
+    _continuous("forehead_height", "identity", 0.40, 0.53, "half sides", "hairline above centre"),
+    _continuous("eye_spacing", "identity", 0.20, 0.27, "half sides", "eye centre from the middle"),
+    _continuous("eye_size", "identity", 0.105, 0.15, "half sides", "half width of an eye"),
+    _continuous("nose_length", "identity", 0.11, 0.205, "half sides", "tip below centre"),
+    _continuous("nose_width", "identity", 0.075, 0.125, "half sides", "radius of the tip"),
+    _continuous("mouth_width", "identity", 0.15, 0.25, "half sides", "half width of the mouth"),
+    _continuous("lip_fullness", "identity", 0.026, 0.075, "half sides", "height of a lip"),
+    _continuous("brow_thickness", "identity", 0.022, 0.05, "half sides", "half height of a brow"),
+    _continuous("brow_tilt", "identity", -0.26, 0.26, "slope", "outer ends go down"),
+    _continuous("ear_size", "identity", 0.11, 0.21, "half sides", "half height of an ear"),
+    _continuous("skin_tone", "identity", 0, 1, "", "light to dark", 0.3),
+    _continuous("eye_colour", "identity", 0, 1, "", "brown, amber, green, blue", 0.9),
+    Factor("hair_style", "identity", "categorical", 0, 5, 0, "", ", ".join(HAIR_STYLES)),
+    _continuous("hair_colour", "identity", 0, 1, "", "black, brown, auburn, blond, white", 0.35),
+    _continuous("freckles", "identity", 0, 1, "", "how strong; where is up to the person", 0),
+    _continuous("smile", "expression", -0.7, 1, "", "frown to smile", 0.5),
+    _continuous("mouth_opening", "expression", 0, 1, "", "closed to open", 0.25),
+    _continuous("eye_opening", "expression", 0.35, 1, "", "nearly shut to wide open", 0.85),
+    _continuous("brow_raise", "expression", -1, 1, "", "low to high"),
+    _continuous("gaze", "expression", -1, 1, "", "looks to the image's right"),
+    Factor("glasses", "attribute", "binary", 0, 1, 0, "", "dark frames"),
+    Factor("beard", "attribute", "binary", 0, 1, 0, "", "full beard"),
+    Factor("hat", "attribute", "binary", 0, 1, 0, "", "woollen hat"),
+    Factor("wrinkles", "attribute", "binary", 0, 1, 0, "", "forehead, cheeks, under the eyes"),
+    _continuous("light_azimuth", "scene", -75, 75, "degrees", "light from the left to the right"),
+    _continuous("light_strength", "scene", 0, 1, "", "flat to strongly modelled"),
+    Factor("background_hue", "scene", "circular", 0, 2 * math.pi, 3.6, "radians", "hue"),
+    Factor(
+        "background_pattern", "scene", "categorical", 0, 4, 0, "", ", ".join(BACKGROUND_PATTERNS)
+    ),
+    _continuous("camera_grain", "scene", 0, 1, "", "strength of the pixel noise", 0),
+)
+NAMES: tuple[str, ...] = tuple(factor.name for factor in FACTORS)
+COLUMN: dict[str, int] = {name: column for column, name in enumerate(NAMES)}
+
+
+def factor(name: str) -> Factor:
+    """The row of the table called `name`; raises UserError for an unknown one."""
+    if name not in COLUMN:
+        raise UserError(
+            f"SynthFaces has no factor {name!r}; expected one of {', '.join(NAMES)}; correct the name"
+        )
+    return FACTORS[COLUMN[name]]
+
+
+def normalise(physical: Mapping[str, Tensor]) -> Tensor:
+    """Physical values, each [N], of all factors -> the table [N, F] float32 that metrics see."""
+    columns = []
+    for spec in FACTORS:
+        value = physical[spec.name].double()
+        if spec.kind == "continuous":
+            value = (value - spec.low) * (2 / (spec.high - spec.low)) - 1
+        columns.append(value)
+    return torch.stack(columns, 1).float()
+
+
+def denormalise(table: Tensor) -> dict[str, Tensor]:
+    """The table [N, F] -> physical values, each [N] float64: the inverse of `normalise`."""
+    physical = {}
+    for column, spec in enumerate(FACTORS):
+        value = table[:, column].double()
+        if spec.kind == "continuous":
+            value = spec.low + (value + 1) * ((spec.high - spec.low) / 2)
+        physical[spec.name] = value
+    return physical
+
+
+def complete(given: Mapping[str, Tensor | float]) -> tuple[dict[str, Tensor], torch.device]:
+    """Fill in neutral values: name -> [N] float64 on the CPU, and the device the pictures go to."""
+    for name in given:
+        factor(name)
+    tensors = {name: torch.as_tensor(value) for name, value in given.items()}
+    device = next((t.device for t in tensors.values() if t.device.type != "cpu"), None)
+    count = max((t.numel() for t in tensors.values()), default=1)
+    wrong = [name for name, t in tensors.items() if t.numel() not in (1, count) or t.dim() > 1]
+    if wrong:
+        raise UserError(
+            f"factor {wrong[0]!r} has shape {tuple(tensors[wrong[0]].shape)}; expected a number or "
+            f"[{count}] as the others; give one value per image"
+        )
+    filled = {spec.name: torch.full((count,), spec.neutral).double() for spec in FACTORS}
+    filled |= {name: t.cpu().double().reshape(-1).expand(count) for name, t in tensors.items()}
+    return filled, device or torch.device("cpu")

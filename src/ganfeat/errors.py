@@ -1,0 +1,21 @@
+"""The one exception whose message is written for the person who typed the command."""
+
+
+class UserError(Exception):
+    """A mistake in what was asked for, not in the program.
+
+    The message is one line: what was wrong, what was expected, what to do. Entry points print it
+    without a traceback and exit with 1.
+    """
+
+
+class Interrupted(UserError):
+    """A run that was told to stop (Ctrl-C, SIGTERM) and did so in order, with all state saved.
+
+    Attributes:
+        exit_code: what the process ends with; 128 plus the signal, as shells have it.
+    """
+
+    def __init__(self, message: str, exit_code: int = 130) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

@@ -1,0 +1,60 @@
+"""Writing files so that nothing is ever lost or half-written."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from ganfeat.errors import UserError
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A binary file that takes the place of ``path`` once it is whole and on the disk.
+
+    Until then it has a hidden name in the same folder, which is made if need be. Whatever goes
+    wrong (Ctrl-C too), that file is removed and the one that was at ``path`` stays.
+
+    Raises:
+        UserError: the disk is full, or ``path`` cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    file = _create(temporary, path)
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if _disk_full(error):
+            kept = "the previous file is kept" if path.exists() else "nothing was written"
+            raise UserError(f"disk full: {path} needs more room; {kept}") from error
+        raise
+
+
+def _create(temporary: Path, path: Path) -> BinaryIO:
+    """The temporary file, or a `UserError` that names the ``path`` that was asked for."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return open(temporary, "wb")
+    except OSError as error:
+        if _disk_full(error):
+            raise UserError(f"disk full: {path} cannot be written") from error
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _disk_full(error: BaseException | None) -> bool:
+    """Whether a full disk or quota is behind ``error``; torch.save hides it behind its own."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,1 @@
+"""Methods that train a generator; one file is one method."""

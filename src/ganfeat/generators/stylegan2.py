@@ -1,0 +1,206 @@
+"""StyleGAN2 (Karras et al. 2020, arXiv:1912.04958), with optional ADA (arXiv:2006.06676).
+
+Phases, in this order: Gmain, path length every 4 iterations on half a batch, Dmain, R1 every 16.
+"""
+
+import copy
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+
+from ganfeat.backbone import Discriminator, Generator
+from ganfeat.training.ada import AdaController
+from ganfeat.training.augment import AugmentPipe
+from ganfeat.training.distributed import mean_over_processes
+from ganfeat.training.draws import Draws, seed_of
+from ganfeat.training.ema import ema_decay, update_ema
+from ganfeat.training.losses import path_length_penalty, r1_penalty
+from ganfeat.training.method import Losses, Method, Phase, Step, adam
+from ganfeat.training.pictures import grid_shape, image_grid
+
+
+class StyleGAN2(Method):
+    """Adversarial training with non-saturating loss, R1, path length and style mixing.
+
+    Args:
+        generator: G. Its moving average is what is evaluated and saved as ``g_ema``.
+        discriminator: D.
+        batch_size: images per iteration, over all processes.
+        seed: seed of everything random.
+        lr: Adam's learning rate for both networks.
+        beta2: Adam's second decay (the first is 0).
+        r1_gamma: weight of R1; 0 leaves the phase out.
+        r1_interval: iterations between R1 phases.
+        pl_weight: weight of the path length penalty; 0 leaves the phase out.
+        pl_interval: iterations between path length phases.
+        pl_decay: how far the mean path length moves in one such phase.
+        pl_batch_shrink: the path length phase takes batch_size / this.
+        mixing_prob: probability of style mixing in a batch.
+        w_avg_beta: decay of the running mean of w.
+        ema_kimg: half-life of the weight average in thousands of images.
+        ema_rampup: upper limit of the half-life as a fraction of the images seen, None for none.
+        augment: ADA's transforms: none, or letters of b(lit), g(eometric), c(olour).
+        augment_p: probability to start from; with ``ada_target=None`` it stays.
+        ada_target: mean sign of D(real) that the controller aims at.
+        ada_kimg: images in thousands over which p can move by 1.
+        ada_max_p: upper limit of p.
+    """
+
+    pl_mean: Tensor
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        *,
+        batch_size: int,
+        seed: int,
+        lr: float = 0.0025,
+        beta2: float = 0.99,
+        r1_gamma: float = 1.0,
+        r1_interval: int = 16,
+        pl_weight: float = 2.0,
+        pl_interval: int = 4,
+        pl_decay: float = 0.01,
+        pl_batch_shrink: int = 2,
+        mixing_prob: float = 0.9,
+        w_avg_beta: float = 0.995,
+        ema_kimg: float = 10.0,
+        ema_rampup: float | None = None,
+        augment: str = "none",
+        augment_p: float = 0.0,
+        ada_target: float | None = 0.6,
+        ada_kimg: float = 500.0,
+        ada_max_p: float = 0.8,
+    ) -> None:
+        super().__init__(batch_size=batch_size, seed=seed)
+        self.generator, self.discriminator = generator, discriminator
+        self.ema = copy.deepcopy(generator).eval()
+        self.register_buffer("pl_mean", torch.zeros([]))
+        self.lr, self.beta2 = lr, beta2
+        self.r1_gamma, self.r1_interval = r1_gamma, r1_interval
+        self.pl_weight, self.pl_interval, self.pl_decay = pl_weight, pl_interval, pl_decay
+        self.pl_batch_shrink, self.mixing_prob = pl_batch_shrink, mixing_prob
+        self.w_avg_beta, self.ema_kimg, self.ema_rampup = w_avg_beta, ema_kimg, ema_rampup
+        self.augment = AugmentPipe.preset(augment) if augment != "none" else None
+        self.ada = AdaController(target=ada_target, kimg=ada_kimg, max_p=ada_max_p, p=augment_p)
+
+    def phases(self) -> list[Phase]:
+        """Gmain, Gpl, Dmain, Dr1; a regulariser of weight 0 is left out."""
+        shrunk = max(self.batch_size // self.pl_batch_shrink, 1)
+        every = [
+            Phase("Gmain", "generator", self.generator_loss),
+            Phase("Gpl", "generator", self.path_length_loss, self.pl_interval, n=shrunk),
+            Phase("Dmain", "discriminator", self.discriminator_loss),
+            Phase("Dr1", "discriminator", self.r1_loss, self.r1_interval),
+        ]
+        left_out = {"Gpl": self.pl_weight == 0, "Dr1": self.r1_gamma == 0}
+        return [phase for phase in every if not left_out.get(phase.name, False)]
+
+    def optimizer(self, parameters: list[nn.Parameter], ratio: float) -> Optimizer:
+        """Adam with the lazy correction."""
+        return adam(parameters, self.lr, (0.0, self.beta2), ratio)
+
+    def networks(self) -> dict[str, nn.Module]:
+        """``g``, ``d`` and ``g_ema``."""
+        return {"g": self.generator, "d": self.discriminator, "g_ema": self.ema}
+
+    def latents(self, step: Step, *, track: bool = False) -> Tensor:
+        """Fresh ws [n,L,D] with style mixing; ``track`` moves the running mean of w."""
+        g, draws = self.generator, step.draws
+        w = g.map(draws.randn("z", g.z_dim), step.label)
+        if track:
+            mean = mean_over_processes(w.detach().mean(dim=0, keepdim=True))
+            g.mapping.update_average(mean, self.w_avg_beta)
+        ws = g.broadcast(w)
+        if draws.uniform("mixing") >= self.mixing_prob:
+            return ws
+        cut = 1 + int(draws.uniform("cut") * (g.num_ws - 1))
+        other = g.broadcast(g.map(draws.randn("z2", g.z_dim), step.label))
+        return torch.cat([ws[:, :cut], other[:, cut:]], dim=1)
+
+    def synthesize(self, ws: Tensor, draws: Draws) -> Tensor:
+        """Images of ``ws`` with this step's noise."""
+        whole = self.generator.draw_noise(draws.n, draws.rng("noise"))
+        images: Tensor = self.generator.synthesize(ws, noise=[draws.share(x) for x in whole])
+        return images
+
+    def discriminate(self, images: Tensor, step: Step, purpose: str) -> Tensor:
+        """Logits [n,1] of the augmented images."""
+        if self.augment is not None:
+            whole = self.augment.draw(step.draws.n, step.draws.rng(f"augment {purpose}"))
+            images = self.augment(images, self.ada.p, step.draws.share(whole))
+        logits: Tensor = self.discriminator(images, step.label)
+        return logits
+
+    def generator_loss(self, step: Step) -> Losses:
+        """softplus(-D(G(z))): the non-saturating loss."""
+        images = self.synthesize(self.latents(step, track=True), step.draws)
+        logits = self.discriminate(images, step, "fake")
+        yield "adversarial", F.softplus(-logits).mean()
+
+    def path_length_loss(self, step: Step) -> Losses:
+        """Section 3.2 of the paper, on a smaller batch."""
+        ws = self.latents(step)
+        images = self.synthesize(ws, step.draws)
+        noise = step.draws.randn("path length", *images.shape[1:])
+        penalty = path_length_penalty(
+            images,
+            ws,
+            noise / math.sqrt(images.shape[2] * images.shape[3]),
+            self.pl_mean,
+            decay=self.pl_decay,
+            reduce_mean=mean_over_processes,
+        )
+        self.pl_mean.copy_(penalty.mean.detach())
+        self.terms.add("path_length/length", penalty.lengths)
+        yield "path_length", self.pl_weight * penalty.value.mean()
+
+    def discriminator_loss(self, step: Step) -> Losses:
+        """softplus(D(G(z))), then softplus(-D(x)), backpropagated one after the other."""
+        with torch.no_grad():
+            fakes = self.synthesize(self.latents(step), step.draws)
+        logits = self.discriminate(fakes, step, "fake")
+        self.terms.add("score/fake", logits)
+        yield "fake", F.softplus(logits).mean()
+        logits = self.discriminate(step.images, step, "real")
+        self.terms.add("score/real", logits)
+        self.terms.add("score/real_sign", logits.sign())
+        if self.augment is not None:
+            self.ada.observe(logits)
+        yield "real", F.softplus(-logits).mean()
+
+    def r1_loss(self, step: Step) -> Losses:
+        """Gradient penalty on real images, through the augmentation."""
+        images = step.images.detach().requires_grad_()
+        penalty = r1_penalty(images, self.discriminate(images, step, "real")).value.mean()
+        self.terms.add("r1/penalty", penalty)
+        yield "r1", self.r1_gamma / 2 * penalty
+
+    def end_iteration(self) -> None:
+        """Weight average and augmentation probability."""
+        decay = ema_decay(self.batch_size, self.images_seen, self.ema_kimg, self.ema_rampup)
+        update_ema(self.ema, self.generator, decay)
+        if self.augment is not None:
+            self.ada.update(self.iteration, self.batch_size)
+
+    def scalars(self) -> Mapping[str, float]:
+        """Augmentation probability, where there is augmentation."""
+        return {} if self.augment is None else {"ada/p": float(self.ada.p)}
+
+    @torch.no_grad()
+    def pictures(self) -> Mapping[str, Tensor]:
+        """A grid of samples of the average at fixed z; with classes, one class per column."""
+        columns, rows = grid_shape(self.ema.resolution)
+        n = columns * rows
+        rng = torch.Generator().manual_seed(seed_of(self.seed, "pictures"))
+        z = torch.randn(n, self.ema.z_dim, generator=rng).to(self.device)
+        classes = torch.arange(n) % columns % max(self.ema.label_dim, 1)
+        label = F.one_hot(classes, max(self.ema.label_dim, 1)).float().to(self.device)
+        shares = [slice(i, i + 16) for i in range(0, n, 16)]
+        images = [self.ema(z[s], label[s] if self.ema.label_dim else None) for s in shares]
+        return {"samples": image_grid(torch.cat(images), columns)}

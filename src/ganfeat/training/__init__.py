@@ -1,0 +1,1 @@
+"""Phases, optimisers, weight average, augmentation, checkpoints, and the run itself."""

@@ -1,0 +1,106 @@
+"""Where numbers go: a CSV file always, wandb where it is chosen."""
+
+import csv
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+
+from ganfeat.errors import UserError
+from ganfeat.files import atomic_write
+
+KIMG = "progress/kimg"
+
+
+class CSVLog(Logger):
+    """``metrics.csv``: one row per tick, appended at once; a new column rewrites the file.
+
+    On resume the rows after the checkpoint are dropped, so that no tick appears twice.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.rows: list[dict[str, str]] = []
+        if path.exists():
+            with open(path, newline="") as file:
+                self.rows = list(csv.DictReader(file))
+
+    @property
+    def name(self) -> str:
+        """Lightning's name of the logger."""
+        return "csv"
+
+    @property
+    def version(self) -> str:
+        """There is one."""
+        return ""
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """The config is a file of its own."""
+
+    def resume_at(self, kimg: float) -> None:
+        """Forget rows after ``kimg``."""
+        self.rows = [row for row in self.rows if float(row[KIMG]) <= kimg + 1e-6]
+        self._rewrite()
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Append a row."""
+        row = {name: f"{value:.8g}" for name, value in metrics.items()}
+        known = self.columns()
+        self.rows.append(row)
+        if not set(row) <= set(known):
+            self._rewrite()
+        else:
+            with open(self.path, "a", newline="") as file:
+                csv.DictWriter(file, known).writerow(row)
+
+    def columns(self) -> list[str]:
+        """The columns so far, kimg first."""
+        names = {name for row in self.rows for name in row}
+        return sorted(names, key=lambda name: (name != KIMG, name))
+
+    def _rewrite(self) -> None:
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.columns())
+        writer.writeheader()
+        writer.writerows(self.rows)
+        with atomic_write(self.path) as file:
+            file.write(text.getvalue().encode())
+
+
+def wandb_mode(wanted: str) -> str:
+    """``online``, ``offline`` or ``off`` for auto, online, offline or off.
+
+    auto is online where a key is set (WANDB_API_KEY, or a login in ~/.netrc), else offline.
+    """
+    if wanted not in ("auto", "online", "offline", "off"):
+        raise UserError(f"logger.wandb={wanted} does not exist: auto, online, offline or off")
+    if wanted != "auto":
+        return wanted
+    netrc = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
+    has_key = bool(os.environ.get("WANDB_API_KEY"))
+    has_key = has_key or (netrc.exists() and "wandb" in netrc.read_text())
+    return "online" if has_key else "offline"
+
+
+def wandb_logger(mode: str, project: str, folder: Path, config: dict[str, Any]) -> Logger:
+    """A wandb run with the run's id, that resumes itself and draws everything over kimg."""
+    from pytorch_lightning.loggers import WandbLogger
+
+    logger = WandbLogger(
+        name=f"{config['experiment']}/{folder.name}",
+        id=f"{config['experiment']}-{folder.name}",
+        project=project,
+        save_dir=folder,
+        offline=mode == "offline",
+        config=config,
+        resume="allow",
+        settings={"silent": True},
+    )
+    logger.experiment.define_metric(KIMG)
+    logger.experiment.define_metric("*", step_metric=KIMG)
+    return logger

@@ -1,0 +1,200 @@
+"""What every method is: a LightningModule that declares phases.
+
+A phase updates one network with one optimiser. An iteration takes one batch of data and runs the
+phases that are due, in order, each with fresh random numbers. Everything is counted in images.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from ganfeat.errors import UserError
+from ganfeat.training.checkpoint import FORMAT, describe_networks
+from ganfeat.training.distributed import average_gradients
+from ganfeat.training.draws import Draws
+from ganfeat.training.terms import Terms
+
+Batch = dict[str, Tensor]
+Losses = Iterator[tuple[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One micro-batch of one phase: our share of the data, and the random numbers for it."""
+
+    batch: Batch
+    draws: Draws
+
+    @property
+    def images(self) -> Tensor:
+        """Real images [n,C,R,R] in [-1,1]."""
+        return self.batch["image"]
+
+    @property
+    def label(self) -> Tensor | None:
+        """Their labels [n,label_dim], None where the data have none."""
+        return self.batch.get("label")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """An update of one network.
+
+    Attributes:
+        name: as it is logged.
+        network: the attribute of the method whose parameters are trained.
+        loss: yields ``(term, loss)``; each loss is backpropagated before the next is computed.
+        interval: run every so many iterations, with the loss multiplied by it.
+        n: samples over all processes, None for the batch size.
+    """
+
+    name: str
+    network: str
+    loss: Callable[[Step], Losses]
+    interval: int = 1
+    n: int | None = None
+
+
+class Method(LightningModule):
+    """Base class: runs phases, averages gradients, logs every term, counts images.
+
+    A subclass declares `phases`, and where needed `optimizer`, `end_iteration`, `pictures` and
+    `scalars`.
+    """
+
+    def __init__(self, *, batch_size: int, seed: int) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.batch_size, self.seed = batch_size, seed
+        self.iteration = 0
+        self.accumulate = 1
+        self.terms = Terms()
+        self.run_config: dict[str, Any] = {}
+
+    def phases(self) -> list[Phase]:
+        """The phases in the order in which they run."""
+        raise NotImplementedError
+
+    def optimizer(self, parameters: list[nn.Parameter], ratio: float) -> Optimizer:
+        """An optimiser for one network; ``ratio`` = k/(k+1) where it also has a lazy phase."""
+        raise NotImplementedError
+
+    def end_iteration(self) -> None:
+        """Called after all phases of an iteration."""
+
+    def pictures(self) -> Mapping[str, Tensor]:
+        """Pictures to look at while training: name -> [3,H,W] in [-1,1]."""
+        return {}
+
+    def scalars(self) -> Mapping[str, float]:
+        """State worth logging at a tick."""
+        return {}
+
+    def networks(self) -> dict[str, nn.Module]:
+        """The networks that the run's weights file holds, by their public names."""
+        raise NotImplementedError
+
+    @property
+    def images_seen(self) -> int:
+        """Images seen before the current iteration."""
+        return self.iteration * self.batch_size
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        """One optimiser per network, in the order in which phases first name them."""
+        self._phases = self.phases()
+        self._check_sizes()
+        self._optimizer_of = {
+            name: i for i, name in enumerate(dict.fromkeys(p.network for p in self._phases))
+        }
+        self.requires_grad_(False)
+        return [self._configure_network(name) for name in self._optimizer_of]
+
+    def _configure_network(self, network: str) -> Optimizer:
+        ratio = 1.0
+        for phase in self._phases:
+            if phase.network == network and phase.interval > 1:
+                ratio *= phase.interval / (phase.interval + 1)
+        return self.optimizer(list(getattr(self, network).parameters()), ratio)
+
+    def _check_sizes(self) -> None:
+        parts = self.trainer.world_size * self.accumulate
+        for phase in self._phases:
+            n = phase.n or self.batch_size
+            if n % parts:
+                raise UserError(
+                    f"phase {phase.name} has {n} samples, which do not divide into "
+                    f"{self.trainer.world_size} processes x {self.accumulate} micro-batches: "
+                    "choose another batch_size, trainer.devices or trainer.accumulate"
+                )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what a reader needs to build the networks, as plain data."""
+        checkpoint["ganfeat"] = {
+            "format": FORMAT,
+            "method": f"{type(self).__module__}.{type(self).__qualname__}",
+            "config": self.run_config,
+            "networks": describe_networks(self.networks()),
+        }
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """Run the phases that are due in this iteration."""
+        self.iteration = self.trainer.global_step
+        for i, phase in enumerate(self._phases):
+            if self.iteration % phase.interval == 0:
+                self._run_phase(phase, batch, ticks=i == 0)
+        self.end_iteration()
+
+    def _run_phase(self, phase: Phase, batch: Batch, *, ticks: bool) -> None:
+        network = getattr(self, phase.network)
+        parameters = list(network.parameters())
+        # Lightning counts the steps of its wrapped optimisers: one of them is to tick.
+        optimizers: Any = self.optimizers(use_pl_optimizer=ticks)
+        every = optimizers if isinstance(optimizers, list) else [optimizers]
+        optimizer = every[self._optimizer_of[phase.network]]
+        optimizer.zero_grad(set_to_none=True)
+        network.requires_grad_(True)
+        for micro in range(self.accumulate):
+            for term, loss in phase.loss(self._step(phase, batch, micro)):
+                name = f"loss/{phase.name}/{term}"
+                self.terms.add(name, loss)
+                self.terms.guard(name, loss)
+                (loss * (phase.interval / self.accumulate)).backward()  # type: ignore[no-untyped-call]
+        network.requires_grad_(False)
+        average_gradients(parameters)
+        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        self.terms.add(f"gradient/{phase.name}", norm)
+        self.terms.guard(f"the gradient of {phase.name}", norm)
+        if norm.device.type == "cpu":
+            self.terms.check(self.iteration)
+        optimizer.step()
+
+    def _step(self, phase: Phase, batch: Batch, micro: int) -> Step:
+        ranks = self.trainer.world_size
+        n = phase.n or self.batch_size
+        local = n // (ranks * self.accumulate)
+        share = {key: value[micro :: self.accumulate][:local] for key, value in batch.items()}
+        draws = Draws(
+            key=(self.seed, self.iteration, phase.name),
+            n=n,
+            offset=self.trainer.global_rank + ranks * micro,
+            stride=ranks * self.accumulate,
+            device=self.device,
+        )
+        return Step(share, draws)
+
+
+def adam(
+    parameters: list[nn.Parameter], lr: float, betas: tuple[float, float], ratio: float
+) -> Adam:
+    """Adam with lr and betas corrected for lazy regularisation (StyleGAN2, appendix B).
+
+    ``ratio`` = k/(k+1) for a phase that runs every k iterations: lr * ratio, beta ** ratio.
+    """
+    first, second = betas
+    return Adam(
+        parameters, lr=lr * ratio, betas=(first**ratio, second**ratio), eps=1e-8, foreach=True
+    )

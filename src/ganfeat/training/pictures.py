@@ -1,0 +1,39 @@
+"""Grids of images as one picture."""
+
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganfeat.files import atomic_write
+
+
+def grid_shape(resolution: int) -> tuple[int, int]:
+    """Columns and rows of a sample grid: 8 x 8 up to 128 px, at most 2048 x 1024 px above."""
+    if resolution <= 128:
+        return 8, 8
+    return max(2048 // resolution, 2), max(1024 // resolution, 1)
+
+
+def image_grid(images: Tensor, columns: int) -> Tensor:
+    """``images`` [N,C,H,W] row by row in ``columns`` columns: [C, rows H, columns W]."""
+    n, c, h, w = images.shape
+    rows = -(-n // columns)
+    if rows * columns > n:
+        empty = images.new_full([rows * columns - n, c, h, w], -1.0)
+        images = torch.cat([images, empty])
+    grid = images.reshape(rows, columns, c, h, w).permute(2, 0, 3, 1, 4)
+    return grid.reshape(c, rows * h, columns * w)
+
+
+def to_uint8(image: Tensor) -> Tensor:
+    """[-1,1] to 0..255, as the published metrics do it: x * 127.5 + 128, clamped."""
+    return (image * 127.5 + 128).clamp(0, 255).to(torch.uint8)
+
+
+def save_png(image: Tensor, path: Path) -> None:
+    """Write ``image`` [C,H,W] in [-1,1], C = 1 or 3, as a PNG file."""
+    pixels = to_uint8(image).permute(1, 2, 0).cpu().numpy()
+    with atomic_write(path) as file:
+        Image.fromarray(pixels.squeeze()).save(file, format="PNG")

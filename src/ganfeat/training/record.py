@@ -1,0 +1,115 @@
+"""The folder of a run: its name, its lock, its result."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ganfeat.errors import UserError
+from ganfeat.files import atomic_write
+
+# What a run is does not depend on where, by whom or how often it is computed.
+NOT_PART_OF_A_RUN = (
+    "seed", "paths", "logger", "launcher", "device", "threads", "jobs", "resume", "force",
+)  # fmt: skip
+
+
+def run_id(config: dict[str, Any]) -> str:
+    """``<8 hex digits of the config's hash>-s<seed>``: the same command gives the same folder."""
+    parts = {key: value for key, value in config.items() if key not in NOT_PART_OF_A_RUN}
+    if parts.get("init_from"):
+        parts["init_from"] = _without_seed(str(parts["init_from"]))
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return f"{hashlib.sha256(text.encode()).hexdigest()[:8]}-s{config['seed']}"
+
+
+def _without_seed(path: str) -> str:
+    """A run folder's path as that run's id without its seed; any other path as typed."""
+    name = Path(path).name
+    stem, dash, seed = name.rpartition("-s")
+    is_run = bool(dash) and seed.isdigit() and len(stem) == 8
+    return stem if is_run else path
+
+
+class RunFolder:
+    """``outputs/<experiment>/<run id>``, with what a run leaves there."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+        self.id = run_id(config)
+        self.path = Path(config["paths"]["outputs"]) / config["experiment"] / self.id
+        self.checkpoint = self.path / "checkpoints" / "last.ckpt"
+        self.weights = self.path / "checkpoints" / "networks.safetensors"
+        self.samples = self.path / "samples"
+
+    def result(self) -> dict[str, Any] | None:
+        """The result as it stands, None where there is none yet."""
+        try:
+            return dict(json.loads((self.path / "result.json").read_text()))
+        except FileNotFoundError:
+            return None
+        except json.JSONDecodeError as error:
+            raise UserError(
+                f"{self.path / 'result.json'} is not valid JSON ({error}): delete it to go on with "
+                "this run, or start again with force=true"
+            ) from None
+
+    def finished(self) -> bool:
+        """Whether the run has come to its end."""
+        result = self.result()
+        return result is not None and result["status"] == "finished"
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        """Make the folder, hold its lock, write the config.
+
+        Raises:
+            UserError: another process holds the lock, or the folder cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot make the run folder {self.path}: {error.strerror}") from None
+        with open(self.path / ".lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    f"another process is training in {self.path}: wait for it, or change the seed"
+                ) from None
+            self.write("config.yaml", yaml.safe_dump(self.config, sort_keys=False))
+            yield
+
+    def set_aside(self) -> Path | None:
+        """Rename the folder to the first free ``<id>.old<n>``, None where there is none."""
+        if not self.path.exists():
+            return None
+        n = 1
+        while (aside := self.path.with_name(f"{self.id}.old{n}")).exists():
+            n += 1
+        self.path.rename(aside)
+        return aside
+
+    def write(self, name: str, text: str) -> None:
+        """Write a text file in the folder, whole or not at all."""
+        with atomic_write(self.path / name) as file:
+            file.write(text.encode())
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """Write ``result.json``."""
+        self.write("result.json", json.dumps(result, indent=1) + "\n")
+
+
+def commit() -> str | None:
+    """The commit of the source that runs, with ``+`` where it was changed; None outside git."""
+    here = Path(__file__).parent
+    command = ["git", "-C", os.fspath(here), "describe", "--always", "--abbrev=12", "--dirty=+"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None if done.returncode == 0 else None

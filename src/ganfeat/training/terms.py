@@ -1,0 +1,61 @@
+"""Means of the logged terms between two ticks, and the guard against non-finite ones."""
+
+import torch
+from torch import Tensor
+
+from ganfeat.errors import UserError
+from ganfeat.training.distributed import sum_over_processes
+
+
+class Diverged(UserError):
+    """A loss or a gradient is no longer a finite number."""
+
+
+class Terms:
+    """Running means that stay on the device until somebody asks for them."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self._guarded: dict[str, int] = {}
+        self._first_bad: Tensor | None = None
+
+    def add(self, name: str, value: Tensor) -> None:
+        """Count the mean of ``value`` towards the term's mean."""
+        mean = value.detach().float().mean()
+        self._sums[name] = self._sums[name] + mean if name in self._sums else mean
+        self._counts[name] = self._counts.get(name, 0) + 1
+
+    def guard(self, name: str, value: Tensor) -> None:
+        """Remember the first term that was not finite, without waiting for the device."""
+        code = self._guarded.setdefault(name, len(self._guarded))
+        if self._first_bad is None:
+            self._first_bad = torch.tensor(-1, device=value.device)
+        bad = ~torch.isfinite(value.detach()).all() & (self._first_bad < 0)
+        self._first_bad = torch.where(bad, code, self._first_bad)
+
+    def check(self, iteration: int) -> None:
+        """Stop where a guarded term was not finite.
+
+        Raises:
+            Diverged: with the phase and term that failed first.
+        """
+        if self._first_bad is None or (code := int(self._first_bad)) < 0:
+            return
+        name = next(name for name, value in self._guarded.items() if value == code)
+        raise Diverged(
+            f"{name} is not finite at iteration {iteration}: training stopped, and the last "
+            "checkpoint is from before that; a lower method.lr, precision=fp32 or a larger "
+            "method.r1_gamma are the usual cures"
+        )
+
+    def drain(self) -> dict[str, float]:
+        """The means since the last call, over all processes; counting starts anew."""
+        if not self._sums:
+            return {}
+        names = sorted(self._sums)
+        sums = torch.stack([self._sums[name] for name in names])
+        counts = torch.tensor([float(self._counts[name]) for name in names], device=sums.device)
+        totals = sum_over_processes(torch.stack([sums, counts])).tolist()
+        self._sums, self._counts = {}, {}
+        return {name: s / c for name, s, c in zip(names, *totals, strict=True)}

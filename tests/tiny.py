@@ -1,0 +1,49 @@
+"""Runs small enough for tests: the real presets with narrow networks and few images."""
+
+from pathlib import Path
+from typing import Any
+
+from ganfeat.config import compose
+from ganfeat.training.run import run
+
+NARROW = [
+    "backbone.generator.z_dim=16",
+    "backbone.generator.w_dim=16",
+    "backbone.generator.mapping_layers=2",
+    "backbone.generator.channel_base=128",
+    "backbone.generator.channel_max=8",
+    "backbone.discriminator.channel_base=128",
+    "backbone.discriminator.channel_max=8",
+    "backbone.discriminator.mbstd_group=2",
+    "data.resolution=16",
+    "batch_size=8",
+    "threads=1",
+    "device=cpu",
+    "logger=csv",
+]
+
+
+def overrides(folder: Path, *more: str, experiment: str = "stylegan2_synthfaces") -> list[str]:
+    """A command line for a run in ``folder`` of 16 iterations, with a tick for every one."""
+    return [
+        f"experiment={experiment}",
+        *NARROW,
+        "total_kimg=0.128",
+        "trainer.tick_kimg=0.008",
+        "trainer.sample_kimg=0.064",
+        "trainer.checkpoint_kimg=0.064",
+        f"paths.outputs={folder}",
+        *more,
+    ]
+
+
+def train(folder: Path, *more: str, experiment: str = "stylegan2_synthfaces") -> dict[str, Any]:
+    """Run it, and give its result."""
+    line = overrides(folder, *more, experiment=experiment)
+    return run(compose(line), line)
+
+
+def only(folder: Path, pattern: str) -> Path:
+    """The one file below ``folder`` that matches."""
+    (found,) = folder.rglob(pattern)
+    return found

@@ -1,0 +1,396 @@
+"""A run from the outside: its folder, its record, interruption, resumption, bad input."""
+
+import csv
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+import torch
+
+from ganfeat.backbone import Generator, load
+from ganfeat.errors import Interrupted, UserError
+from ganfeat.generators.stylegan2 import StyleGAN2
+from ganfeat.training.record import run_id
+
+ROOT = Path(__file__).parents[2]
+ADA = ("method.augment=bgc", "method.augment_p=0.4", "method.ada_kimg=0.1")
+
+
+def states(folder: Path) -> dict[str, Any]:
+    checkpoint = torch.load(tiny.only(folder, "last.ckpt"), weights_only=True)
+    return {key: checkpoint[key] for key in ("state_dict", "optimizer_states", "global_step")}
+
+
+def flat(value: Any, name: str = "") -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {k: v for key, part in value.items() for k, v in flat(part, f"{name}/{key}").items()}
+    if isinstance(value, list | tuple):
+        return flat(dict(enumerate(value)), name)
+    return {name: value}
+
+
+def assert_bit_equal(a: Any, b: Any) -> None:
+    left, right = flat(a), flat(b)
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(value, right[name]), name
+        else:
+            assert value == right[name], name
+
+
+def metrics(folder: Path) -> list[dict[str, str]]:
+    with open(tiny.only(folder, "metrics.csv"), newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, iteration: int, number: int) -> None:
+    """Send this process a signal in the middle of an iteration."""
+    untouched = StyleGAN2.discriminator_loss
+
+    def loss(self: StyleGAN2, step: Any) -> Any:
+        if self.iteration == iteration:
+            os.kill(os.getpid(), number)
+        yield from untouched(self, step)
+
+    monkeypatch.setattr(StyleGAN2, "discriminator_loss", loss)
+
+
+def test_a_run_leaves_its_folder_and_record(tmp_path: Path) -> None:
+    result = tiny.train(tmp_path)
+    folder = tiny.only(tmp_path, "result.json").parent
+    assert folder == tmp_path / "stylegan2_synthfaces" / result["run"]
+    assert json.loads((folder / "result.json").read_text()) == result
+    assert result["status"] == "finished"
+    assert result["kimg"] == 0.128
+    assert result["images_per_s"] > 0
+    assert 0 <= result["data_wait"] < 1
+    assert result["peak_memory"] > 2**20
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {"config.yaml", "checkpoints", "samples", "metrics.csv", "train.log"}
+    samples = sorted(path.name for path in (folder / "samples").iterdir())
+    assert samples == [f"samples-{kimg}.png" for kimg in ("00000.000", "00000.064", "00000.128")]
+    rows = metrics(tmp_path)
+    assert [float(row["progress/kimg"]) for row in rows] == [0.008 * i for i in range(1, 17)]
+    assert all(row["loss/Gmain/adversarial"] for row in rows)
+    assert [bool(row["loss/Gpl/path_length"]) for row in rows] == [i % 4 == 0 for i in range(16)]
+    assert [bool(row["loss/Dr1/r1"]) for row in rows] == [i % 16 == 0 for i in range(16)]
+    generator = load(folder)
+    assert isinstance(generator, Generator)
+    assert generator.resolution == 16
+
+
+def test_a_finished_run_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = tiny.train(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    capsys.readouterr()
+    assert tiny.train(tmp_path) == result
+    assert result["run"] in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_force_moves_the_old_run_aside(tmp_path: Path) -> None:
+    run = tiny.train(tmp_path)["run"]
+    tiny.train(tmp_path, "force=true")
+    names = {path.name for path in (tmp_path / "stylegan2_synthfaces").iterdir()}
+    assert names == {run, f"{run}.old1"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_interrupted_and_resumed_is_bit_equal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    tiny.train(tmp_path / "whole", *ADA)
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 10, number)
+        with pytest.raises(Interrupted, match="same command goes on") as caught:
+            tiny.train(tmp_path / "parts", *ADA)
+    assert caught.value.exit_code == 128 + number
+    interrupted = json.loads(tiny.only(tmp_path / "parts", "result.json").read_text())
+    assert interrupted["status"] == "interrupted"
+    assert interrupted["kimg"] == 0.088
+    tiny.train(tmp_path / "parts", *ADA)
+    assert_bit_equal(states(tmp_path / "whole"), states(tmp_path / "parts"))
+    assert metrics(tmp_path / "whole")[11:] != []
+    for a, b in zip(metrics(tmp_path / "whole"), metrics(tmp_path / "parts"), strict=True):
+        same = {name for name in a if not name.startswith("progress/")} | {"progress/kimg"}
+        assert {name: a[name] for name in same} == {name: b[name] for name in same}
+
+
+def test_resume_from_an_earlier_checkpoint_drops_later_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(StyleGAN2, "end_iteration", _fail_at(12))
+        with pytest.raises(RuntimeError, match="power cut"):
+            tiny.train(tmp_path)
+    assert len(metrics(tmp_path)) == 12
+    result = json.loads(tiny.only(tmp_path, "result.json").read_text())
+    assert (result["status"], result["error"]) == ("failed", "RuntimeError: power cut")
+    tiny.train(tmp_path)
+    kimg = [float(row["progress/kimg"]) for row in metrics(tmp_path)]
+    assert kimg == sorted(set(kimg))
+    assert len(kimg) == 16
+
+
+def _fail_at(iteration: int) -> Any:
+    untouched = StyleGAN2.end_iteration
+
+    def end_iteration(self: StyleGAN2) -> None:
+        if self.iteration == iteration:
+            raise RuntimeError("power cut")
+        untouched(self)
+
+    return end_iteration
+
+
+def test_resume_never_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 4, signal.SIGTERM)
+        with pytest.raises(Interrupted):
+            tiny.train(tmp_path)
+    with pytest.raises(UserError, match="unfinished run"):
+        tiny.train(tmp_path, "resume=never")
+
+
+def test_a_longer_run_resumes_from_a_shorter_one(tmp_path: Path) -> None:
+    short = tiny.train(tmp_path, "total_kimg=0.064")["run"]
+    folder = tmp_path / "stylegan2_synthfaces" / short
+    tiny.train(tmp_path / "resumed", f"resume={folder}")
+    tiny.train(tmp_path / "whole")
+    assert_bit_equal(states(tmp_path / "whole"), states(tmp_path / "resumed"))
+
+
+def test_init_from_takes_weights_only(tmp_path: Path) -> None:
+    first = tiny.train(tmp_path)["run"]
+    folder = tmp_path / "stylegan2_synthfaces" / first
+    line = [f"init_from={folder}", "total_kimg=0.008", "method.lr=0.0"]
+    result = tiny.train(tmp_path / "second", *line)
+    assert result["kimg"] == 0.008
+    before, after = load(folder, "g").state_dict(), None
+    after = load(tiny.only(tmp_path / "second", "last.ckpt"), "g").state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"mapping.w_avg"}
+
+
+def test_checkpoint_of_another_size_or_method_is_refused(tmp_path: Path) -> None:
+    run = tiny.train(tmp_path, "total_kimg=0.008")["run"]
+    folder = tmp_path / "stylegan2_synthfaces" / run
+    with pytest.raises(UserError, match=r"resolution=16 in network g, this run has resolution=32"):
+        tiny.train(tmp_path / "b", f"init_from={folder}", "data.resolution=32")
+    with pytest.raises(UserError, match=r"resolution=16 in network g, this run has resolution=32"):
+        tiny.train(tmp_path / "b", f"resume={folder}", "data.resolution=32")
+    file = folder / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(file, weights_only=True)
+    checkpoint["ganfeat"]["method"] = "ganfeat.encoders.ghfeat.GHFeat"
+    torch.save(checkpoint, file)
+    with pytest.raises(UserError, match=r"is of the method ganfeat\.encoders\.ghfeat\.GHFeat"):
+        tiny.train(tmp_path / "b", f"resume={folder}")
+
+
+def test_truncated_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
+    run = tiny.train(tmp_path, "total_kimg=0.008")["run"]
+    file = tmp_path / "stylegan2_synthfaces" / run / "checkpoints" / "last.ckpt"
+    whole = file.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"", b"not a checkpoint"):
+        file.write_bytes(damaged)
+        with pytest.raises(UserError, match="truncated or no checkpoint"):
+            tiny.train(tmp_path / "b", f"resume={file}")
+    torch.save({"weights": torch.zeros(3)}, file)
+    with pytest.raises(UserError, match="no checkpoint of GANFeat"):
+        tiny.train(tmp_path / "b", f"init_from={file}")
+    with pytest.raises(UserError, match="there is no checkpoint"):
+        tiny.train(tmp_path / "b", "resume=nowhere.ckpt")
+
+
+def test_a_full_disk_keeps_the_previous_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    untouched, calls = torch.save, []
+
+    def save(obj: Any, file: Any, *args: Any, **kwargs: Any) -> None:
+        calls.append(obj["global_step"])
+        if len(calls) == 2:
+            file.write(b"half of a checkpoint")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        untouched(obj, file, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", save)
+        with pytest.raises(UserError, match="disk full"):
+            tiny.train(tmp_path)
+    assert calls == [8, 16]
+    assert states(tmp_path)["global_step"] == 8
+    assert [p.name for p in tiny.only(tmp_path, "last.ckpt").parent.iterdir()] == ["last.ckpt"]
+    tiny.train(tmp_path)
+    tiny.train(tmp_path / "whole")
+    assert_bit_equal(states(tmp_path / "whole"), states(next(tmp_path.glob("stylegan2*"))))
+
+
+@pytest.mark.parametrize(
+    ("phase", "term"),
+    [
+        ("generator_loss", "loss/Gmain/adversarial"),
+        ("path_length_loss", "loss/Gpl/path_length"),
+        ("r1_loss", "loss/Dr1/r1"),
+    ],
+)
+def test_a_loss_that_is_not_finite_stops_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: str, term: str
+) -> None:
+    untouched = getattr(StyleGAN2, phase)
+
+    def loss(self: StyleGAN2, step: Any) -> Any:
+        for name, value in untouched(self, step):
+            yield name, value * float("nan") if self.iteration == 0 else value
+
+    monkeypatch.setattr(StyleGAN2, phase, loss)
+    with pytest.raises(UserError, match=f"{term} is not finite at iteration 0"):
+        tiny.train(tmp_path)
+    assert not list(tmp_path.rglob("last.ckpt"))
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    untouched = StyleGAN2.generator_loss
+
+    def loss(self: StyleGAN2, step: Any) -> Any:
+        for name, value in untouched(self, step):
+            zero = (value * 0).clamp(min=0)
+            yield name, value + (zero.sqrt() if self.iteration == 9 else zero)
+
+    monkeypatch.setattr(StyleGAN2, "generator_loss", loss)
+    with pytest.raises(UserError, match="the gradient of Gmain is not finite at iteration 9"):
+        tiny.train(tmp_path)
+    assert states(tmp_path)["global_step"] == 8
+
+
+def test_a_gpu_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="no GPU"):
+        tiny.train(tmp_path, "device=cuda")
+    with pytest.raises(UserError, match="device=tpu does not exist"):
+        tiny.train(tmp_path, "device=tpu")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("data.resolution=24", "power of two"),
+        ("batch_size=7", "divide"),
+        ("trainer.accumulate=3", "do not divide"),
+        ("precision=fp16", "choose fp32 or bf16"),
+        ("method.augment=xyz", "augment"),
+        ("logger.wandb=maybe", "auto, online, offline or off"),
+        ("trainer.allocator=maybe", "choose auto, on or off"),
+        ("backbone.generator.architecture=skp", "choose skip"),
+    ],
+)
+def test_values_that_cannot_be(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        tiny.train(tmp_path, line)
+
+
+def test_two_processes_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    untouched = StyleGAN2.end_iteration
+
+    def meet(self: StyleGAN2) -> None:
+        if self.iteration == 3:
+            with pytest.raises(UserError, match="another process is training"):
+                tiny.train(tmp_path)
+        untouched(self)
+
+    monkeypatch.setattr(StyleGAN2, "end_iteration", meet)
+    assert tiny.train(tmp_path, "total_kimg=0.032")["status"] == "finished"
+
+
+def test_micro_batches_compute_what_one_batch_does(tmp_path: Path) -> None:
+    line = ["total_kimg=0.032", "method.pl_weight=0", *ADA]
+    tiny.train(tmp_path / "one", *line)
+    tiny.train(tmp_path / "two", *line, "trainer.accumulate=2")
+    assert_losses_close(tmp_path / "one", tmp_path / "two")
+
+
+@pytest.mark.slow
+def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
+    line = ["total_kimg=0.032", *ADA]
+    tiny.train(tmp_path / "one", *line)
+    command(tmp_path / "two", *line, "trainer.devices=2")
+    assert json.loads(tiny.only(tmp_path / "two", "result.json").read_text())["kimg"] == 0.032
+    assert_losses_close(tmp_path / "one", tmp_path / "two")
+
+
+def assert_losses_close(one: Path, two: Path) -> None:
+    for a, b in zip(metrics(one), metrics(two), strict=True):
+        losses = [name for name in a if name.startswith(("loss/", "score/", "path")) and a[name]]
+        assert len(losses) >= 5
+        for name in losses:
+            assert float(a[name]) == pytest.approx(float(b[name]), abs=1e-5, rel=1e-5), name
+
+
+def command(folder: Path, *line: str, **more: Any) -> "subprocess.CompletedProcess[str]":
+    """``python train.py`` as somebody types it."""
+    return subprocess.run(
+        [sys.executable, "train.py", *tiny.overrides(folder, *line)],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=300, **more,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_sigterm_from_outside(tmp_path: Path) -> None:
+    line = tiny.overrides(tmp_path / "parts", "total_kimg=4")
+    process = subprocess.Popen(
+        [sys.executable, "train.py", *line], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    for text in process.stderr:
+        if text.startswith("0.4"):
+            process.send_signal(signal.SIGTERM)
+            break
+    rest = process.stderr.read()
+    assert process.wait(timeout=60) == 128 + signal.SIGTERM, rest
+    assert "error: SIGTERM: checkpoint written" in rest
+    reached = states(tmp_path / "parts")["global_step"]
+    assert 50 <= reached < 500
+    whole = f"total_kimg={(reached + 4) * 8 / 1000}"
+    tiny.train(tmp_path / "whole", whole)
+    folder = tiny.only(tmp_path / "parts", "result.json").parent
+    tiny.train(tmp_path / "resumed", whole, f"resume={folder}")
+    assert_bit_equal(states(tmp_path / "whole"), states(tmp_path / "resumed"))
+
+
+def test_run_id_names_the_run_and_not_the_machine() -> None:
+    config = {
+        "experiment": "a", "seed": 3, "paths": {"outputs": "x"}, "logger": {"wandb": "off"},
+        "device": "cpu", "threads": 1, "resume": "auto", "force": False, "init_from": None,
+        "method": {"lr": 0.1},
+    }  # fmt: skip
+    name = run_id(config)
+    assert name.endswith("-s3")
+    elsewhere = {"paths": {"outputs": "y"}, "device": "cuda", "threads": 8, "resume": "never"}
+    assert run_id({**config, **elsewhere, "force": True}) == name
+    assert run_id({**config, "seed": 4}) == name.replace("-s3", "-s4")
+    assert run_id({**config, "method": {"lr": 0.2}}) != name
+    warm = [run_id({**config, "init_from": f"{place}/{name}"}) for place in ("outputs/a", "b")]
+    assert warm[0] == warm[1] != name
+
+
+def test_wandb_offline_when_no_key_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from ganfeat.training.loggers import wandb_mode
+
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert wandb_mode("auto") == "offline"
+    monkeypatch.setenv("WANDB_API_KEY", "x")
+    assert wandb_mode("auto") == "online"
+    assert wandb_mode("off") == "off"
