@@ -35,7 +35,7 @@ demo: setup  ## three minutes of training on drawn faces, and a picture of what 
 	@echo "Pictures: outputs/stylegan2_synthfaces_demo/*/samples, the data: outputs/demo-data.png"
 
 bench: setup  ## speed of the networks as a fraction of this machine's peak; writes bench.json
-	$(BIN)/python -m ganfeat.training.bench
+	$(BIN)/python -m ganfeat.bench
 
 clean:  ## what can be made again; outputs/ stays
 	rm -rf .venv dist bench.json .pytest_cache .mypy_cache .ruff_cache .hypothesis

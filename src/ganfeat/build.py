@@ -6,6 +6,7 @@ signatures of the classes; `fill` writes them into a config, so that a record ho
 
 import importlib
 import inspect
+import json
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from types import UnionType
@@ -58,8 +59,7 @@ def defaults(target: str) -> dict[str, Any]:
     plain = {}
     for name, parameter in signature(locate(target)).items():
         if name not in RUNTIME and _is_plain(parameter.default):
-            default = parameter.default
-            plain[name] = list(default) if isinstance(default, tuple) else default
+            plain[name] = json.loads(json.dumps(parameter.default))
     return plain
 
 
@@ -76,17 +76,17 @@ def fill(config: Any, key: str = "") -> Any:
         UserError: a keyword that its target does not have, or a value of another type.
     """
     if isinstance(config, list):
-        return [fill(value, f"{key}.{i}") for i, value in enumerate(config)]
+        return [fill(value, dotted(key, str(i))) for i, value in enumerate(config)]
     if not isinstance(config, dict):
         return config
-    filled = {name: fill(value, f"{key}.{name}".lstrip(".")) for name, value in config.items()}
+    filled = {name: fill(value, dotted(key, name)) for name, value in config.items()}
     if "_target_" not in config:
         return filled
     target = locate(config["_target_"])
     _check_names(target, [name for name in config if name != "_target_"], key)
     for name, parameter in signature(target).items():
         if name in filled:
-            filled[name] = typed(filled[name], parameter.annotation, f"{key}.{name}".lstrip("."))
+            filled[name] = typed(filled[name], parameter.annotation, dotted(key, name))
     return filled | {k: v for k, v in defaults(config["_target_"]).items() if k not in filled}
 
 
@@ -136,22 +136,24 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return next(iter(get_close_matches(name, sorted(names), n=1, cutoff=0.6)), None)
 
 
-def suggest(name: str, names: Iterable[str]) -> str:
-    """The end of a message on a wrong ``name``: the nearest one, else all of them."""
+def suggest(name: str, names: Iterable[str], key: str = "") -> str:
+    """The end of a message on a wrong ``name`` below ``key``: the nearest one, else all names."""
     names = sorted(names)
     near = nearest(name, names)
-    return f"did you mean {near}?" if near else f"choose one of: {', '.join(names)}"
+    return f"did you mean {dotted(key, near)}?" if near else f"choose one of: {', '.join(names)}"
+
+
+def dotted(key: str, name: str) -> str:
+    """The key of ``name`` below ``key``."""
+    return f"{key}.{name}" if key else name
 
 
 def _check_names(target: Callable[..., Any], names: Iterable[str], key: str = "") -> None:
-    known = signature(target).keys() - RUNTIME if key else signature(target).keys()
+    known = signature(target).keys() - (RUNTIME if key else set())
     for name in names:
         if name not in known:
-            hint = suggest(name, known)
-            if key and hint.startswith("did"):
-                hint = f"did you mean {key}.{nearest(name, known)}?"
-            where = f"key {key}.{name}" if key else f"keyword {name} of {_name(target)}"
-            raise UserError(f"there is no {where}; {hint}")
+            what = f"key {dotted(key, name)}" if key else f"keyword {name} of {_name(target)}"
+            raise UserError(f"there is no {what}; {suggest(name, known, key)}")
 
 
 def _is_plain(value: Any) -> bool:

@@ -3,13 +3,15 @@
 from collections.abc import Collection
 from typing import Any
 
-from ganfeat.build import nearest, suggest, typed
+from ganfeat.build import dotted, nearest, suggest, typed
 from ganfeat.errors import UserError
 
 TYPES: dict[str, Any] = {
     "seed": int,
     "total_kimg": float,
     "batch_size": int,
+    "precision": str,
+    "device": str,
     "threads": int | None,
     "force": bool,
     "trainer.devices": int,
@@ -17,6 +19,10 @@ TYPES: dict[str, Any] = {
     "trainer.tick_kimg": float,
     "trainer.sample_kimg": float,
     "trainer.checkpoint_kimg": float,
+    "trainer.snapshot_kimg": float | None,
+    "trainer.workers": int | str,
+    "logger.wandb": str,  # YAML reads a bare `off` as false
+    "paths.outputs": str,
 }
 """Of the settings that are no keywords of a class, those whose type is to be checked."""
 
@@ -25,7 +31,7 @@ def keys(config: dict[str, Any], key: str = "") -> dict[str, Any]:
     """Every value in ``config``, whole nodes too, under its dotted key."""
     found = {}
     for name, value in config.items():
-        path = f"{key}.{name}".lstrip(".")
+        path = dotted(key, name)
         found[path] = value
         if isinstance(value, dict):
             found |= keys(value, path)
@@ -37,9 +43,9 @@ def right_key(key: str, known: Collection[str]) -> str:
     parent, _, name = key.rpartition(".")
     siblings = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == parent]
     if elsewhere := [k for k in known if k.rpartition(".")[2] == name]:
-        return f"did you mean {min(elsewhere)}?"
+        return f"did you mean {min(elsewhere, key=lambda k: (k.count('.'), k))}?"
     if near := nearest(name, siblings):
-        return f"did you mean {parent}.{near}?".replace(" .", " ")
+        return f"did you mean {dotted(parent, near)}?"
     if siblings:
         names = sorted(name for name in siblings if name != "_target_")
         return f"{parent or 'the config'} has {', '.join(names)}"
@@ -49,9 +55,10 @@ def right_key(key: str, known: Collection[str]) -> str:
 def check_preset(config: dict[str, Any], base: dict[str, Any], key: str = "") -> None:
     """Refuses keys that only the preset has; those of a class are held against its signature."""
     for name, value in config.items():
-        path = f"{key}.{name}".lstrip(".")
+        path = dotted(key, name)
         if name not in base:
-            raise UserError(f"the preset sets {path}, which does not exist; {suggest(name, base)}")
+            hint = suggest(name, base, key)
+            raise UserError(f"the preset sets {path}, which does not exist; {hint}")
         if isinstance(value, dict) and isinstance(base[name], dict) and "_target_" not in value:
             check_preset(value, base[name], path)
 

@@ -140,9 +140,12 @@ def check(overrides: list[str], config_name: str = "train", sweep: bool = False)
     choices = [_choice(o, groups[o.key_or_group]) for o in parsed if o.key_or_group in groups]
     config, chosen = _compose(choices, config_name)
     if chosen.get("experiment"):
-        without = [f"{k}={v}" for k, v in chosen.items() if k in groups and k != "experiment"]
+        without = [
+            f"{k}={v}" for k, v in chosen.items() if k in groups and v != chosen["experiment"]
+        ]
         check_preset(_container(config), _container(_compose(without, config_name)[0]))
-    known = keys(fill(_container(config))) | groups
+    # Filling imports torch, which takes seconds: not where groups alone are chosen.
+    known = groups | keys(fill(_container(config))) if len(choices) < len(parsed) else groups
     return [_forced(o, known, is_group=o.key_or_group in groups) for o in parsed]
 
 
@@ -150,24 +153,27 @@ def _parse(text: str) -> Override:
     try:
         return OverridesParser.create().parse_override(text)
     except HydraException as error:
-        raise UserError(f"cannot read {text!r}: settings are written key=value") from error
+        raise UserError(
+            f"cannot read {text!r}: settings are written key=value, and a value with brackets, "
+            "commas or equal signs in two pairs of quotes: key=\"'value'\""
+        ) from error
 
 
 def _choice(override: Override, options: list[str]) -> str:
     """The choice in a group, of a sweep the first one; `UserError` if an option does not exist."""
     value = override.value()
+    names: list[Any]
     if isinstance(value, Glob):
-        names: list[Any] = value.filter(options)
+        names = list(value.filter(options)) or value.include
     elif override.is_sweep_override():
         names = list(override.sweep_iterator())
     else:
         names = value if isinstance(value, list) else [value]
-    for name in names:
-        if str(name) not in options:
-            group = override.key_or_group
-            raise UserError(f"there is no {group} {name}; {suggest(str(name), options)}")
-    sweep = override.is_sweep_override() and names
-    return f"{override.get_key_element()}={names[0]}" if sweep else str(override.input_line)
+    for name in map(str, names):
+        if name not in options:
+            raise UserError(f"there is no {override.key_or_group} {name}; {suggest(name, options)}")
+    first = f"{override.get_key_element()}={names[0]}"
+    return first if override.is_sweep_override() else str(override.input_line)
 
 
 def _forced(override: Override, known: Collection[str], is_group: bool) -> str:

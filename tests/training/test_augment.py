@@ -98,14 +98,14 @@ def test_geometry_that_maps_pixels_to_pixels(
     """Up to the wavelet, which lets a little of the finest detail through to its mirror image."""
     x = smooth_images(2, 32)
     y = AugmentPipe(**{name: 1})(x, 1.0, draws_with(2, **columns))
-    torch.testing.assert_close(y, truth(x)[:, :, :, :32], atol=0.02, rtol=0)
+    torch.testing.assert_close(y, truth(x)[:, :, :, :32], atol=0.04, rtol=0)
 
 
 def test_scaling_up_shows_the_centre_larger() -> None:
     x = smooth_images(2, 32)
     y = AugmentPipe(scale=1)(x, 1.0, draws_with(2, scale=5))  # 2^(0.2 * 5): twice as large
     zoomed = F.interpolate(x, scale_factor=2, mode="bicubic", align_corners=False)
-    torch.testing.assert_close(y, zoomed[:, :, 16:48, 16:48], atol=0.02, rtol=0)
+    torch.testing.assert_close(y, zoomed[:, :, 16:48, 16:48], atol=0.04, rtol=0)
 
 
 @pytest.mark.parametrize(

@@ -2,5 +2,6 @@
 
 from ganfeat.backbone.discriminator import Discriminator
 from ganfeat.backbone.generator import Generator
+from ganfeat.backbone.weights import load
 
-__all__ = ["Discriminator", "Generator"]
+__all__ = ["Discriminator", "Generator", "load"]

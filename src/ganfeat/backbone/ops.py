@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganfeat.errors import UserError
+
 LRELU_SLOPE = 0.2
 LRELU_GAIN = math.sqrt(2)
 FIR_TAPS = (1.0, 3.0, 3.0, 1.0)
@@ -146,14 +148,14 @@ def minibatch_stddev(x: Tensor, group: int, channels: int = 1) -> Tensor:
     taken as i mod ranks keep their groups. Progressive GAN (arXiv:1710.10196), section 3.
 
     Raises:
-        ValueError: the batch is no multiple of the group size.
+        UserError: the batch is no multiple of the group size.
     """
     n, c, h, w = x.shape
     group = min(group, n)
     if n % group:
-        raise ValueError(
-            f"minibatch stddev: a batch of {n} does not divide into groups of {group}; "
-            f"use a multiple of {group}, or at most {group} images"
+        raise UserError(
+            f"{n} images do not divide into groups of {group} for the minibatch standard "
+            f"deviation: use a multiple of {group}, or another discriminator mbstd_group"
         )
     y = x.reshape(group, -1, channels, c // channels, h, w)
     y = y - y.mean(dim=0)

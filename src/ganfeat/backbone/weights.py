@@ -76,15 +76,22 @@ def save_networks(
 
     ``header`` is plain data about them (source, licence); class and config are added here.
     """
-    tensors: dict[str, Tensor] = {}
-    described: dict[str, Any] = {}
-    for name, network in networks.items():
-        described[name] = {"class": type(network).__name__, "config": network.config}
-        for key, value in network.state_dict().items():
-            tensors[f"{name}.{key}"] = value.detach().cpu().contiguous()
-    text = json.dumps({**header, "format": FORMAT, "networks": described})
+    tensors = {
+        f"{name}.{key}": value.detach().cpu().contiguous()
+        for name, network in networks.items()
+        for key, value in network.state_dict().items()
+    }
+    text = json.dumps({**header, "format": FORMAT, "networks": describe(networks)})
     with atomic_write(path) as file:
         file.write(to_bytes(tensors, {"ganfeat": text}))
+
+
+def describe(networks: Mapping[str, Network]) -> dict[str, Any]:
+    """Class name and constructor arguments of each network, as plain data."""
+    return {
+        name: {"class": type(network).__name__, "config": network.config}
+        for name, network in networks.items()
+    }
 
 
 def read_header(path: AnyPath) -> dict[str, Any]:

@@ -53,9 +53,7 @@ def open_archive(path: str | os.PathLike[str]) -> "Archive":
 
 def image_key(name: str) -> str:
     """The name without its image suffixes, the same on every file system ("a.jpg.png" -> "a")."""
-    # Bytes that are no UTF-8 get a name that can be written; macOS decomposes accents.
-    key = name.encode("utf-8", "xmlcharrefreplace").decode()
-    key = unicodedata.normalize("NFC", key)
+    key = unicodedata.normalize("NFC", name)  # macOS decomposes accents
     while True:
         stem, suffix = os.path.splitext(key)
         if suffix.lower() not in IMAGE_SUFFIXES:
@@ -98,15 +96,20 @@ class FolderArchive(Archive):
     """Every image below a folder; links to folders are followed."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, *_split(_walk(path)))
+        names = {_writable(name): name for name in _walk(path)}
+        self._unwritable = {name: real for name, real in names.items() if name != real}
+        super().__init__(path, *_split(names))
 
     def read(self, name: str) -> bytes:
         """See `Archive.read`."""
-        return (self.path / name).read_bytes()
+        return self._file(name).read_bytes()
 
     def size(self, name: str) -> int:
         """See `Archive.size`."""
-        return (self.path / name).stat().st_size
+        return self._file(name).stat().st_size
+
+    def _file(self, name: str) -> Path:
+        return self.path / self._unwritable.get(name, name)
 
 
 class _Entry(NamedTuple):
@@ -231,6 +234,11 @@ def _walk(root: Path) -> Iterable[str]:
         subfolders[:] = sorted(s for s in subfolders if not _is_junk(s))
         prefix = Path(folder).relative_to(root).as_posix() + "/"
         yield from ((prefix + file).removeprefix("./") for file in files)
+
+
+def _writable(name: str) -> str:
+    """The name as UTF-8 can write it: old disks have names in other encodings."""
+    return name.encode("utf-8", "xmlcharrefreplace").decode()
 
 
 def _split(names: Iterable[str]) -> tuple[list[str], list[str]]:

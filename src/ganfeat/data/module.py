@@ -1,6 +1,8 @@
 """The LightningDataModule: endless training batches from any dataset of whole batches."""
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from typing import Any, Literal, Protocol
 
@@ -114,12 +116,12 @@ class Loader:
         )
 
     def __iter__(self) -> Iterator[Batch]:
-        batches = iter(self.loader)
+        batches = _start(self.loader)
         while True:
             try:
-                batch: Batch | UserError = next(batches)
-            except RuntimeError as error:
-                if not str(error).startswith("DataLoader worker"):
+                batch = next(batches)
+            except (RuntimeError, ConnectionError, EOFError) as error:
+                if not _is_death(error):
                     raise
                 raise UserError(
                     f"a process that loads data died ({error}): most often memory ran out; "
@@ -130,6 +132,24 @@ class Loader:
             if isinstance(batch, UserError):
                 raise batch
             yield batch
+
+
+def _start(loader: DataLoader[Batch]) -> Iterator[Batch | UserError]:
+    """Iterate without torch's SIGCHLD handler.
+
+    That raises wherever the main process happens to be when a worker dies. Without it, asking for
+    the next batch raises, within five seconds.
+    """
+    handler = signal.getsignal(signal.SIGCHLD)
+    batches = iter(loader)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, handler)
+    return batches
+
+
+def _is_death(error: Exception) -> bool:
+    """Whether torch means that a worker is gone: by its own words, or by a connection cut short."""
+    return not isinstance(error, RuntimeError) or str(error).startswith("DataLoader worker")
 
 
 class _Careful:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from ganfeat.backbone import Discriminator, Generator
+from ganfeat.backbone.weights import Network
 from ganfeat.training.ada import AdaController
 from ganfeat.training.augment import AugmentPipe
 from ganfeat.training.distributed import mean_over_processes
@@ -105,7 +106,7 @@ class StyleGAN2(Method):
         """Adam with the lazy correction."""
         return adam(parameters, self.lr, (0.0, self.beta2), ratio)
 
-    def networks(self) -> dict[str, nn.Module]:
+    def networks(self) -> dict[str, Network]:
         """``g``, ``d`` and ``g_ema``."""
         return {"g": self.generator, "d": self.discriminator, "g_ema": self.ema}
 
@@ -133,7 +134,7 @@ class StyleGAN2(Method):
         """Logits [n,1] of the augmented images."""
         if self.augment is not None:
             whole = self.augment.draw(step.draws.n, step.draws.rng(f"augment {purpose}"))
-            images = self.augment(images, self.ada.p, step.draws.share(whole))
+            images = self.augment(images, self.ada.strength, step.draws.share(whole))
         logits: Tensor = self.discriminator(images, step.label)
         return logits
 
@@ -171,7 +172,7 @@ class StyleGAN2(Method):
         self.terms.add("score/real", logits)
         self.terms.add("score/real_sign", logits.sign())
         if self.augment is not None:
-            self.ada.observe(logits)
+            self.ada.accumulate(logits)
         yield "real", F.softplus(-logits).mean()
 
     def r1_loss(self, step: Step) -> Losses:
@@ -186,11 +187,11 @@ class StyleGAN2(Method):
         decay = ema_decay(self.batch_size, self.images_seen, self.ema_kimg, self.ema_rampup)
         update_ema(self.ema, self.generator, decay)
         if self.augment is not None:
-            self.ada.update(self.iteration, self.batch_size)
+            self.ada.update(self.iteration)
 
     def scalars(self) -> Mapping[str, float]:
         """Augmentation probability, where there is augmentation."""
-        return {} if self.augment is None else {"ada/p": float(self.ada.p)}
+        return {} if self.augment is None else {"ada/p": self.ada.strength}
 
     @torch.no_grad()
     def pictures(self) -> Mapping[str, Tensor]:

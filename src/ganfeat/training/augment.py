@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ganfeat.errors import UserError
@@ -173,16 +172,19 @@ def warp(images: Tensor, inverse: Tensor) -> Tensor:
     Returns:
         [N, C, H, H].
     """
-    up, down = _resamplers(images.shape[-1], images.dtype, images.device)
+    size = images.shape[-1]
+    up, down = _resamplers(size, images.dtype, images.device)
     fine = up @ (images @ up.mT)
-    period, wanted = len(up) - 1, down.shape[1]
-    # From the pixels wanted, -1 to 1 across them, to periods. The highest tap is the sixth of
-    # twelve, so pixel i of the image is pixel 2i of `fine`, not 2i + 1/2: hence the quarter pixel.
-    to_pixels = _matrix(inverse, [[wanted / 4, 0, 1 / 4], [0, wanted / 4, 1 / 4], [0, 0, 1]])
-    to_periods = _matrix(inverse, [[2 / period, 0, 1 / 4], [0, 2 / period, 1 / 4], [0, 0, 1]])
-    theta = (to_periods @ inverse @ to_pixels)[:, :2].to(images, non_blocking=True)
-    grid = F.affine_grid(theta, [*images.shape[:2], wanted, wanted], align_corners=False)
-    grid = (2 * (grid - grid.floor()) - 1) * (period / (period + 1))
+    # Where each pixel that `down` needs comes from: [N, m, m, 2], in pixels from the centre. The
+    # highest tap is the sixth of twelve, so pixel i of the image is pixel 2i of `fine`.
+    wanted = torch.arange(-5, 2 * size + 5, dtype=images.dtype, device=images.device)[:, None]
+    wanted = wanted / 2 - (size - 1) / 2
+    x, y, shift = inverse[:, None, :2].to(images, non_blocking=True).unbind(3)
+    found = (x * wanted)[:, None] + (y * wanted + shift)[:, :, None]
+    # The same in periods, modulo one; then as the sampler counts, -1 to 1 from edge to edge.
+    period = len(up) - 1
+    found = found * (2 / period) + 1 / 4
+    grid = (2 * (found - found.floor()) - 1) * (period / (period + 1))
     return down @ (grid_sample(fine, grid) @ down.mT)
 
 
@@ -222,24 +224,22 @@ def _resamplers(size: int, dtype: torch.dtype, device: torch.device) -> tuple[Te
     pixels beyond each end. Dense products, although most elements are zero: on a CPU they beat
     depthwise convolutions up to 256 pixels.
     """
-    with torch.inference_mode(False):  # the cache outlives the mode of its first caller
-        taps, tap = torch.tensor(SYM6), torch.arange(12)
-        # Tap t takes pixel i to pixel 2i + t - 5.
-        doubled = torch.arange(4 * (size - 1) + 1)[:, None] + 5 - tap
-        source = (doubled.div(2, rounding_mode="floor") % (2 * size - 2) - (size - 1)).abs()
-        weight = torch.where(doubled % 2 == 0, 2 * taps, 0)
-        up = torch.zeros(len(doubled), size).scatter_add_(1, size - 1 - source, weight)
-        # The transposed filter: the wavelet is orthogonal, so without a warp down undoes up.
-        target = 2 * torch.arange(size)[:, None] + tap
-        down = torch.zeros(size, 2 * size + 10).scatter_(1, target, taps.expand(size, 12))
-        return up.to(device, dtype), down.to(device, dtype)
+    taps, tap = torch.tensor(SYM6), torch.arange(12)
+    # Tap t takes pixel i to pixel 2i + t - 5.
+    doubled = torch.arange(4 * (size - 1) + 1)[:, None] + 5 - tap
+    source = (doubled.div(2, rounding_mode="floor") % (2 * size - 2) - (size - 1)).abs()
+    weight = torch.where(doubled % 2 == 0, 2 * taps, 0)
+    up = torch.zeros(len(doubled), size).scatter_add_(1, size - 1 - source, weight)
+    # The transposed filter: the wavelet is orthogonal, so without a warp down undoes up.
+    target = 2 * torch.arange(size)[:, None] + tap
+    down = torch.zeros(size, 2 * size + 10).scatter_(1, target, taps.expand(size, 12))
+    return up.to(device, dtype), down.to(device, dtype)
 
 
 def _matrix(like: Tensor, rows: list[list[float | Tensor]]) -> Tensor:
-    """[N, 3, 3] from numbers and tensors [N]; made by fills, since copies would wait for a GPU."""
-    n = like.shape[0]
-    flat = [v if isinstance(v, Tensor) else like.new_full((n,), v) for row in rows for v in row]
-    return torch.stack(flat, dim=1).view(n, 3, 3)
+    """[N, 3, 3] from numbers and tensors [N]; numbers by fills, as a copy would wait for a GPU."""
+    flat = [v if isinstance(v, Tensor) else torch.full_like(like, v) for row in rows for v in row]
+    return torch.stack(flat, dim=1).view(-1, 3, 3)
 
 
 def _scale(x: Tensor, y: Tensor) -> Tensor:

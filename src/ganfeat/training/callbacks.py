@@ -58,11 +58,14 @@ class Clock(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         """A batch is done, ticks, pictures and checkpoints included."""
+        self.totals = self.reading(pl_module.batch_size)
+        self._ended = time.perf_counter()
+
+    def reading(self, images: int) -> dict[str, float]:
+        """The totals with the iteration of so many images that is ending now."""
         assert self._ended is not None
-        now = time.perf_counter()
-        self.totals["seconds"] += now - self._ended
-        self.totals["images"] += pl_module.batch_size
-        self._ended = now
+        seconds = self.totals["seconds"] + time.perf_counter() - self._ended
+        return {**self.totals, "seconds": seconds, "images": self.totals["images"] + images}
 
     def state_dict(self) -> dict[str, float]:
         """For the checkpoint."""
@@ -100,17 +103,15 @@ class Ticks(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         """Move the bar; at a tick write what was measured since the last."""
-        speed = self._speed()
+        reading = self.clock.reading(pl_module.batch_size)
+        spent = {name: value - self._last[name] for name, value in reading.items()}
+        speed = spent["images"] / max(spent["seconds"], 1e-9)
         if self.bar is not None:
             done = kimg_done(trainer, pl_module)
             self.bar.update(self.bar.task_ids[0], completed=done, speed=speed)
         if self.every.due(trainer, pl_module):
             self._tick(trainer, pl_module, speed)
-            self._last = dict(self.clock.totals)
-
-    def _speed(self) -> float:
-        spent = {name: now - self._last[name] for name, now in self.clock.totals.items()}
-        return spent["images"] / max(spent["seconds"], 1e-9)
+            self._last = reading
 
     def _tick(self, trainer: Trainer, method: Method, speed: float) -> None:
         method.terms.check(method.iteration)
@@ -125,12 +126,12 @@ class Ticks(Callback):
             logger.log_metrics({**row, **values}, step=trainer.global_step)
         left = (total - done) * 1000 / max(speed, 1e-9)
         terms = "  ".join(
-            f"{name.removeprefix('loss/')} {value:.3f}"
+            f"{name.removeprefix('loss/')} {value:.3g}"
             for name, value in values.items()
             if name.startswith("loss/")
         )
         log.info(
-            "%.1f/%g kimg  %.1f images/s  %s left  %.1f GiB  %s",
+            "%.4g/%g kimg  %.1f images/s  %s left  %.1f GiB  %s",
             done, total, speed, duration(left), memory, terms,
         )  # fmt: skip
 

@@ -92,11 +92,3 @@ def initialise(method: nn.Module, path: str) -> None:
     checkpoint = read_checkpoint(file)
     check_same_networks(checkpoint["ganfeat"], method, file)
     method.load_state_dict(checkpoint["state_dict"])
-
-
-def describe_networks(networks: dict[str, nn.Module]) -> dict[str, Any]:
-    """Class name and constructor arguments of each network, as plain data."""
-    return {
-        name: {"class": type(network).__name__, "config": network.config}
-        for name, network in networks.items()
-    }

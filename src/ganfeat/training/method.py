@@ -12,8 +12,9 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from ganfeat.backbone.weights import Network, describe
 from ganfeat.errors import UserError
-from ganfeat.training.checkpoint import FORMAT, describe_networks
+from ganfeat.training.checkpoint import FORMAT
 from ganfeat.training.distributed import average_gradients
 from ganfeat.training.draws import Draws
 from ganfeat.training.terms import Terms
@@ -94,7 +95,7 @@ class Method(LightningModule):
         """State worth logging at a tick."""
         return {}
 
-    def networks(self) -> dict[str, nn.Module]:
+    def networks(self) -> dict[str, Network]:
         """The networks that the run's weights file holds, by their public names."""
         raise NotImplementedError
 
@@ -137,7 +138,7 @@ class Method(LightningModule):
             "format": FORMAT,
             "method": f"{type(self).__module__}.{type(self).__qualname__}",
             "config": self.run_config,
-            "networks": describe_networks(self.networks()),
+            "networks": describe(self.networks()),
         }
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:

@@ -12,16 +12,17 @@ Pearson correlation r of the *drawn values* has a closed form for every pair of 
 import math
 from collections.abc import Mapping, Sequence
 
-import torch
-from torch import Tensor
+import numpy as np
+from scipy.special import ndtr, ndtri
 
-from ganfeat.data.synthfaces.factors import COLUMN, FACTORS, NAMES, factor
+from ganfeat.data.synthfaces.factors import FACTORS, NAMES, Array, factor
 from ganfeat.errors import UserError
 
 Spec = Mapping[tuple[str, str], float] | Sequence[Sequence[str | float]]
 
 # What a person's number decides comes first, so that no image of that person can change it.
 _ORDER = sorted(range(len(NAMES)), key=lambda column: FACTORS[column].level != "identity")
+_PLACE = {NAMES[column]: place for place, column in enumerate(_ORDER)}
 
 
 def _latent(a: str, b: str, r: float) -> float:
@@ -67,33 +68,33 @@ class Correlations:
 
     def __init__(self, spec: Spec) -> None:
         self.triples = _triples(spec)
-        matrix = torch.eye(len(NAMES), dtype=torch.float64)
-        position = {column: place for place, column in enumerate(_ORDER)}
+        matrix = np.eye(len(NAMES))
         for a, b, r in self.triples:
             rho = _latent(a, b, r)
-            i, j = position[COLUMN[a]], position[COLUMN[b]]
+            i, j = _PLACE[a], _PLACE[b]
             if matrix[i, j] != 0:
-                raise UserError(f"correlate names {a!r} and {b!r} twice; name each pair once")
+                raise UserError(
+                    f"correlate has {a!r} and {b!r} twice; expected each pair once; remove one"
+                )
             matrix[i, j] = matrix[j, i] = rho
-        lower, failed = torch.linalg.cholesky_ex(matrix)
-        if int(failed):
+        try:
+            lower = np.linalg.cholesky(matrix)
+        except np.linalg.LinAlgError:
             raise UserError(
                 "the planted correlations contradict each other (their matrix is not positive "
                 "definite); expected sizes that can hold together; make some of them smaller"
-            )
-        self._lower = lower
-        named = {name for a, b, _ in self.triples for name in (a, b)}
-        self._columns = [column for column in _ORDER if NAMES[column] in named]
-        places = [position[column] for column in self._columns]
-        self._block = lower[places][:, places]
+            ) from None
+        places = sorted({_PLACE[name] for a, b, _ in self.triples for name in (a, b)})
+        self._columns = [_ORDER[place] for place in places]
+        self._lower = lower[np.ix_(places, places)]
 
-    def plant(self, u: Tensor) -> Tensor:
-        """Independent uniforms [N, F] -> uniforms [N, F] with the planted dependence."""
-        scores = torch.special.ndtri(u[:, self._columns])
+    def plant(self, u: Array) -> Array:
+        """Independent uniforms [F,N] -> uniforms [F,N] with the planted dependence."""
+        scores = ndtri(u[self._columns])
         # A sum of products and no matmul: the same bits whatever the batch.
-        mixed = (scores[:, None, :] * self._block).sum(2)
-        planted = u.clone()
-        planted[:, self._columns] = torch.special.ndtr(mixed).clamp(1e-12, 1 - 1e-12)
+        mixed = (self._lower[:, :, None] * scores).sum(1)
+        planted = u.copy()
+        planted[self._columns] = ndtr(mixed).clip(1e-12, 1 - 1e-12)
         return planted
 
     def plain(self) -> list[list[str | float]]:

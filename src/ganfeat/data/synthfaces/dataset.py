@@ -4,12 +4,13 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from ganfeat.data.synthfaces.correlation import Correlations, Spec
-from ganfeat.data.synthfaces.drawing import EXTRAS, check_extras, check_resolution, render
+from ganfeat.data.synthfaces.drawing import EXTRAS, check_extras, check_resolution, draw
 from ganfeat.data.synthfaces.factors import normalise
 from ganfeat.data.synthfaces.sampling import Faces, sample, split_of
 from ganfeat.errors import UserError
@@ -76,33 +77,25 @@ class SynthFaces(Dataset[dict[str, Tensor]]):
         if wrong:
             raise IndexError(f"image {wrong[0]} of a SynthFaces of {self.length}")
         faces = self.faces([i % self.length for i in indices])
-        batch = self._draw(faces, [extra for extra in self.extras if extra in EXTRAS])
+        batch = self._draw(faces, tuple(extra for extra in self.extras if extra in EXTRAS))
         if "factors" in self.extras:
-            batch["factors"] = normalise(faces.factors).to(self.device)
+            batch["factors"] = normalise(faces.values).to(self.device)
         if "identity" in self.extras:
-            batch["identity"] = faces.identity.to(self.device)
+            batch["identity"] = torch.from_numpy(faces.identity).to(self.device)
         return batch
 
     def faces(self, indices: Sequence[int]) -> Faces:
         """Physical factors, identities and keys of these images, without drawing them."""
-        return sample(self.split, self.seed, torch.tensor(indices).long(), self.correlations)
+        return sample(self.split, self.seed, np.asarray(indices, np.int64), self.correlations)
 
-    def _draw(self, faces: Faces, extras: Iterable[str]) -> dict[str, Tensor]:
-        return render(
-            {name: value.to(self.device) for name, value in faces.factors.items()},
-            self.resolution,
-            person_key=faces.person_key,
-            image_key=faces.image_key,
-            extras=extras,
-        )
+    def _draw(self, faces: Faces, extras: tuple[str, ...] = ()) -> dict[str, Tensor]:
+        keys = (faces.person_key, faces.image_key)
+        return draw(faces.values, self.resolution, torch.device(self.device), *keys, extras)
 
     def fingerprint(self) -> dict[str, Any]:
         """Plain data that differs whenever an image does; draws the first 64 images."""
-        faces = self.faces(range(64))
-        image = render(
-            faces.factors, self.resolution, person_key=faces.person_key, image_key=faces.image_key
-        )
-        pixels = image.add(1).mul(127.5).round().to(torch.uint8)
+        image = self._draw(self.faces(range(64)))["image"]
+        pixels = image.add(1).mul(127.5).round().to(torch.uint8).cpu()
         return {
             "name": self.name,
             "split": self.split,

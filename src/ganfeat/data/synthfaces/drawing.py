@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Mapping
 from typing import overload
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ganfeat.data.synthfaces import parts
-from ganfeat.data.synthfaces.factors import complete
+from ganfeat.data.synthfaces.factors import Array, complete
 from ganfeat.data.synthfaces.geometry import Geometry, geometry
 from ganfeat.data.synthfaces.painting import paint
-from ganfeat.data.synthfaces.sampling import key
+from ganfeat.data.synthfaces.sampling import Keys, as_keys
 from ganfeat.data.synthfaces.shapes import cover
 from ganfeat.errors import UserError
 
@@ -55,9 +56,10 @@ def _mix32(x: Tensor) -> Tensor:
     return x ^ ((x >> 16) & 0xFFFF)
 
 
-def _grain(image_key: Tensor, resolution: int, strength: Tensor) -> Tensor:
+def _grain(image_key: Keys, resolution: int, strength: Tensor) -> Tensor:
     """Triangular noise [N,1,R,R] of standard deviation `strength` [N,1,1], one draw per pixel."""
-    seeds = _mix32((image_key ^ (image_key >> 32)).to(torch.int32))
+    folded = (image_key ^ (image_key >> np.uint64(32))).astype(np.uint32).view(np.int32)
+    seeds = _mix32(torch.from_numpy(folded))
     place = torch.arange(resolution**2, dtype=torch.int32, device=strength.device)
     bits = _mix32(seeds[:, None].to(strength.device) + place * -1640531535)
     both = (bits & 0xFFFF).add_((bits >> 16) & 0xFFFF)
@@ -72,7 +74,7 @@ def _halve(image: Tensor) -> Tensor:
 
 
 def _picture(
-    g: Geometry, resolution: int, freckles: Tensor, image_key: Tensor | None, with_mask: bool
+    g: Geometry, resolution: int, freckles: Tensor, image_key: Keys | None, with_mask: bool
 ) -> tuple[Tensor, Tensor | None]:
     if resolution < 32:
         # A nose of one pixel needs more than one sample: 16 px is drawn twice as large.
@@ -100,6 +102,34 @@ def _landmarks(g: Geometry, resolution: int) -> tuple[Tensor, Tensor]:
     nose[..., _NOSE_TIP] = 0
     seen = (torch.maximum(before, nose) < 0.5) & (x.abs() < 1) & (y.abs() < 1)
     return torch.stack([x, y], -1)[:, 0].add(1).mul(resolution / 2), seen[:, 0]
+
+
+@torch.no_grad()
+def draw(
+    values: Array,
+    resolution: int,
+    device: torch.device,
+    person_key: Keys,
+    image_key: Keys | None,
+    extras: tuple[str, ...],
+) -> dict[str, Tensor]:
+    """What `render` does, from the table of factors [F,N]; without image keys there is no grain."""
+    g, with_mask = geometry(values, device), "mask" in extras
+    freckles = parts.freckle_table(person_key).to(device)
+    step = max(1, _CHUNK_PIXELS.get(device.type, 1 << 22) // resolution**2)
+    count = values.shape[1]
+    drawn = []
+    for rows in (slice(at, at + step) for at in range(0, max(count, 1), step)):
+        some = g if step >= count else g.rows(rows)
+        keys = None if image_key is None else image_key[rows]
+        drawn.append(_picture(some, resolution, freckles[rows], keys, with_mask))
+    out = {"image": torch.cat([picture for picture, _ in drawn])}
+    if with_mask:
+        out["mask"] = torch.cat([mask for _, mask in drawn if mask is not None])
+    if "landmarks" in extras or "visible" in extras:
+        truth = dict(zip(("landmarks", "visible"), _landmarks(g, resolution), strict=True))
+        out |= {name: value for name, value in truth.items() if name in extras}
+    return out
 
 
 @overload
@@ -154,26 +184,11 @@ def render(
     """
     check_resolution(resolution)
     wanted = check_extras(extras or (), EXTRAS)
-    filled, device = complete(factors)
-    g = geometry(filled, device)
-    count = len(g.points)
-    default = key(0).expand(count)
-    freckles = parts.freckle_table(default if person_key is None else person_key.cpu()).to(device)
-    noise = None if not grain else default if image_key is None else image_key.cpu()
-    step = max(1, _CHUNK_PIXELS.get(device.type, 1 << 22) // resolution**2)
-    drawn = [
-        _picture(
-            g.rows(rows), resolution, freckles[rows], None if noise is None else noise[rows],
-            "mask" in wanted,
-        )
-        for rows in (slice(at, at + step) for at in range(0, count, step))
-    ]  # fmt: skip
-    if not drawn:
-        drawn = [_picture(g, resolution, freckles, noise, "mask" in wanted)]
-    out = {"image": torch.cat([picture for picture, _ in drawn])}
-    if "mask" in wanted:
-        out["mask"] = torch.cat([mask for _, mask in drawn if mask is not None])
-    if {"landmarks", "visible"} & set(wanted):
-        truth = dict(zip(("landmarks", "visible"), _landmarks(g, resolution), strict=True))
-        out |= {name: value for name, value in truth.items() if name in wanted}
+    values, device = complete(factors)
+    count = values.shape[1]
+    persons, images = (
+        np.zeros(count, np.uint64) if given is None else as_keys(given.cpu().numpy())
+        for given in (person_key, image_key)
+    )
+    out = draw(values, resolution, device, persons, images if grain else None, wanted)
     return out["image"] if extras is None else out

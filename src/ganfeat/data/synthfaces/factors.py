@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ganfeat.errors import UserError
 
+Array = NDArray[np.float64]
 Kind = Literal["continuous", "binary", "categorical", "circular"]
 Level = Literal["layout", "identity", "expression", "attribute", "scene"]
 
@@ -44,7 +47,13 @@ class Factor:
 
 
 def _continuous(
-    name: str, level: Level, low: float, high: float, unit: str, about: str, neutral: float = math.nan
+    name: str,
+    level: Level,
+    low: float,
+    high: float,
+    unit: str,
+    about: str,
+    neutral: float = math.nan,
 ) -> Factor:
     middle = (low + high) / 2 if math.isnan(neutral) else neutral
     return Factor(name, level, "continuous", low, high, middle, unit, about)
@@ -108,41 +117,33 @@ def factor(name: str) -> Factor:
     return FACTORS[COLUMN[name]]
 
 
-def normalise(physical: Mapping[str, Tensor]) -> Tensor:
-    """Physical values, each [N], of all factors -> the table [N, F] float32 that metrics see."""
-    columns = []
-    for spec in FACTORS:
-        value = physical[spec.name].double()
-        if spec.kind == "continuous":
-            value = (value - spec.low) * (2 / (spec.high - spec.low)) - 1
-        columns.append(value)
-    return torch.stack(columns, 1).float()
+_OFFSET = np.array([[s.low if s.kind == "continuous" else 0.0] for s in FACTORS])
+_GAIN = np.array([[2 / (s.high - s.low) if s.kind == "continuous" else 1.0] for s in FACTORS])
+_BASE = np.array([[1.0 if s.kind == "continuous" else 0.0] for s in FACTORS])
+
+
+def normalise(physical: Array) -> Tensor:
+    """Physical values [F,N] -> the table [N,F] float32 that metrics see."""
+    return torch.from_numpy(((physical - _OFFSET) * _GAIN - _BASE).T).float()
 
 
 def denormalise(table: Tensor) -> dict[str, Tensor]:
-    """The table [N, F] -> physical values, each [N] float64: the inverse of `normalise`."""
-    physical = {}
-    for column, spec in enumerate(FACTORS):
-        value = table[:, column].double()
-        if spec.kind == "continuous":
-            value = spec.low + (value + 1) * ((spec.high - spec.low) / 2)
-        physical[spec.name] = value
-    return physical
+    """The table [N,F] -> physical values, name -> [N] float64, as `render` takes them."""
+    physical = (table.double().cpu().numpy().T + _BASE) / _GAIN + _OFFSET
+    return dict(zip(NAMES, torch.from_numpy(physical).to(table.device), strict=True))
 
 
-def complete(given: Mapping[str, Tensor | float]) -> tuple[dict[str, Tensor], torch.device]:
-    """Fill in neutral values: name -> [N] float64 on the CPU, and the device the pictures go to."""
-    for name in given:
-        factor(name)
-    tensors = {name: torch.as_tensor(value) for name, value in given.items()}
-    device = next((t.device for t in tensors.values() if t.device.type != "cpu"), None)
-    count = max((t.numel() for t in tensors.values()), default=1)
-    wrong = [name for name, t in tensors.items() if t.numel() not in (1, count) or t.dim() > 1]
-    if wrong:
-        raise UserError(
-            f"factor {wrong[0]!r} has shape {tuple(tensors[wrong[0]].shape)}; expected a number or "
-            f"[{count}] as the others; give one value per image"
-        )
-    filled = {spec.name: torch.full((count,), spec.neutral).double() for spec in FACTORS}
-    filled |= {name: t.cpu().double().reshape(-1).expand(count) for name, t in tensors.items()}
-    return filled, device or torch.device("cpu")
+def complete(given: Mapping[str, Tensor | float]) -> tuple[Array, torch.device]:
+    """Fill in neutral values: [F,N] float64, and the device on which the pictures are to be drawn."""
+    tensors = {factor(name).name: torch.as_tensor(value) for name, value in given.items()}
+    elsewhere = [t.device for t in tensors.values() if t.device.type != "cpu"]
+    count = max((t.numel() for t in tensors.values() if t.dim()), default=1)
+    values = np.repeat([[spec.neutral] for spec in FACTORS], count, 1)
+    for name, t in tensors.items():
+        if t.dim() > 1 or (t.dim() and t.numel() != count):
+            raise UserError(
+                f"factor {name!r} has shape {tuple(t.shape)}; expected a number or [{count}], as "
+                "the others; give one value per image"
+            )
+        values[COLUMN[name]] = t.detach().cpu().double().numpy()
+    return values, elsewhere[0] if elsewhere else torch.device("cpu")

@@ -30,15 +30,17 @@ def tile(images: Tensor, columns: int) -> Image.Image:
     """Images [N,3,R,R] in [-1, 1] -> one picture, row by row."""
     rows = images.split(columns)
     whole = torch.cat([torch.cat(list(row), 2) for row in rows], 1)
-    return Image.fromarray(
-        whole.add(1).mul(127.5).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    )
+    return Image.fromarray(whole.add(1).mul(127.5).round().to(torch.uint8).permute(1, 2, 0).numpy())
 
 
 def picture(split: str, resolution: int, seed: int) -> Image.Image:
     """8 x 8 random faces, and beside them one row per factor with its name."""
-    faces = tile(SynthFaces(split, resolution, length=64, seed=seed)[:64]["image"], 8) if False else tile(
-        SynthFaces(split, resolution, length=64, seed=seed).__getitems__(range(64))["image"], 8
+    faces = (
+        tile(SynthFaces(split, resolution, length=64, seed=seed)[:64]["image"], 8)
+        if False
+        else tile(
+            SynthFaces(split, resolution, length=64, seed=seed).__getitems__(range(64))["image"], 8
+        )
     )
     rows = [tile(render({spec.name: steps(spec)}, resolution), STEPS) for spec in FACTORS]
     panels, per = 3, -(-len(FACTORS) // 3)

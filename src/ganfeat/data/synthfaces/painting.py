@@ -76,7 +76,7 @@ class Painting:
         cosine = (f.normal_x * s["light_x"]).add_(f.normal_y * s["light_y"])
         bright = cosine.add_(f.depth * s["light_z"]).clamp_(min=-0.2)
         gloss = bright.clamp(min=0).square_().square_()
-        self.gloss = gloss.mul_(gloss).mul_(s["light"] * 0.13)
+        self.gloss = gloss.mul_(gloss).mul_(s["gloss"])
         self.shade = (bright - 0.62).mul_(s["light"]).add_(1)
 
     def behind(self) -> None:
@@ -110,18 +110,18 @@ class Painting:
     def eyes(self) -> None:
         """Lids, eyeballs, irises, pupils; the shine waits for the teeth, which share its colour."""
         s, f = self.s, self.surface
-        u2, radius = f.eye_u * f.eye_u, s["iris_r"]
-        lid = ellipse(u2, (f.eye_v + 0.016).square_(), s["eye_rx"] * 1.1, s["eye_ry"] + 0.024)
-        white = cover(ellipse(u2, f.eye_v * f.eye_v, s["eye_rx"], s["eye_ry"]), f.fall)
+        u2, v2 = f.eye_u * f.eye_u, f.eye_v * f.eye_v
+        lid = ellipse(s, "lid", u2, (f.eye_v + 0.016).square_())
+        white = cover(ellipse(s, "white", u2, v2), f.fall)
         white.mul_(self.head)
         look = f.eye_u - s["gaze"]
-        away = (look * look).add_(f.eye_v * f.eye_v).sqrt_()
-        shine = look.add_(radius * 0.32).square_().add_((f.eye_v + radius * 0.34).square_()).sqrt_()
+        away = (look * look).add_(v2).sqrt_()
+        shine = look.add_(s["shine_x"]).square_().add_((f.eye_v + s["shine_y"]).square_()).sqrt_()
         self.paint(cover(lid, f.fall).mul_(self.head), "dark", "eyes", _THIN)
         self.paint(white, "eyeball")
-        self.paint(cover(away - radius, f.fall).mul_(white), "iris")
-        self.paint(cover(away.sub_(radius * 0.5), f.fall).mul_(white), "dark")
-        self.shine = cover(shine.sub_(radius * 0.36), f.fall).mul_(white)
+        self.paint(cover(away - s["iris"], f.fall).mul_(white), "iris")
+        self.paint(cover(away.sub_(s["pupil"]), f.fall).mul_(white), "dark")
+        self.shine = cover(shine.sub_(s["shine"]), f.fall).mul_(white)
 
     def mouth(self) -> None:
         """Beard and brows, lips, the open mouth, teeth."""
@@ -138,12 +138,12 @@ class Painting:
 
     def nose(self) -> None:
         """Whatever is dark on the skin in one go (wrinkles, shadows of hair and nose), the nose."""
-        s, f, r = self.s, self.surface, self.s["nose_r"]
+        s, f = self.s, self.surface
         distance, along, across = parts.nose(s, f)
         lower = along.mul_(along)
         x, y = f.u - s["tip_x"], f.v - s["tip_y"]
         dark = cover(distance - 0.028, f.fall).mul_(lower).mul_(0.85)
-        below = cover(ellipse(x * x, (y - r * 0.55).square_(), r * 1.12, r * 0.72), f.fall)
+        below = cover(ellipse(s, "below", x * x, (y - s["below_y"]).square_()), f.fall)
         dark = torch.maximum(dark, below.mul_(0.8))
         dark = torch.maximum(dark, parts.wrinkles(s, f).mul_(1 - self.beard).mul_(0.75))
         self.hair = parts.front_hair(s, f)
@@ -152,11 +152,11 @@ class Painting:
         body = cover(distance, f.fall)
         self.paint((lower * 0.8).add_(0.2).mul_(body), "nose")
         self.mark(body, "nose")
-        nostrils = (x.abs_().sub_(r * 0.48).square_(), y.sub_(r * 0.62).square_())
-        self.paint(cover(ellipse(*nostrils, r * 0.3, r * 0.24), f.fall), "nostril")
+        x2, y2 = x.abs_().sub_(s["nostril_x"]).square_(), y.sub_(s["nostril_y"]).square_()
+        self.paint(cover(ellipse(s, "nostril", x2, y2), f.fall), "nostril")
         # The nose's own normal: bright along the ridge, dark on the side away from the light.
         ridge = (across * across).neg_().add_(0.5).mul_(0.2)
-        across.mul_(s["light_x"] * s["light"] * 0.6).add_(ridge).mul_(body).mul_(lower)
+        across.mul_(s["nose_light"]).add_(ridge).mul_(body).mul_(lower)
         self.shade.add_(across)
 
     def front(self) -> None:

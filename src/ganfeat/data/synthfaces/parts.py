@@ -6,11 +6,12 @@ functions that paint decide whether a landmark is hidden.
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ganfeat.data.synthfaces.geometry import HEAD
-from ganfeat.data.synthfaces.sampling import uniforms
+from ganfeat.data.synthfaces.pose import HEAD
+from ganfeat.data.synthfaces.sampling import Keys, uniforms
 from ganfeat.data.synthfaces.shapes import cover, ellipse, wave
 
 Scalars = dict[str, Tensor]
@@ -43,8 +44,7 @@ class Surface:
 
 def pick(s: Scalars, name: str, right: Tensor) -> Tensor:
     """The value of a two-sided scalar on each point's own side."""
-    left = s[f"{name}_left"]
-    return right * (s[f"{name}_right"] - left) + left
+    return (right * s[f"{name}_step"]).add_(s[name])
 
 
 def place(s: Scalars, x: Tensor, y: Tensor, pixels: float) -> Surface:
@@ -59,19 +59,19 @@ def surface(s: Scalars, u: Tensor, v: Tensor, fall: Tensor) -> Surface:
     """Head outline, dome and face coordinates at points u, v."""
     y = v * (1 / HEAD)
     lower = y.clamp(0, 1.2).square_()
-    x = (u - lower * s["jaw_shift"]) / (lower * s["taper"]).neg_().add_(1)
-    x.mul_(1 / s["half"])
-    q = (x * x).add_(y * y)
-    slope = (x * x).mul_(1 / (s["half"] * s["half"])).add_(y * y * (1 / HEAD**2))
-    head = (q - 1).div_(slope.add_(1e-6).sqrt_().mul_(2))
+    x = (u - lower * s["jaw_shift"]).div_((lower * s["taper"]).add_(1)).mul_(s["narrow"])
+    x2, y2 = x * x, y * y
+    q = x2 + y2
+    slope = x2.mul_(s["narrow2"]).add_(y2.mul_(1 / HEAD**2)).sqrt_().mul_(2)
+    head = (q - 1).div_(slope)
     depth = q.neg_().add_(1).clamp_(min=0).sqrt_()
     face_s, face_t = u - depth * s["turn"], v + depth * s["nod"]
-    right = (u > (s["eye_left"] + s["eye_right"]) / 2).to(u.dtype)
-    eye_u = (u - pick(s, "eye", right)).div_(pick(s, "shrink", right))
-    eye_v = (v - s["eye_y_left"]).div_(s["shrink_eye_y"])
+    right = (u > s["middle"]).to(u.dtype)
+    eye_u = (u - pick(s, "eye", right)).mul_(pick(s, "stretch", right))
+    eye_v = (v - s["eye_y"]).mul_(s["stretch_eye_y"])
     return Surface(
         u, v, fall, head, x.clamp_(-1, 1), y.clamp(-1, 0.75), depth, face_s, face_t,
-        face_s * face_s, u - depth * (0.6 * s["turn"]), right, eye_u, eye_v,
+        face_s * face_s, u - depth * s["hair_turn"], right, eye_u, eye_v,
     )  # fmt: skip
 
 
@@ -111,17 +111,16 @@ def ears(s: Scalars, f: Surface) -> Tensor:
     """Both ears; seen from the front they are half behind the head."""
     x = f.u - pick(s, "ear", f.right)
     y = f.v - s["ear_y"]
-    return cover(ellipse(x * x, y * y, s["ear_rx"], s["ear_ry"]), f.fall)
+    return cover(ellipse(s, "ear", x.mul_(x), y.mul_(y)), f.fall)
 
 
 def hairline(s: Scalars, f: Surface) -> Tensor:
     """Distance below the edge of the hair on the face, a polynomial in s; negative in the hair."""
-    # Hair is thick: it lies further out than the face and moves less with it.
     x2 = f.hair_s * f.hair_s
     line = (x2 * s["line_fourth"]).add_(s["line_square"]).mul_(x2)
     line.add_(f.hair_s * s["line_slope"]).add_(s["line_rise"])
     # The polynomial's slope at the sides would blur the edge there: divide by its length.
-    slope = (x2 * (4 * s["line_fourth"])).add_(2 * s["line_square"]).mul_(f.hair_s)
+    slope = (x2 * s["line_fourth4"]).add_(s["line_square2"]).mul_(f.hair_s)
     slope.add_(s["line_slope"])
     return (f.t - line).div_(slope.mul_(slope).add_(1).sqrt_())
 
@@ -135,15 +134,14 @@ def hat(s: Scalars, f: Surface) -> tuple[Tensor, Tensor]:
     """The woollen hat, and the folded band that is part of it."""
     edge = f.t - (f.s2 * 0.35).sub_(0.33)
     whole = cover(torch.maximum(f.head - s["hat_out"], edge), f.fall)
-    band = cover(torch.maximum(f.head - s["hat_out"] - 0.018, edge.add_(0.075).abs_().sub_(0.075)), f.fall)
+    fold = edge.add_(0.075).abs_().sub_(0.075)
+    band = cover(torch.maximum((f.head - s["hat_out"]).sub_(0.018), fold), f.fall)
     return torch.maximum(whole, band).mul_(s["hat"]), band.mul_(s["hat"])
 
 
 def glasses(s: Scalars, f: Surface) -> tuple[Tensor, Tensor]:
     """Frames (two rims and the bar that runs through their height), and the lenses."""
-    rim = ellipse(
-        f.eye_u * f.eye_u, (f.eye_v - 0.012).square_(), 0.178, 0.152
-    )
+    rim = ellipse(s, "rim", f.eye_u * f.eye_u, (f.eye_v - 0.012).square_())
     lens = cover(rim, f.fall).mul_(s["glasses"])
     bar = torch.maximum((f.eye_v + 0.02).abs_().sub_(0.02), torch.maximum(-rim, f.head))
     frame = cover(torch.minimum(rim.abs_().sub_(0.021), bar), f.fall)
@@ -152,22 +150,20 @@ def glasses(s: Scalars, f: Surface) -> tuple[Tensor, Tensor]:
 
 def nose(s: Scalars, f: Surface) -> tuple[Tensor, Tensor, Tensor]:
     """Distance to the nose, position along it (0 at the bridge, 1 at the tip), offset across it."""
-    ax, ay = s["bridge_x"], s["bridge_y"]
-    bx, by = s["tip_x"] - ax, s["tip_y"] - ay
-    length = bx * bx + by * by
-    x, y = f.u - ax, f.v - ay
-    along = (x * (bx / length)).add_(y * (by / length)).clamp_(0, 1)
-    x.sub_(along * bx)
-    y.sub_(along * by)
-    radius = (along * along).mul_(s["nose_r"] - 0.03).add_(0.03)
+    x, y = f.u - s["bridge_x"], f.v - s["bridge_y"]
+    along = (x * s["along_x"]).add_(y * s["along_y"]).clamp_(0, 1)
+    x.sub_(along * s["nose_x"])
+    y.sub_(along * s["nose_y"])
+    radius = (along * along).mul_(s["nose_grow"]).add_(0.03)
     distance = (x * x).add_(y * y).sqrt_().sub_(radius)
     return distance, along, x.div_(radius)
 
 
-def freckle_table(person: Tensor) -> Tensor:
-    """Where the freckles of persons [N] int64 are: offsets and radii [N,3,32] in the grid's cells."""
-    draws = uniforms(person ^ 0x5EED, 96).view(-1, 3, 32)
-    return torch.cat([0.3 + 0.4 * draws[:, :2], 0.16 + 0.16 * draws[:, 2:]], 1).float()
+def freckle_table(persons: Keys) -> Tensor:
+    """Where the freckles of persons [N] are: offsets and radii [N,3,32] in the cells of a grid."""
+    draws = uniforms(persons ^ np.uint64(0x5EED), 96).T.reshape(-1, 3, 32)
+    least, span = np.array([[0.3], [0.3], [0.16]]), np.array([[0.4], [0.4], [0.16]])
+    return torch.from_numpy((least + span * draws).astype(np.float32))
 
 
 def freckles(s: Scalars, table: Tensor, f: Surface) -> Tensor:
@@ -183,7 +179,7 @@ def freckles(s: Scalars, table: Tensor, f: Surface) -> Tensor:
     radius = torch.maximum(size, (-0.8 * 8 / 0.72) / f.fall)
     strength = size.div_(radius).square_()
     dots = (x * x).add_(y * y).div_(radius.square_()).neg_().add_(1).mul_(2).clamp_(0, 1)
-    return dots.mul_(strength).mul_(inside).mul_(s["freckles"] * 0.9)
+    return dots.mul_(strength).mul_(inside).mul_(s["freckles"])
 
 
 @dataclass(frozen=True)
@@ -197,25 +193,25 @@ class Mouth:
 
 def mouth(s: Scalars, f: Surface) -> Mouth:
     """Lips around an opening, both bent by the smile."""
-    x = (f.u - s["mouth_x"]).div_(s["shrink_mouth"])
+    x = (f.u - s["mouth_x"]).mul_(s["stretch_mouth"])
     x2 = x.mul_(x)
-    bend = (x2 * (0.09 / (s["mouth_rx"] * s["mouth_rx"]))).sub_(0.04).mul_(s["smile"])
-    y = (f.v - s["mouth_y"]).div_(s["shrink_mouth_y"]).add_(bend)
+    bend = (x2 * s["bend"]).sub_(0.04).mul_(s["smile"])
+    y = (f.v - s["mouth_y"]).mul_(s["stretch_mouth_y"]).add_(bend)
     y2 = y * y
-    whole = cover(ellipse(x2, y2, s["mouth_rx"], s["gap"] + s["lip"]), f.fall)
+    whole = cover(ellipse(s, "lips", x2, y2), f.fall)
     # A flat ellipse has a poor distance beyond its tips: keep the opening between the lips.
-    opening = cover(ellipse(x2, y2, s["mouth_rx"] * 0.84, s["gap"]), f.fall).mul_(whole)
-    teeth = cover(y + s["gap"] * 0.25, f.fall).mul_(opening)
+    opening = cover(ellipse(s, "opening", x2, y2), f.fall).mul_(whole)
+    teeth = cover(y.add_(s["teeth"]), f.fall).mul_(opening)
     return Mouth(whole, opening, teeth)
 
 
 def brows(s: Scalars, f: Surface) -> Tensor:
     """Both brows: arched ellipses whose outer ends the tilt moves."""
-    x = (f.u - pick(s, "brow", f.right)).div_(pick(s, "shrink", f.right))
+    x = (f.u - pick(s, "brow", f.right)).mul_(pick(s, "stretch", f.right))
     x2, beyond = x * x, x.abs().sub_(0.15)
     x.mul_(f.right * 2 - 1).mul_(s["brow_tilt"])
-    y = (f.v - s["brow_y_left"]).sub_(x).add_(x2 * 1.2)
-    distance = ellipse(x2, y.mul_(y), 0.15, s["brow_ry"])
+    y = (f.v - s["brow_y"]).sub_(x).add_(x2 * 1.2)
+    distance = ellipse(s, "brow", x2, y.mul_(y))
     return cover(torch.maximum(distance, beyond), f.fall)
 
 
@@ -232,9 +228,7 @@ def wrinkles(s: Scalars, f: Surface) -> Tensor:
     across = f.s.abs()
     fold = (across - (f.t - 0.2).mul_(0.55)).sub_(0.15).abs_().sub_(0.013)
     fold = torch.maximum(fold, (f.t - 0.28).abs_().sub_(0.12))
-    bag = ellipse(
-        f.eye_u * f.eye_u, f.eye_v * f.eye_v, s["eye_rx"] * 1.15, s["eye_rx"] * 0.72 + 0.055
-    )
+    bag = ellipse(s, "bag", f.eye_u * f.eye_u, f.eye_v * f.eye_v)
     bag = torch.maximum(bag.abs_().sub_(0.012), 0.055 - f.eye_v)
     line = torch.minimum(torch.minimum(forehead, fold), bag)
     return cover(line, f.fall).mul_(s["wrinkles"])

@@ -6,12 +6,16 @@ before it. All of it is integer arithmetic modulo 2^64 and float64 on the CPU, t
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from ganfeat.data.synthfaces.correlation import Correlations
-from ganfeat.data.synthfaces.factors import FACTORS
+from ganfeat.data.synthfaces.factors import FACTORS, NAMES, Array
 from ganfeat.errors import UserError
+
+Keys = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,9 @@ SPLITS: dict[str, Split] = {
     "scorer": Split(5, 2_000, 10_000),
     "teacher": Split(6, 2_000, 10_000),
 }
+_PERSON, _IMAGE = 1, 2
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 def split_of(name: str) -> Split:
@@ -43,73 +50,73 @@ def split_of(name: str) -> Split:
     return SPLITS[name]
 
 
-def _signed(constant: int) -> int:
-    return constant - (1 << 64) if constant >> 63 else constant
+def mix(x: Keys) -> Keys:
+    """splitmix64's finaliser (Steele et al. 2014): a bijection that scatters all bits."""
+    x = (x ^ (x >> np.uint64(30))) * _FIRST
+    x = (x ^ (x >> np.uint64(27))) * _SECOND
+    return x ^ (x >> np.uint64(31))
 
 
-_GOLDEN = _signed(0x9E3779B97F4A7C15)
-_FIRST, _SECOND = _signed(0xBF58476D1CE4E5B9), _signed(0x94D049BB133111EB)
+def as_keys(numbers: ArrayLike) -> Keys:
+    """Integers of any sign, modulo 2^64, as [N] uint64."""
+    if isinstance(numbers, int):
+        return np.array([numbers % 2**64], dtype=np.uint64)
+    return np.atleast_1d(np.asarray(numbers)).astype(np.int64).view(np.uint64)
 
 
-def mix(x: Tensor) -> Tensor:
-    """splitmix64's finaliser (Steele et al. 2014) on int64: a bijection that scatters all bits."""
-    # The mask makes the arithmetic shift of a signed integer a logical one.
-    x = (x ^ ((x >> 30) & ((1 << 34) - 1))) * _FIRST
-    x = (x ^ ((x >> 27) & ((1 << 37) - 1))) * _SECOND
-    return x ^ ((x >> 31) & ((1 << 33) - 1))
-
-
-def key(*parts: int | Tensor) -> Tensor:
-    """Hash integers, in this order, into one int64 key; tensors broadcast."""
-    state = torch.zeros((), dtype=torch.int64)
+def key(*parts: ArrayLike) -> Keys:
+    """Hash integers, in this order, into keys [N]; arrays and numbers broadcast."""
+    state = np.zeros(1, dtype=np.uint64)
     for part in parts:
-        state = mix((state + part) * 1 + _GOLDEN)
+        state = mix(state + as_keys(part) + _GOLDEN)
     return state
 
 
-def uniforms(keys: Tensor, columns: int) -> Tensor:
-    """int64 keys [N] -> float64 [N, columns], uniform in (0, 1)."""
-    bits = mix(keys[:, None] + (torch.arange(columns) + 1) * _GOLDEN)
-    return (((bits >> 11) & ((1 << 53) - 1)).double() + 0.5) * 2.0**-53
+def uniforms(keys: Keys, columns: int) -> Array:
+    """Keys [N] -> float64 [columns, N], uniform in (0, 1)."""
+    counter = np.arange(1, columns + 1, dtype=np.uint64) * _GOLDEN
+    bits = mix(keys + counter[:, None])
+    return ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
 
 
-def _physical(u: Tensor) -> dict[str, Tensor]:
-    values = {}
-    for column, spec in enumerate(FACTORS):
-        value = u[:, column]
-        if spec.classes:
-            values[spec.name] = torch.floor(value * spec.classes)
-        else:
-            values[spec.name] = spec.low + value * (spec.high - spec.low)
-    return values
+_FIXED = np.array([[spec.level == "identity"] for spec in FACTORS])
+_CLASSED = np.array([[spec.classes > 0] for spec in FACTORS])
+_LOW = np.array([[0.0 if spec.classes else spec.low] for spec in FACTORS])
+_SPAN = np.array([[float(spec.classes or spec.high - spec.low)] for spec in FACTORS])
 
 
 @dataclass(frozen=True)
 class Faces:
     """N sampled faces.
 
-    `factors`: name -> [N] float64, physical; `identity` [N] int64, the person's number within the
-    split; `person_key`, `image_key` [N] int64, the hashes that place freckles and seed the grain.
+    `values` [F,N] float64: the physical factors, in the order of `FACTORS`; `identity` [N] int64: the
+    person's number within the split; `person_key`, `image_key` [N] uint64: what places the freckles
+    and seeds the grain.
     """
 
-    factors: dict[str, Tensor]
-    identity: Tensor
-    person_key: Tensor
-    image_key: Tensor
+    values: Array
+    identity: NDArray[np.int64]
+    person_key: Keys
+    image_key: Keys
+
+    @property
+    def factors(self) -> dict[str, Tensor]:
+        """Physical factors: name -> [N] float64."""
+        return dict(zip(NAMES, torch.from_numpy(self.values), strict=True))
 
 
 def sample(
-    split: str, seed: int, indices: Tensor, correlations: Correlations | None = None
+    split: str, seed: int, indices: ArrayLike, correlations: Correlations | None = None
 ) -> Faces:
-    """The faces with the numbers `indices` [N] int64 of a split."""
+    """The faces with these numbers of a split."""
     population = split_of(split)
-    people = indices % population.people
-    person_key = key(seed, population.code, 1, people)
-    image_key = key(seed, population.code, 2, indices)
-    fixed = torch.tensor([spec.level == "identity" for spec in FACTORS])
-    u = torch.where(
-        fixed, uniforms(person_key, len(FACTORS)), uniforms(image_key, len(FACTORS))
-    )
+    numbers = np.atleast_1d(np.asarray(indices, dtype=np.int64))
+    people = numbers % population.people
+    person_key = key(seed, population.code, _PERSON, people)
+    image_key = key(seed, population.code, _IMAGE, numbers)
+    count = len(FACTORS)
+    u = np.where(_FIXED, uniforms(person_key, count), uniforms(image_key, count))
     if correlations is not None:
         u = correlations.plant(u)
-    return Faces(_physical(u), people, person_key, image_key)
+    values = _LOW + u * _SPAN
+    return Faces(np.where(_CLASSED, np.floor(values), values), people, person_key, image_key)

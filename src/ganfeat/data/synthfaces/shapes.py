@@ -8,18 +8,16 @@ multiply-adds or a matmul would break that.
 import torch
 from torch import Tensor
 
-Radius = Tensor | float
 
-
-def ellipse(x2: Tensor, y2: Tensor, rx: Radius, ry: Radius) -> Tensor:
+def ellipse(s: dict[str, Tensor], name: str, x2: Tensor, y2: Tensor) -> Tensor:
     """First-order distance to an ellipse, negative inside, from *squared* centred coordinates.
 
-    (q - 1) / |grad q| with q = x^2/rx^2 + y^2/ry^2: exact to first order at the outline, which is
-    where anti-aliasing looks.
+    (q - 1) / |grad q| with q = a x^2 + b y^2, a = 1/rx^2, b = 1/ry^2: exact to first order at the
+    outline, which is where anti-aliasing looks. `s` holds a, b, 4 a^2 and 4 b^2 under `name`.
     """
-    a, b = 1 / (rx * rx), 1 / (ry * ry)
-    slope = (x2 * (4 * a * a)).add_(y2 * (4 * b * b)).add_(1e-6).sqrt_()
-    return (x2 * a).add_(y2 * b).sub_(1).div_(slope)
+    slope = (x2 * s[f"{name}_c"]).add_(y2 * s[f"{name}_d"]).sqrt_()
+    # The centre divides by 0 and gives -inf, deep inside, as it should.
+    return (x2 * s[f"{name}_a"]).add_(y2 * s[f"{name}_b"]).sub_(1).div_(slope)
 
 
 def cover(distance: Tensor, fall: Tensor) -> Tensor:
@@ -30,7 +28,7 @@ def cover(distance: Tensor, fall: Tensor) -> Tensor:
     return (distance * fall).add_(0.5).clamp_(0, 1)
 
 
-def bump(x2: Tensor, y2: Tensor, rx: Radius, ry: Radius) -> Tensor:
+def bump(x2: Tensor, y2: Tensor, rx: float, ry: float) -> Tensor:
     """A soft blob, 1 in the middle, falling as a parabola squared to 0 at the radii."""
     inside = (x2 * (1 / (rx * rx))).add_(y2 * (1 / (ry * ry))).neg_().add_(1).clamp_(min=0)
     return inside.mul_(inside)

@@ -1,0 +1,120 @@
+"""The parts of training, each against a closed form or a second way to compute it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from ganfeat.errors import UserError
+from ganfeat.training.draws import Draws, seed_of
+from ganfeat.training.ema import ema_decay, update_ema
+from ganfeat.training.loggers import KIMG, CSVLog
+from ganfeat.training.losses import path_length_penalty, r1_penalty
+from ganfeat.training.method import adam
+from ganfeat.training.pictures import grid_shape, image_grid, to_uint8
+from ganfeat.training.terms import Terms
+
+
+def test_every_part_of_a_key_changes_the_seed() -> None:
+    keys = [(s, i, p, q) for s in (0, 1) for i in (0, 1) for p in ("G", "D") for q in ("z", "n")]
+    assert len({seed_of(*key) for key in keys}) == len(keys)
+    assert seed_of(0, 1, "G", "z") == seed_of(0, 1, "G", "z") >= 0
+
+
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_shares_together_are_the_whole(parts: int) -> None:
+    key = (3, 7, "Gmain")
+    whole = Draws(key, n=8).randn("z", 5)
+    shares = [Draws(key, n=8, offset=i, stride=parts).randn("z", 5) for i in range(parts)]
+    assert torch.equal(torch.stack(shares, dim=1).flatten(0, 1), whole)
+    assert not torch.equal(Draws(key, n=8).randn("other", 5), whole)
+    assert 0 <= Draws(key, n=8).uniform("cut") < 1
+
+
+def test_half_life_of_the_average() -> None:
+    assert ema_decay(1000, 10**6, half_life_kimg=1, rampup=None) == pytest.approx(0.5)
+    assert ema_decay(32, 10**6, 10, None) == pytest.approx(0.5 ** (32 / 10000))
+    assert ema_decay(32, 1000, 10, 0.05) == pytest.approx(0.5 ** (32 / 50))
+    assert ema_decay(32, 0, 10, 0.05) == 0
+    average, model = nn.BatchNorm1d(3), nn.BatchNorm1d(3)
+    nn.init.constant_(model.weight, 5.0)
+    model.running_mean.fill_(7.0)  # type: ignore[union-attr]
+    update_ema(average, model, 0.75)
+    assert torch.equal(average.weight, torch.full([3], 2.0))
+    assert torch.equal(average.running_mean, model.running_mean)
+
+
+def test_lazy_regularisation_corrects_adam() -> None:
+    options = adam([nn.Parameter(torch.zeros(1))], 0.002, (0.0, 0.99), 16 / 17).defaults
+    assert options["lr"] == pytest.approx(0.002 * 16 / 17)
+    assert options["betas"] == (0.0, pytest.approx(0.99 ** (16 / 17)))
+
+
+def test_terms_are_means_between_two_drains() -> None:
+    terms = Terms()
+    assert terms.drain() == {}
+    terms.add("a", torch.tensor([1.0, 3.0]))
+    terms.add("a", torch.tensor(5.0))
+    terms.add("b", torch.tensor(0.5))
+    assert terms.drain() == {"a": 3.5, "b": 0.5}
+    assert terms.drain() == {}
+
+
+def test_the_first_term_that_is_not_finite_is_named() -> None:
+    terms = Terms()
+    terms.check(0)
+    terms.guard("first", torch.ones(3))
+    terms.guard("second", torch.tensor([1.0, float("inf")]))
+    terms.guard("first", torch.tensor(float("nan")))
+    with pytest.raises(UserError, match="second is not finite at iteration 4"):
+        terms.check(4)
+
+
+def test_csv_takes_new_columns_and_forgets_what_is_redone(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    log = CSVLog(path)
+    log.log_metrics({KIMG: 1, "a": 2})
+    log.log_metrics({KIMG: 2, "a": 3, "b": 4})
+    log.log_metrics({KIMG: 3, "b": 5})
+    assert path.read_text().split() == [f"{KIMG},a,b", "1,2,", "2,3,4", "3,,5"]
+    again = CSVLog(path)
+    again.resume_at(2.0)
+    again.log_metrics({KIMG: 3, "a": 9, "b": 9})
+    assert path.read_text().split() == [f"{KIMG},a,b", "1,2,", "2,3,4", "3,9,9"]
+
+
+def test_r1_of_a_quadratic() -> None:
+    images = torch.randn(4, 3, 2, 2, dtype=torch.float64, requires_grad=True)
+    penalty = r1_penalty(images, images.square().sum([1, 2, 3])[:, None])
+    torch.testing.assert_close(penalty.gradient, 2 * images)
+    expected = (4 * images.square()).sum([1, 2, 3]).float()
+    torch.testing.assert_close(penalty.value.float(), expected)
+
+
+def test_path_length_of_a_linear_generator() -> None:
+    ws = torch.randn(6, 4, 5, dtype=torch.float64, requires_grad=True)
+    scale = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
+    images = (scale * ws).reshape(6, 1, 4, 5)
+    noise = torch.randn(6, 1, 4, 5, dtype=torch.float64)
+    old = torch.tensor(1.0)
+    penalty = path_length_penalty(images, ws, noise, old, decay=0.25)
+    lengths = 3 * noise[:, 0].square().sum(2).mean(1).sqrt()
+    torch.testing.assert_close(penalty.lengths, lengths.float())
+    mean = 1 + 0.25 * (lengths.mean().float() - 1)
+    torch.testing.assert_close(penalty.mean, mean)
+    torch.testing.assert_close(penalty.value, (lengths.float() - mean).square())
+    # The mean stays in the graph: d mean / d scale is a quarter of the mean length's.
+    (slope,) = torch.autograd.grad(penalty.value.sum(), scale)
+    unit = lengths.float() / 3
+    expected = (2 * (lengths.float() - mean) * (unit - 0.25 * unit.mean())).sum()
+    torch.testing.assert_close(slope.float(), expected)
+
+
+def test_grids() -> None:
+    images = torch.arange(6.0).reshape(6, 1, 1, 1).expand(6, 1, 2, 2)
+    grid = image_grid(images, 4)
+    assert grid.shape == (1, 4, 8)
+    assert grid[0, ::2, ::2].tolist() == [[0, 1, 2, 3], [4, 5, -1, -1]]
+    assert [grid_shape(r) for r in (16, 128, 256, 1024)] == [(8, 8), (8, 8), (8, 4), (2, 1)]
+    assert to_uint8(torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0])).tolist() == [0, 0, 128, 255, 255]

@@ -1,0 +1,128 @@
+"""What the StyleGAN2 method does in an iteration, and that every preset can take a step."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+import torch
+
+from ganfeat.backbone import Discriminator, Generator
+from ganfeat.config import config_dir
+from ganfeat.generators.stylegan2 import StyleGAN2
+from ganfeat.training.draws import Draws
+from ganfeat.training.method import Method, Phase, Step
+
+
+def method(**options: Any) -> StyleGAN2:
+    size = {"channel_base": 128, "channel_max": 8}
+    torch.manual_seed(0)
+    g = Generator(16, z_dim=8, w_dim=8, mapping_layers=2, **size)
+    return StyleGAN2(g, Discriminator(16, **size), batch_size=8, seed=0, **options)
+
+
+def step(iteration: int = 0, n: int = 8) -> Step:
+    return Step({"image": torch.zeros(n, 3, 16, 16)}, Draws((0, iteration, "Gmain"), n))
+
+
+def test_order_and_interval_of_the_phases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[int, str]] = []
+    untouched = Method._run_phase
+
+    def run_phase(self: Method, phase: Phase, *args: Any, **options: Any) -> None:
+        ran.append((self.iteration, phase.name))
+        before = {k: v.clone() for k, v in self.state_dict().items()}
+        untouched(self, phase, *args, **options)
+        changed = {k for k, v in self.state_dict().items() if not torch.equal(v, before[k])}
+        allowed = (phase.network, "pl_mean") if phase.name == "Gpl" else (phase.network,)
+        assert changed
+        assert all(name.startswith(allowed) for name in changed)
+
+    monkeypatch.setattr(Method, "_run_phase", run_phase)
+    tiny.train(tmp_path, "total_kimg=0.136")
+    expected = []
+    for i in range(17):
+        expected += [(i, "Gmain")] + [(i, "Gpl")] * (i % 4 == 0)
+        expected += [(i, "Dmain")] + [(i, "Dr1")] * (i % 16 == 0)
+    assert ran == expected
+
+
+def test_a_regulariser_of_weight_zero_is_left_out() -> None:
+    names = [phase.name for phase in method(pl_weight=0.0, r1_gamma=0.0).phases()]
+    assert names == ["Gmain", "Dmain"]
+
+
+def test_style_mixing() -> None:
+    m = method(mixing_prob=0.5)
+    cuts = []
+    for i in range(400):
+        with torch.no_grad():
+            ws = m.latents(step(i, n=2))
+        changes = (ws[:, 1:] != ws[:, :-1]).any(2)
+        assert torch.equal(changes[0], changes[1])
+        assert changes[0].sum() <= 1
+        cuts += [int(changes[0].int().argmax()) + 1] if changes.any() else []
+    assert 160 < len(cuts) < 240
+    assert set(cuts) == set(range(1, m.generator.num_ws))
+
+
+def test_running_mean_of_w_follows_the_first_latents_only() -> None:
+    m = method(mixing_prob=1.0, w_avg_beta=0.9)
+    draws = step().draws
+    with torch.no_grad():
+        m.latents(step(), track=True)
+        expected = 0.1 * m.generator.map(draws.randn("z", 8)).mean(0)
+    torch.testing.assert_close(m.generator.w_avg, expected)
+
+
+def test_losses_are_those_of_the_paper() -> None:
+    m = method(mixing_prob=0.0)
+    with torch.no_grad():
+        fakes = m.synthesize(m.latents(step()), step().draws)
+        logits = m.discriminator(fakes)
+        ((_, loss),) = m.generator_loss(step())
+        torch.testing.assert_close(loss, torch.log1p(torch.exp(-logits)).mean())
+        (_, fake), (_, real) = m.discriminator_loss(step())
+        torch.testing.assert_close(fake, torch.log1p(torch.exp(logits)).mean())
+        reals = m.discriminator(step().images)
+        torch.testing.assert_close(real, torch.log1p(torch.exp(-reals)).mean())
+
+
+@pytest.mark.parametrize(("half_life", "same"), [("1e-9", True), ("1e9", False)])
+def test_the_average_follows_the_generator(tmp_path: Path, half_life: str, same: bool) -> None:
+    line = ["method.ema_rampup=null", f"method.ema_kimg={half_life}", "total_kimg=0.016"]
+    tiny.train(tmp_path, *line)
+    state = torch.load(tiny.only(tmp_path, "last.ckpt"), weights_only=True)["state_dict"]
+    trained, average = state["generator.synthesis.b4.const"], state["ema.synthesis.b4.const"]
+    assert torch.equal(trained, average) == same
+    assert torch.equal(state["generator.mapping.w_avg"], state["ema.mapping.w_avg"])
+
+
+PRESETS = sorted(path.stem for path in (config_dir() / "experiment").glob("*.yaml"))
+METHODS = sorted(path.stem for path in (config_dir() / "method").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_trains_and_resumes(name: str, tmp_path: Path) -> None:
+    presets = [preset for preset in PRESETS if preset.startswith(f"{name}_synth")]
+    assert presets, f"method {name} needs a preset <method>_synth..."
+    result = tiny.train(tmp_path, "total_kimg=0.016", experiment=presets[0])
+    assert result["status"] == "finished"
+    assert result["weights"]
+
+
+ON_PHOTOGRAPHS = [name for name in PRESETS if "synth" not in name]
+CASES = [(name, False) for name in PRESETS] + [(name, True) for name in ON_PHOTOGRAPHS]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "labels"), CASES)
+def test_every_preset_steps_twice(
+    name: str, labels: bool, tmp_path: Path, photographs: Path
+) -> None:
+    line = ["total_kimg=0.016"]
+    if name in ON_PHOTOGRAPHS:
+        line += [f"data.path={photographs}", f"data.labels={str(labels).lower()}"]
+    result = tiny.train(tmp_path, *line, experiment=name)
+    assert result["kimg"] == 0.016
+    assert list(tmp_path.rglob("samples-00000.016.png"))
