@@ -26,6 +26,8 @@ TYPES: dict[str, Any] = {
 }
 """Of the settings that are no keywords of a class, those whose type is to be checked."""
 
+MAY_BE_ZERO = ("seed", "trainer.workers")
+
 
 def keys(config: dict[str, Any], key: str = "") -> dict[str, Any]:
     """Every value in ``config``, whole nodes too, under its dotted key."""
@@ -63,13 +65,21 @@ def check_preset(config: dict[str, Any], base: dict[str, Any], key: str = "") ->
             check_preset(value, base[name], path)
 
 
-def check_types(config: dict[str, Any]) -> None:
-    """Holds the settings that no signature knows against `TYPES`, in place."""
+def check_values(config: dict[str, Any]) -> None:
+    """Holds the settings that no signature knows against `TYPES`, in place.
+
+    Counts and intervals have to be positive numbers; only the seed and the workers may be 0.
+    """
     for key, kind in TYPES.items():
         parent, _, name = key.rpartition(".")
         node = config.get(parent) if parent else config
         if isinstance(node, dict) and name in node:
-            node[name] = typed(node[name], kind, key)
+            value = node[name] = typed(node[name], kind, key)
+            is_count = isinstance(value, int | float) and not isinstance(value, bool)
+            least = 0 if key in MAY_BE_ZERO else 1 if isinstance(value, int) else 1e-9
+            if is_count and not least <= value < float("inf"):
+                bound = "at least 0" if least == 0 else "greater than 0"
+                raise UserError(f"{key} must be {bound}, not {value}")
 
 
 def check_missing(config: dict[str, Any], experiment: str | None) -> None:

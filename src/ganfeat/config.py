@@ -26,7 +26,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from ganfeat.build import fill, suggest
-from ganfeat.checks import check_missing, check_preset, check_types, keys, right_key
+from ganfeat.checks import check_missing, check_preset, check_values, keys, right_key
 from ganfeat.errors import Interrupted, UserError
 
 Task = Callable[[dict[str, Any], list[str]], object]
@@ -215,7 +215,7 @@ def _plain(composed: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:
     with _one_line():
         config = fill(_container(composed, resolve=True))
     check_missing(config, experiment)
-    check_types(config)
+    check_values(config)
     return {"experiment": experiment, **config} if experiment else config
 
 

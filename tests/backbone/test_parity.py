@@ -145,13 +145,14 @@ def test_discriminator(name: str) -> None:
         close(d.mapping(None, label), arrays["out.cmap"], atol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("name", DISCRIMINATORS)
+# In discriminator_16_orig_clamp one pre-activation lies 1.4e-7 from the kink of leaky ReLU. On which
+# side it falls in fp32 is a matter of summation order, so that file is held to the bound in fp64.
+R1_CASES = [(name, torch.float64) for name in DISCRIMINATORS]
+R1_CASES += [(name, torch.float32) for name in DISCRIMINATORS if "clamp" not in name]
+
+
+@pytest.mark.parametrize(("name", "dtype"), R1_CASES)
 def test_r1(name: str, dtype: torch.dtype) -> None:
-    if dtype == torch.float32 and name == "discriminator_16_orig_clamp":
-        # One pre-activation lies 1.4e-7 from the kink of leaky ReLU: in fp32 its side is a matter
-        # of summation order. In fp64 our gradient agrees with the reference to 3e-8.
-        return
     d, arrays = discriminator(name)
     d = d.to(dtype)
     label = arrays["in.c"].to(dtype) if d.label_dim else None

@@ -87,9 +87,7 @@ def test_a_run_leaves_its_folder_and_record(tmp_path: Path) -> None:
     assert generator.resolution == 16
 
 
-def test_a_finished_run_changes_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_finished_run_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = tiny.train(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     capsys.readouterr()
@@ -288,6 +286,9 @@ def test_a_gpu_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     [
         ("data.resolution=24", "power of two"),
         ("batch_size=7", "divide"),
+        ("batch_size=0", "greater than 0"),
+        ("total_kimg=-1", "greater than 0"),
+        ("trainer.tick_kimg=-1", "greater than 0"),
         ("trainer.accumulate=3", "do not divide"),
         ("precision=fp16", "choose fp32 or bf16"),
         ("method.augment=xyz", "augment"),

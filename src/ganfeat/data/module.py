@@ -111,27 +111,35 @@ class Loader:
             num_workers=workers,
             collate_fn=_as_it_is,
             pin_memory=on_files and device.type == "cuda",
-            persistent_workers=workers > 0,
             generator=torch.Generator(),  # else each pass would draw from the global one
         )
 
     def __iter__(self) -> Iterator[Batch]:
         batches = _start(self.loader)
-        while True:
-            try:
-                batch = next(batches)
-            except (RuntimeError, ConnectionError, EOFError) as error:
-                if not _is_death(error):
-                    raise
-                raise UserError(
-                    f"a process that loads data died ({error}): most often memory ran out; "
-                    "use fewer, data.workers=0 for none"
-                ) from error
-            if isinstance(self.dataset, ImageDataset):
-                self.dataset.report()
-            if isinstance(batch, UserError):
-                raise batch
-            yield batch
+        try:
+            while True:
+                batch = _next(batches)
+                if isinstance(self.dataset, ImageDataset):
+                    self.dataset.report()
+                if isinstance(batch, UserError):
+                    raise batch
+                yield batch
+        finally:
+            # At once: where the garbage collector finds it, torch waits for each worker in vain.
+            del batches
+
+
+def _next(batches: Iterator[Batch | UserError]) -> Batch | UserError:
+    try:
+        return next(batches)
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        # A worker is gone: in torch's words, or by a connection that was cut short.
+        if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker"):
+            raise
+        raise UserError(
+            f"a process that loads data died ({error}): most often memory ran out; "
+            "use fewer, data.workers=0 for none"
+        ) from error
 
 
 def _start(loader: DataLoader[Batch]) -> Iterator[Batch | UserError]:
@@ -145,11 +153,6 @@ def _start(loader: DataLoader[Batch]) -> Iterator[Batch | UserError]:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGCHLD, handler)
     return batches
-
-
-def _is_death(error: Exception) -> bool:
-    """Whether torch means that a worker is gone: by its own words, or by a connection cut short."""
-    return not isinstance(error, RuntimeError) or str(error).startswith("DataLoader worker")
 
 
 class _Careful:

@@ -9,7 +9,6 @@ Random numbers are drawn apart from their use: `draw` once for the batch of all 
 every process applies its rows, and the result does not depend on how the batch is split.
 """
 
-import functools
 import math
 from dataclasses import dataclass
 from typing import Self
@@ -18,14 +17,7 @@ import torch
 from torch import Tensor
 
 from ganfeat.errors import UserError
-from ganfeat.training.grid_sample import grid_sample
-
-# The low-pass filter of the sym6 wavelet (Daubechies 1992, table 6.3), normalised to sum 1.
-SYM6 = (
-    0.01089235016328, 0.00246830618592, -0.08343160770584, -0.03416156079324,
-    0.34722898647835, 0.55694639196396, 0.23895218566605, -0.0513624849309,
-    -0.01489187564922, 0.03162528132994, 0.00124996104639, -0.00551593375469,
-)  # fmt: skip
+from ganfeat.training.warp import warp
 
 PRESETS = {"blit": "b", "geom": "g", "color": "c", "b": "b", "bg": "bg", "bgc": "bgc"}
 BLIT = ("xflip", "rotate90", "xint")
@@ -143,8 +135,8 @@ class AugmentPipe:
 def inverse_geometry(amounts: dict[str, Tensor], size: int) -> Tensor:
     """[N, 3, 3]: from a pixel of the result to where it comes from; the origin is the centre.
 
-    Algorithm 1, lines 6-33, inverted factor by factor: what acts last on the image acts first
-    here, so the product grows to the right.
+    Algorithm 1 up to the padding, inverted factor by factor: what acts last on the image acts
+    first here, so the product grows to the right.
     """
     a = amounts
     shrink, squeeze = torch.exp2(-a["log2_scale"]), torch.exp2(-a["log2_aniso"])
@@ -158,38 +150,8 @@ def inverse_geometry(amounts: dict[str, Tensor], size: int) -> Tensor:
     return inverse @ _shift(-a["xfrac_x"] * size, -a["xfrac_y"] * size)
 
 
-def warp(images: Tensor, inverse: Tensor) -> Tensor:
-    """Resample through a matrix at twice the resolution (algorithm 1, lines 34-49).
-
-    The image goes on by reflection without end, as in the algorithm; its period is upsampled and
-    positions are taken modulo that. (The reference pads by what the batch needs, at most H - 1
-    pixels, and has zeros beyond.) So nothing depends on the other images or waits for a GPU.
-
-    Args:
-        images: [N, C, H, H].
-        inverse: [N, 3, 3] from `inverse_geometry`.
-
-    Returns:
-        [N, C, H, H].
-    """
-    size = images.shape[-1]
-    up, down = _resamplers(size, images.dtype, images.device)
-    fine = up @ (images @ up.mT)
-    # Where each pixel that `down` needs comes from: [N, m, m, 2], in pixels from the centre. The
-    # highest tap is the sixth of twelve, so pixel i of the image is pixel 2i of `fine`.
-    wanted = torch.arange(-5, 2 * size + 5, dtype=images.dtype, device=images.device)[:, None]
-    wanted = wanted / 2 - (size - 1) / 2
-    x, y, shift = inverse[:, None, :2].to(images, non_blocking=True).unbind(3)
-    found = (x * wanted)[:, None] + (y * wanted + shift)[:, :, None]
-    # The same in periods, modulo one; then as the sampler counts, -1 to 1 from edge to edge.
-    period = len(up) - 1
-    found = found * (2 / period) + 1 / 4
-    grid = (2 * (found - found.floor()) - 1) * (period / (period + 1))
-    return down @ (grid_sample(fine, grid) @ down.mT)
-
-
 def colour_matrix(amounts: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Matrix [N, 3, 3] and offset [N, 1, 1] of algorithm 1, lines 51-67, in closed form.
+    """Matrix [N, 3, 3] and offset [N, 1, 1] of algorithm 1's colour transforms, in closed form.
 
     Hue turns colours about the grey axis, saturation scales their distance from it, luma flip
     mirrors along it. These commute, and together are circulant: with flip f = 1 or -1, angle t
@@ -214,26 +176,6 @@ def recolour(images: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
         gain = matrix.mean(dim=1).sum(dim=1)
         return images * gain[:, None, None, None] + offset[:, None]
     raise ValueError(f"colour augmentation needs 1 or 3 channels, not {images.shape[1]}")
-
-
-@functools.lru_cache(maxsize=16)
-def _resamplers(size: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Matrices along one axis, by twice: up [4 (size-1) + 1, size], down [size, 2 size + 10].
-
-    `up` yields a period of the reflected image and its first pixel again; `down` reaches five
-    pixels beyond each end. Dense products, although most elements are zero: on a CPU they beat
-    depthwise convolutions up to 256 pixels.
-    """
-    taps, tap = torch.tensor(SYM6), torch.arange(12)
-    # Tap t takes pixel i to pixel 2i + t - 5.
-    doubled = torch.arange(4 * (size - 1) + 1)[:, None] + 5 - tap
-    source = (doubled.div(2, rounding_mode="floor") % (2 * size - 2) - (size - 1)).abs()
-    weight = torch.where(doubled % 2 == 0, 2 * taps, 0)
-    up = torch.zeros(len(doubled), size).scatter_add_(1, size - 1 - source, weight)
-    # The transposed filter: the wavelet is orthogonal, so without a warp down undoes up.
-    target = 2 * torch.arange(size)[:, None] + tap
-    down = torch.zeros(size, 2 * size + 10).scatter_(1, target, taps.expand(size, 12))
-    return up.to(device, dtype), down.to(device, dtype)
 
 
 def _matrix(like: Tensor, rows: list[list[float | Tensor]]) -> Tensor:

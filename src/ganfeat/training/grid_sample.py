@@ -15,6 +15,8 @@ from torch import Tensor
 BILINEAR, ZEROS = 0, 0  # as aten numbers its interpolation and padding modes
 
 
+# Traced into, the second derivative is silently lost (torch 2.12, functional gradients).
+@torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
 def grid_sample(images: Tensor, grid: Tensor) -> Tensor:
     """Read images between their pixels; zero outside, `align_corners=False`.
 

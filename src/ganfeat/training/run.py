@@ -107,8 +107,8 @@ def _train(config: Config, folder: RunFolder, record: Config) -> Config:
         status["error"] = None if isinstance(error, Interrupted) else _one_line(error)
         raise
     finally:
+        result = _result(config, record, status, clock, trainer)
         if record:
-            result = _result(config, record, status, clock, trainer)
             folder.write_result(result)
     log.info("finished: %s", folder.path / "result.json")
     return result

@@ -1,8 +1,8 @@
 """Planted correlations: dependence of a given size between factors whose marginals stay uniform.
 
-A Gaussian copula. Each uniform u becomes a normal score, the scores are mixed by the Cholesky factor
-of a latent correlation matrix, and go back to uniforms. The latent correlation rho that gives a
-Pearson correlation r of the *drawn values* has a closed form for every pair of kinds:
+A Gaussian copula. Each uniform u becomes a normal score, the scores are mixed by the Cholesky
+factor of a latent correlation matrix, and go back to uniforms. The latent correlation rho that
+gives a Pearson correlation r of the *drawn values* has a closed form for every pair of kinds:
 
     continuous, continuous   r = 6/pi asin(rho/2)                  (Spearman's rho of a normal pair)
     binary, binary           r = 2/pi asin(rho)                    (Sheppard's formula, phi)
@@ -29,8 +29,8 @@ def _latent(a: str, b: str, r: float) -> float:
     kinds = {factor(a).kind, factor(b).kind}
     if not kinds <= {"continuous", "binary"} or a == b:
         raise UserError(
-            f"cannot correlate {a!r} with {b!r}; expected two different factors, each continuous or "
-            "binary; choose another pair"
+            f"cannot correlate {a!r} with {b!r}; expected two different factors, each continuous "
+            "or binary; choose another pair"
         )
     if kinds == {"continuous"}:
         limit, rho = 1.0, 2 * math.sin(math.pi * r / 6)
@@ -47,15 +47,16 @@ def _latent(a: str, b: str, r: float) -> float:
 
 
 def _triples(spec: Spec) -> list[tuple[str, str, float]]:
-    if isinstance(spec, Mapping):
-        return [(a, b, float(r)) for (a, b), r in spec.items()]
+    rows = [(*pair, r) for pair, r in spec.items()] if isinstance(spec, Mapping) else spec
     triples = []
-    for row in spec:
-        if len(row) != 3:
+    for row in rows:
+        try:
+            a, b, r = row
+            triples.append((str(a), str(b), float(r)))
+        except (TypeError, ValueError):
             raise UserError(
-                f"correlate has the entry {list(row)!r}; expected [factor, factor, size]; correct it"
-            )
-        triples.append((str(row[0]), str(row[1]), float(row[2])))
+                f"correlate has the entry {row!r}; expected [factor, factor, size]; correct it"
+            ) from None
     return triples
 
 

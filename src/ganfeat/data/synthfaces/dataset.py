@@ -32,9 +32,10 @@ class SynthFaces(Dataset[dict[str, Tensor]]):
             [N,10], `mask` [N,R,R] with classes 0-11, to come with `image`.
         correlate: correlations to plant, `{(a, b): r}` or `[[a, b, r], ...]`.
 
-    `ds[i]` is one image's dict; `ds.__getitems__([i, ...])` is the dict of the whole batch, drawn in
-    one go, so a DataLoader needs a collate function that returns its argument. Always in it: `image`
-    [N,3,R,R] float32 in [-1, 1]. Image i shows person i mod P, whose number is `identity`.
+    `ds[i]` is the dict of one image; `ds.__getitems__([i, ...])` is that of the whole batch, drawn
+    in one go, so a DataLoader needs a collate function that returns its argument. Always in it:
+    `image` [N,3,R,R] float32 in [-1, 1]. Image i shows person i mod P, whose number is `identity`.
+    `device` may be set: the images are then drawn there.
 
     Raises:
         UserError: for an argument out of its range.
@@ -63,7 +64,7 @@ class SynthFaces(Dataset[dict[str, Tensor]]):
         self.split, self.resolution, self.seed = split, resolution, seed
         self.people = population.people
         self.correlations = Correlations(correlate) if correlate else None
-        self.device = torch.device("cpu")
+        self.device: torch.device | str = "cpu"
 
     def __len__(self) -> int:
         return self.length
@@ -102,7 +103,7 @@ class SynthFaces(Dataset[dict[str, Tensor]]):
             "length": self.length,
             "seed": self.seed,
             "resolution": self.resolution,
-            "correlate": self.correlations.plain() if self.correlations else [],
+            "correlations": self.correlations.plain() if self.correlations else [],
             "renderer": RENDERER,
             "sha256": hashlib.sha256(pixels.numpy().tobytes()).hexdigest(),
         }

@@ -138,8 +138,8 @@ def render(
     resolution: int,
     *,
     grain: bool = ...,
-    person_key: Tensor | None = ...,
-    image_key: Tensor | None = ...,
+    person_key: Keys | Tensor | None = ...,
+    image_key: Keys | Tensor | None = ...,
     extras: None = ...,
 ) -> Tensor: ...
 @overload
@@ -148,8 +148,8 @@ def render(
     resolution: int,
     *,
     grain: bool = ...,
-    person_key: Tensor | None = ...,
-    image_key: Tensor | None = ...,
+    person_key: Keys | Tensor | None = ...,
+    image_key: Keys | Tensor | None = ...,
     extras: Iterable[str],
 ) -> dict[str, Tensor]: ...
 @torch.no_grad()
@@ -158,8 +158,8 @@ def render(
     resolution: int,
     *,
     grain: bool = True,
-    person_key: Tensor | None = None,
-    image_key: Tensor | None = None,
+    person_key: Keys | Tensor | None = None,
+    image_key: Keys | Tensor | None = None,
     extras: Iterable[str] | None = None,
 ) -> Tensor | dict[str, Tensor]:
     """Draw N faces.
@@ -169,8 +169,8 @@ def render(
             are drawn on the device of these tensors.
         resolution: side R in pixels, a power of two in 16..1024.
         grain: whether the factor `camera_grain` acts.
-        person_key: [N] int64, decides where freckles are; the same for all by default.
-        image_key: [N] int64, seeds the grain; the same for all by default.
+        person_key: integers [N], decide where freckles are; the same for all by default.
+        image_key: integers [N], seed the grain; the same for all by default.
         extras: any of `landmarks`, `visible`, `mask`.
 
     Returns:
@@ -184,11 +184,14 @@ def render(
     """
     check_resolution(resolution)
     wanted = check_extras(extras or (), EXTRAS)
-    values, device = complete(factors)
+    keys = [as_keys(0 if given is None else given) for given in (person_key, image_key)]
+    values, device = complete(factors, max(len(keys[0]), len(keys[1])))
     count = values.shape[1]
-    persons, images = (
-        np.zeros(count, np.uint64) if given is None else as_keys(given.cpu().numpy())
-        for given in (person_key, image_key)
-    )
+    if any(len(k) not in (1, count) for k in keys):
+        raise UserError(
+            f"render got {len(keys[0])} person and {len(keys[1])} image keys for {count} faces; "
+            "expected one per face; give as many keys as factor values"
+        )
+    persons, images = (np.broadcast_to(k, count) for k in keys)
     out = draw(values, resolution, device, persons, images if grain else None, wanted)
     return out["image"] if extras is None else out

@@ -1,8 +1,8 @@
 """The factors of SynthFaces: what varies, in which unit, over which range, and at which level.
 
-Inside the renderer a factor has its *physical* value (degrees, shares of the side, category number).
-What a metric sees is the *normalised* table `[N, F]`: continuous factors in [-1, 1], binary ones
-0 or 1, categorical ones their index, circular ones their angle in radians.
+Inside the renderer a factor has its *physical* value (degrees, shares of the side, number of the
+category). What a metric sees is the *normalised* table [N,F]: continuous factors in [-1, 1], binary
+ones 0 or 1, categorical ones their index, circular ones their angle in radians.
 """
 
 import math
@@ -112,7 +112,8 @@ def factor(name: str) -> Factor:
     """The row of the table called `name`; raises UserError for an unknown one."""
     if name not in COLUMN:
         raise UserError(
-            f"SynthFaces has no factor {name!r}; expected one of {', '.join(NAMES)}; correct the name"
+            f"SynthFaces has no factor {name!r}; expected one of {', '.join(NAMES)}; "
+            "correct the name"
         )
     return FACTORS[COLUMN[name]]
 
@@ -133,11 +134,14 @@ def denormalise(table: Tensor) -> dict[str, Tensor]:
     return dict(zip(NAMES, torch.from_numpy(physical).to(table.device), strict=True))
 
 
-def complete(given: Mapping[str, Tensor | float]) -> tuple[Array, torch.device]:
-    """Fill in neutral values: [F,N] float64, and the device on which the pictures are to be drawn."""
+def complete(given: Mapping[str, Tensor | float], count: int = 1) -> tuple[Array, torch.device]:
+    """Fill in neutral values: [F,N] float64, and the device on which to draw.
+
+    N is what the given tensors say, or `count` where all are numbers.
+    """
     tensors = {factor(name).name: torch.as_tensor(value) for name, value in given.items()}
     elsewhere = [t.device for t in tensors.values() if t.device.type != "cpu"]
-    count = max((t.numel() for t in tensors.values() if t.dim()), default=1)
+    count = max((t.numel() for t in tensors.values() if t.dim()), default=count)
     values = np.repeat([[spec.neutral] for spec in FACTORS], count, 1)
     for name, t in tensors.items():
         if t.dim() > 1 or (t.dim() and t.numel() != count):

@@ -20,8 +20,8 @@ SIZE, DROP = 1.16, 0.06
 EYE_Y, BROW_Y, MOUTH_Y, CHIN_Y = -0.03, -0.235, 0.385, 0.62
 NOSE_OUT = 0.13
 
-# One column per hair style: short, bob, long, curly, bun. What falls behind the head: top and end of
-# its middle line, how much wider than the head it is, how high its curls are.
+# One column per hair style: short, bob, long, curly, bun. What falls behind the head: top and end
+# of its middle line, how much wider than the head it is, how high its curls are.
 _BACK = np.array(
     [
         (-0.13, -0.12, -0.12, -0.14, -0.16),

@@ -1,7 +1,8 @@
 """Paint the parts in order, back to front, and shade them.
 
-background, hair behind the head, neck, shoulders, ears, head, blush and freckles, eyes, mouth, beard
-and brows, shadows and wrinkles, nose, hair in front, hat; then light; then glasses, which reflect.
+background, hair behind the head, neck, shoulders, ears, head, blush and freckles, eyes, beard and
+brows, mouth, shadows and wrinkles, nose, hair in front, hat; then light; then glasses, unlit so
+that they stay legible.
 """
 
 import torch
@@ -30,8 +31,9 @@ _THIN = 0.3
 class Painting:
     """A batch of pictures in the making.
 
-    `image` [N,3,R,R] in [0, 1]; `mask` [N,R,R] uint8, the class of what is on top, or None; `covered`
-    [N,R,R], the share of a pixel that is not background; `shade` [N,R,R], the brightness it gets.
+    `image` [N,3,R,R] in [0, 1]; `mask` [N,R,R] uint8, the class of what is on top, or None;
+    `covered` [N,R,R], the share of a pixel that is not background; `shade` [N,R,R], the brightness
+    that this share gets.
     """
 
     def __init__(self, g: Geometry, resolution: int, with_mask: bool) -> None:
@@ -44,7 +46,9 @@ class Painting:
         self.mask = torch.zeros_like(self.surface.u, dtype=torch.uint8) if with_mask else None
         self._spare = torch.empty_like(self.image)
 
-    def paint(self, alpha: Tensor, colour: str | Tensor, part: str = "", least: float = 0.5) -> None:
+    def paint(
+        self, alpha: Tensor, colour: str | Tensor, part: str = "", least: float = 0.5
+    ) -> None:
         """Lay a colour over the picture where `alpha` covers it, and note whose pixels they are."""
         ink = self.colour[colour] if isinstance(colour, str) else colour
         torch.sub(ink, self.image, out=self._spare)

@@ -43,14 +43,16 @@ def _ramp(stops: Array, at: Array) -> Array:
     """Colour [N,3] at position `at` [N] in [0, 1] of a ramp of colours."""
     place = at * (len(stops) - 1)
     first = place.astype(np.int64).clip(0, len(stops) - 2)
-    return stops[first] + (stops[first + 1] - stops[first]) * (place - first)[:, None]
+    colour: Array = stops[first] + (stops[first + 1] - stops[first]) * (place - first)[:, None]
+    return colour
 
 
 def _hue(angle: Array, saturation: float, value: float) -> Array:
     """HSV colour [N,3] of a hue [N] in radians."""
     sector = (angle * (3 / math.pi))[:, None] - np.array([0.0, 2.0, 4.0])
     wheel = np.abs(np.remainder(sector + 3, 6) - 3)
-    return value * (1 - saturation * (wheel - 1).clip(0, 1))
+    colour: Array = value * (1 - saturation * (wheel - 1).clip(0, 1))
+    return colour
 
 
 def palette(skin_tone: Array, hair_colour: Array, eye_colour: Array, hue: Array) -> Array:

@@ -57,7 +57,7 @@ def mix(x: Keys) -> Keys:
     return x ^ (x >> np.uint64(31))
 
 
-def as_keys(numbers: ArrayLike) -> Keys:
+def as_keys(numbers: ArrayLike | Tensor) -> Keys:
     """Integers of any sign, modulo 2^64, as [N] uint64."""
     if isinstance(numbers, int):
         return np.array([numbers % 2**64], dtype=np.uint64)
@@ -89,9 +89,9 @@ _SPAN = np.array([[float(spec.classes or spec.high - spec.low)] for spec in FACT
 class Faces:
     """N sampled faces.
 
-    `values` [F,N] float64: the physical factors, in the order of `FACTORS`; `identity` [N] int64: the
-    person's number within the split; `person_key`, `image_key` [N] uint64: what places the freckles
-    and seeds the grain.
+    `values` [F,N] float64: the physical factors, in the order of `FACTORS`; `identity` [N] int64:
+    the person's number within the split; `person_key`, `image_key` [N] uint64: what places the
+    freckles and seeds the grain.
     """
 
     values: Array
