@@ -12,7 +12,7 @@ import logging
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from ganfeat.training.method import Phase
 
 GFLOP = {32: (8.0, 8.2), 64: (15.3, 15.8), 256: (30.1, 31.1)}
 BATCH = {"cpu": {32: 8, 64: 8, 256: 4}, "cuda": {32: 64, 64: 64, 256: 32}}
+PEAK_SHAPES = ((512, 16), (512, 32), (512, 64), (256, 64))  # channels, pixels a side
 REPEATS = 5
 ITERATIONS = 17  # phases that run every 4 and every 16 iterations: 5 and 2 times
 
@@ -64,7 +65,7 @@ class Bench:
     def peak(self, dtype: torch.dtype) -> float:
         """The best GFLOP/s of 3x3 convolutions, channels last, as GANs have them."""
         best = 0.0
-        for width, side in ((512, 16), (512, 32), (512, 64), (256, 64)):
+        for width, side in PEAK_SHAPES:
             x = torch.randn(8, width, side, side, dtype=dtype, device=self.device)
             x = x.contiguous(memory_format=torch.channels_last)
             kernel = torch.randn(width, width, 3, 3, dtype=dtype, device=self.device)
@@ -89,7 +90,7 @@ class Bench:
         self.rows.append(row)
         print(
             f"{what:10} {resolution:5} px  {precision}  {seconds:8.3f} s  {images_per_s:8.2f} "
-            f"images/s  {row['fraction_of_peak']:6.1%} of peak",
+            f"images/s  {1000 / images_per_s:8.2f} s/kimg  {row['fraction_of_peak']:6.1%} of peak",
             flush=True,
         )
 
@@ -128,7 +129,10 @@ def time_iteration(bench: Bench, g: Generator, d: Discriminator, images: Tensor)
     )
     trainer.fit(method, train_dataloaders=Repeat({"image": images}))
     phases = {phase.name: phase.interval for phase in method.phases()}
-    return sum(statistics.median(t[1:]) / phases.get(name, 1) for name, t in method.times.items())
+    return sum(
+        statistics.median(times[1:] or times) / phases.get(name, 1)
+        for name, times in method.times.items()
+    )
 
 
 class Repeat:
@@ -178,12 +182,12 @@ def renderer_speed(bench: Bench, resolution: int) -> float:
     return 256 / bench.seconds(lambda: faces.__getitems__(list(range(256))))
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print, write bench.json."""
     parser = argparse.ArgumentParser(prog="python -m ganfeat.bench", description=__doc__)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     bench = Bench(machine.pick_device(arguments.device))
     machine.prepare(bench.device, threads=None, allocator="auto")

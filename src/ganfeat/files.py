@@ -32,7 +32,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
-        if _disk_full(error):
+        if disk_full(error):
             kept = "the previous file is kept" if path.exists() else "nothing was written"
             raise UserError(f"disk full: {path} needs more room; {kept}") from error
         raise
@@ -46,12 +46,12 @@ def _create(temporary: Path, path: Path) -> BinaryIO:
         path.parent.mkdir(parents=True, exist_ok=True)
         return open(temporary, "wb")
     except OSError as error:
-        if _disk_full(error):
+        if disk_full(error):
             raise UserError(f"disk full: {path} cannot be written") from error
         raise UserError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _disk_full(error: BaseException | None) -> bool:
+def disk_full(error: BaseException | None) -> bool:
     """Whether a full disk or quota is behind ``error``; torch.save hides it behind its own."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

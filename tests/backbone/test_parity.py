@@ -145,8 +145,8 @@ def test_discriminator(name: str) -> None:
         close(d.mapping(None, label), arrays["out.cmap"], atol=1e-5)
 
 
-# In discriminator_16_orig_clamp one pre-activation lies 1.4e-7 from the kink of leaky ReLU. On which
-# side it falls in fp32 is a matter of summation order, so that file is held to the bound in fp64.
+# In discriminator_16_orig_clamp one pre-activation lies 1.4e-7 from the kink of leaky ReLU. In fp32
+# its side is a matter of summation order, so that file is held to the bound in fp64 alone.
 R1_CASES = [(name, torch.float64) for name in DISCRIMINATORS]
 R1_CASES += [(name, torch.float32) for name in DISCRIMINATORS if "clamp" not in name]
 

@@ -16,6 +16,7 @@ import torch
 from parity import shared
 from pictures import encoded, files, folder, noise, zipped
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from ganfeat.data.images import ImageDataset
 from ganfeat.errors import UserError
@@ -124,9 +125,13 @@ def test_an_lmdb_can_be_read_too(tmp_path: Path) -> None:
     ):
         for i in range(5):
             writer.put(f"{i:040x}".encode(), encoded(noise(i), "WEBP", lossless=True))
-    data = pickle.loads(pickle.dumps(ImageDataset(tmp_path / "church")))
+    data = ImageDataset(tmp_path / "church")
     assert (len(data), data.resolution, data.name) == (5, 16, "church")
-    assert np.array_equal(uint8(data[3]["image"]), np.asarray(noise(3)))
+    forked = DataLoader(data, batch_sampler=[[3]], num_workers=1, collate_fn=lambda batch: batch)
+    [batch] = forked
+    for image in (batch["image"][0], data[3]["image"]):
+        assert np.array_equal(uint8(image), np.asarray(noise(3)))
+    assert data.broken == []
 
 
 # Formats.

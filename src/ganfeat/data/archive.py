@@ -201,6 +201,8 @@ class LmdbArchive(Archive):
 
     def _begin(self) -> Any:
         if self._pid != os.getpid():  # an environment must not cross a fork
+            if self._env is not None:
+                self._env.close()
             try:
                 import lmdb
             except ImportError as error:

@@ -137,7 +137,7 @@ def _next(batches: Iterator[Batch | UserError]) -> Batch | UserError:
         if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker"):
             raise
         raise UserError(
-            f"a process that loads data died ({error}): most often memory ran out; "
+            f"a process that loads data died ({str(error).strip()}): most often memory ran out; "
             "use fewer, data.workers=0 for none"
         ) from error
 

@@ -5,7 +5,7 @@ from io import BytesIO
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ganfeat.errors import UserError
 
@@ -19,10 +19,13 @@ def decode(data: bytes) -> Image.Image:
     first frame is taken, and a camera's EXIF rotation is applied.
 
     Raises:
-        Exception: whatever Pillow raises on a file that it cannot read; ValueError for
-            floating-point pixels, whose range no file states.
+        ValueError: no image, or floating-point pixels, whose range no file states.
+        Exception: nearly anything, by Pillow's decoders, on damaged files.
     """
-    image: Image.Image = Image.open(BytesIO(data))
+    try:
+        image: Image.Image = Image.open(BytesIO(data))
+    except UnidentifiedImageError:
+        raise ValueError("no image, or of a format that Pillow does not know") from None
     if "exif" in image.info:
         image = ImageOps.exif_transpose(image)
     if image.mode == "RGB" and "transparency" not in image.info:

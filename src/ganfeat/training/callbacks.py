@@ -11,6 +11,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganfeat.backbone.weights import save_networks
+from ganfeat.errors import Interrupted
 from ganfeat.training.loggers import KIMG
 from ganfeat.training.machine import peak_memory
 from ganfeat.training.method import Method
@@ -207,7 +208,7 @@ class Checkpoints(Callback):
 
     def _notice(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
-            raise KeyboardInterrupt
+            raise Interrupted("stopped at once; the same command goes on from the last checkpoint")
         self.signal = number
         log.info("stopping after this iteration; once more to stop at once, without a checkpoint")
 

@@ -1,6 +1,7 @@
 """Where numbers go: a CSV file always, wandb where it is chosen."""
 
 import csv
+import importlib.util
 import io
 import os
 from collections.abc import Mapping
@@ -89,6 +90,10 @@ def wandb_mode(wanted: str) -> str:
 
 def wandb_logger(mode: str, project: str, folder: Path, config: dict[str, Any]) -> Logger:
     """A wandb run with the run's id, that resumes itself and draws everything over kimg."""
+    if importlib.util.find_spec("wandb") is None:
+        raise UserError(
+            "logger=wandb, but wandb is not installed: pip install wandb, or logger=csv"
+        )
     from pytorch_lightning.loggers import WandbLogger
 
     logger = WandbLogger(

@@ -44,7 +44,7 @@ class RunFolder:
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
         self.id = run_id(config)
-        self.path = Path(config["paths"]["outputs"]) / config["experiment"] / self.id
+        self.path: Path = Path(config["paths"]["outputs"]) / config["experiment"] / self.id
         self.checkpoint = self.path / "checkpoints" / "last.ckpt"
         self.weights = self.path / "checkpoints" / "networks.safetensors"
         self.samples = self.path / "samples"

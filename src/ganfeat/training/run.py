@@ -17,6 +17,7 @@ from ganfeat.backbone.weights import save_networks, state_hash
 from ganfeat.build import build
 from ganfeat.data import DataModule
 from ganfeat.errors import Interrupted, UserError
+from ganfeat.files import disk_full
 from ganfeat.training import machine
 from ganfeat.training.callbacks import Checkpoints, Clock, Pictures, Snapshots, Ticks
 from ganfeat.training.checkpoint import (
@@ -94,17 +95,22 @@ def _train(config: Config, folder: RunFolder, record: Config) -> Config:
         start = _starting_point(config, folder, method, trainer)
         trainer.fit(method, datamodule=data, ckpt_path=start, weights_only=True)
         if checkpoints.stopped_by:
-            status["status"] = "interrupted"
             raise _interruption(checkpoints.stopped_by, folder)
-        status["status"] = "finished"
         if trainer.is_global_zero:
             record["weights"] = _save_weights(method, folder, config)
-    except KeyboardInterrupt:
+        status["status"] = "finished"
+    except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
         status["status"] = "interrupted"
-        raise Interrupted("stopped at once; the same command goes on from the last checkpoint") \
-            from None  # fmt: skip
+        raise Interrupted("stopped while it was setting up; the same command goes on") from None
+    except Interrupted:
+        status["status"] = "interrupted"
+        raise
     except Exception as error:
-        status["error"] = None if isinstance(error, Interrupted) else _one_line(error)
+        status["error"] = _one_line(error)
+        if disk_full(error) and not isinstance(error, UserError):
+            raise UserError(
+                f"disk full: {folder.path} needs more room; once there is, the same command goes on"
+            ) from error
         raise
     finally:
         result = _result(config, record, status, clock, trainer)
@@ -258,11 +264,10 @@ def machine_device(trainer: Trainer | None) -> str:
 
 def _interruption(number: int, folder: RunFolder) -> Interrupted:
     name = signal.Signals(number).name
-    error = Interrupted(
-        f"{name}: checkpoint written to {folder.checkpoint}; the same command goes on"
+    return Interrupted(
+        f"{name}: checkpoint written to {folder.checkpoint}; the same command goes on",
+        exit_code=128 + number,
     )
-    error.exit_code = 128 + number
-    return error
 
 
 def _one_line(error: BaseException) -> str:

@@ -48,7 +48,8 @@ def warp(images: Tensor, inverse: Tensor) -> Tensor:
     period = len(up) - 1
     found = found * (2 / period) + 1 / 4
     grid = (2 * (found - found.floor()) - 1) * (period / (period + 1))
-    return down @ (grid_sample(fine, grid) @ down.mT)
+    moved: Tensor = grid_sample(fine, grid)
+    return down @ (moved @ down.mT)
 
 
 # torch.compile must take the matrices as given, and not trace into the cache.

@@ -10,7 +10,7 @@ from torch import Tensor
 from ganfeat.data.synthfaces import parts
 from ganfeat.data.synthfaces.factors import Array, complete
 from ganfeat.data.synthfaces.geometry import Geometry, geometry
-from ganfeat.data.synthfaces.painting import paint
+from ganfeat.data.synthfaces.painting import CLASSES, paint
 from ganfeat.data.synthfaces.sampling import Keys, as_keys
 from ganfeat.data.synthfaces.shapes import cover
 from ganfeat.errors import UserError
@@ -25,7 +25,10 @@ RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
 # Some 30 planes of [N,R,R] floats are alive at once: draw as many images at a time as keeps them in
 # the caches. Measured on two cores; a GPU takes the whole batch up to a memory bound.
 _CHUNK_PIXELS = {"cpu": 1 << 17, "cuda": 1 << 24}
-_NOSE_TIP = LANDMARKS.index("nose tip")
+_PARTS = (
+    "eyes", "eyes", "eyes", "eyes", "nose", "mouth", "mouth", "skin", "brows", "brows",
+)  # fmt: skip
+_NOSE_TIP, _CHIN = LANDMARKS.index("nose tip"), LANDMARKS.index("chin")
 
 
 def check_resolution(resolution: int) -> None:
@@ -104,6 +107,21 @@ def _landmarks(g: Geometry, resolution: int) -> tuple[Tensor, Tensor]:
     return torch.stack([x, y], -1)[:, 0].add(1).mul(resolution / 2), seen[:, 0]
 
 
+def _stamp(mask: Tensor, spots: Tensor, seen: Tensor, beard: Tensor) -> None:
+    """Give each visible landmark's pixel to its part, in place.
+
+    Elsewhere a pixel is whose share of it is large, and in a small picture a brow between hair and
+    glasses would own none.
+    """
+    place = spots.long().clamp_(0, mask.shape[-1] - 1)
+    for k, part in enumerate(_PARTS):
+        rows = seen[:, k].nonzero()[:, 0]
+        owner = torch.full_like(rows, CLASSES.index(part), dtype=mask.dtype)
+        if k == _CHIN:
+            owner[beard[rows, 0, 0] > 0] = CLASSES.index("beard")
+        mask[rows, place[rows, k, 1], place[rows, k, 0]] = owner
+
+
 @torch.no_grad()
 def draw(
     values: Array,
@@ -124,12 +142,13 @@ def draw(
         keys = None if image_key is None else image_key[rows]
         drawn.append(_picture(some, resolution, freckles[rows], keys, with_mask))
     out = {"image": torch.cat([picture for picture, _ in drawn])}
+    if extras:
+        spots, seen = _landmarks(g, resolution)
+        out |= {"landmarks": spots, "visible": seen}
     if with_mask:
         out["mask"] = torch.cat([mask for _, mask in drawn if mask is not None])
-    if "landmarks" in extras or "visible" in extras:
-        truth = dict(zip(("landmarks", "visible"), _landmarks(g, resolution), strict=True))
-        out |= {name: value for name, value in truth.items() if name in extras}
-    return out
+        _stamp(out["mask"], spots, seen, g.scalar["beard"])
+    return {name: value for name, value in out.items() if name == "image" or name in extras}
 
 
 @overload
