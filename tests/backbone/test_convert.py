@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from ganfeat.backbone import Generator, convert, weights
+from ganfeat.backbone import official as reader
+from ganfeat.backbone.loading import load
 from ganfeat.errors import UserError
 
 Change = Callable[[dict[str, Any]], object]
@@ -23,9 +25,9 @@ def test_official_files_give_the_reference_arrays(name: str, tmp_path: Path) -> 
     target = tmp_path / "out.safetensors"
     assert convert.main([str(source), str(target)]) == 0
     arrays = {key: torch.as_tensor(a) for key, a in parity.load(f"pickles/{name}").items()}
-    g, d = weights.load(target), weights.load(target, "d")
-    assert weights.state_hash(g) == weights.state_hash(weights.load(source, "g_ema"))
-    assert weights.state_hash(g) != weights.state_hash(weights.load(source, "g"))
+    g, d = load(target), load(target, "d")
+    assert weights.state_hash(g) == weights.state_hash(load(source, "g_ema"))
+    assert weights.state_hash(g) != weights.state_hash(load(source, "g"))
     label = arrays["in.c"]
     with torch.no_grad():
         ws = g.broadcast(g.map(arrays["in.z"], label))
@@ -58,7 +60,7 @@ def test_every_number_survives(options: dict[str, Any], tmp_path: Path) -> None:
     convert.convert(source, tmp_path / "a.safetensors")
     for path in (source, tmp_path / "a.safetensors"):
         for theirs, ours in (("G", "g"), ("D", "d"), ("G_ema", "g_ema")):
-            network = weights.load(path, ours)
+            network = load(path, ours)
             assert network.config == modules[theirs].config
             assert weights.state_hash(network) == weights.state_hash(modules[theirs])
             assert not network.training
@@ -195,12 +197,12 @@ def test_what_cannot_be_represented_is_refused_by_name(
 
 def test_a_network_that_contains_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = official.write(tmp_path / "a.pkl", official.networks())
-    data = convert.read_pickle(source)  # pickle cannot write such a thing, a forger can
+    data = reader.read_pickle(source)  # pickle cannot write such a thing, a forger can
     loop = data["G"].state["_modules"]["synthesis"]
     loop.state["_modules"]["b4"] = loop
-    monkeypatch.setattr(convert, "read_pickle", lambda _: data)
+    monkeypatch.setattr(reader, "read_pickle", lambda _: data)
     with pytest.raises(UserError, match="b4 stands in it twice"):
-        weights.load(source, "g")
+        load(source, "g")
 
 
 def test_command_line_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

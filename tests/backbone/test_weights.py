@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ganfeat.backbone import Generator, convert, weights
+from ganfeat.backbone.loading import LAST_CHECKPOINT, load
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 
@@ -33,14 +34,14 @@ def file(tmp_path: Path, networks: dict[str, Any]) -> Path:
 
 def test_round_trip(file: Path, networks: dict[str, Any]) -> None:
     for name, network in networks.items():
-        loaded = weights.load(file, name)
+        loaded = load(file, name)
         assert type(loaded) is type(network)
         assert loaded.config == network.config
         assert weights.state_hash(loaded) == weights.state_hash(network)
         assert not loaded.training
     header = weights.read_header(file)
     assert (header["licence"], header["format"]) == ("MIT", weights.FORMAT)
-    assert weights.state_hash(weights.load(file)) == weights.state_hash(networks["g_ema"])
+    assert weights.state_hash(load(file)) == weights.state_hash(networks["g_ema"])
 
 
 def test_same_networks_same_bytes(file: Path, networks: dict[str, Any], tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ def test_same_networks_same_bytes(file: Path, networks: dict[str, Any], tmp_path
 def test_mixed_precision_networks_load_in_fp32(tmp_path: Path) -> None:
     g = official.randomised(Generator(16, channel_base=64, w_dim=4, z_dim=4, num_bf16_res=2), 0)
     weights.save_networks(tmp_path / "w", {"g": g}, {})
-    assert weights.load(tmp_path / "w", "g").config["num_bf16_res"] == 0
+    assert load(tmp_path / "w", "g").config["num_bf16_res"] == 0
 
 
 def test_a_header_as_long_as_a_pickles_first_byte(file: Path, networks: dict[str, Any]) -> None:
@@ -60,12 +61,12 @@ def test_a_header_as_long_as_a_pickles_first_byte(file: Path, networks: dict[str
         if file.read_bytes()[0] == 0x80:
             break
     assert file.read_bytes()[0] == 0x80
-    weights.load(file)
+    load(file)
 
 
 def test_loading_draws_no_random_numbers(file: Path) -> None:
     before = torch.get_rng_state()
-    weights.load(file)
+    load(file)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -73,24 +74,24 @@ def test_a_missing_network_lists_what_there_is(tmp_path: Path, networks: dict[st
     path = tmp_path / "w"
     weights.save_networks(path, {"g": networks["g"], "d": networks["d"]}, {})
     with pytest.raises(UserError, match=r"holds no network 'g_ema'; it holds: g, d"):
-        weights.load(path)
+        load(path)
     source = official.write(tmp_path / "a.pkl", official.networks())
     with pytest.raises(UserError, match=r"holds no network 'e'; it holds: g, d, g_ema"):
-        weights.load(source, "e")
+        load(source, "e")
 
 
 @pytest.mark.parametrize("keep", [0, 1, 7, 8, 9, 500, -1, -1000])
 def test_cut_off(file: Path, keep: int) -> None:
     file.write_bytes(file.read_bytes()[:keep])
     with pytest.raises(UserError, match=r"w\.safetensors is cut off or of another kind"):
-        weights.load(file)
+        load(file)
 
 
 @pytest.mark.parametrize("content", [b"hello, this is text", b"\x80\x04oops", b"PK\x03\x04 no zip"])
 def test_other_kinds(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(UserError, match=str(tmp_path / "x")) as caught:
-        weights.load(tmp_path / "x")
+        load(tmp_path / "x")
     assert "\n" not in str(caught.value)
 
 
@@ -98,7 +99,7 @@ def test_other_kinds(tmp_path: Path, content: bytes) -> None:
 def test_foreign_safetensors(tmp_path: Path, metadata: dict[str, str] | None) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "x", metadata)
     with pytest.raises(UserError, match="is not a file of ganfeat"):
-        weights.load(tmp_path / "x")
+        load(tmp_path / "x")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_damaged_headers(file: Path, header: dict[str, Any], message: str) -> No
     text = json.dumps(weights.read_header(file) | header)
     save_file(load_file(file), file, {"ganfeat": text})
     with pytest.raises(UserError, match=message):
-        weights.load(file)
+        load(file)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_tensors_that_do_not_fit(file: Path, change: Any, message: str) -> None:
     change(tensors)
     save_file(tensors, file, {"ganfeat": text})
     with pytest.raises(UserError, match=message):
-        weights.load(file)
+        load(file)
 
 
 def test_checkpoints_and_run_folders(tmp_path: Path, networks: dict[str, Any]) -> None:
@@ -156,34 +157,34 @@ def test_checkpoints_and_run_folders(tmp_path: Path, networks: dict[str, Any]) -
         for name, network in networks.items()
         for key, value in network.state_dict().items()
     }
-    path = tmp_path / weights.LAST_CHECKPOINT
+    path = tmp_path / LAST_CHECKPOINT
     with atomic_write(path) as opened:
         torch.save({"state_dict": state, "ganfeat": {"networks": described}}, opened)
     for name, network in networks.items():
         for given in (path, tmp_path, str(tmp_path)):
-            assert weights.state_hash(weights.load(given, name)) == weights.state_hash(network)
+            assert weights.state_hash(load(given, name)) == weights.state_hash(network)
     with pytest.raises(UserError, match="it holds: g, d, g_ema"):
-        weights.load(path, "x")
+        load(path, "x")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=r"last\.ckpt is damaged"):
-        weights.load(path)
+        load(path)
 
 
 def test_a_foreign_checkpoint(tmp_path: Path) -> None:
     torch.save({"state_dict": {}}, tmp_path / "a.ckpt")
     with pytest.raises(UserError, match="no checkpoint of ganfeat"):
-        weights.load(tmp_path / "a.ckpt")
+        load(tmp_path / "a.ckpt")
     torch.save({"call": os.system}, tmp_path / "b.ckpt")
     with pytest.raises(UserError, match="no checkpoint of ganfeat"):
-        weights.load(tmp_path / "b.ckpt")
+        load(tmp_path / "b.ckpt")
 
 
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="x does not exist"):
-        weights.load(tmp_path / "x")
+        load(tmp_path / "x")
     with pytest.raises(UserError, match=r"last\.ckpt does not exist"):
-        weights.load(tmp_path)
+        load(tmp_path)
 
 
 def test_full_disk(

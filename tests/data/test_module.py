@@ -156,7 +156,7 @@ def test_loading_draws_nothing_from_the_global_generator(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("workers", "device", "count"),
-    [("auto", "cpu", 0), ("auto", "cuda", min(8, os.cpu_count() or 1)), (3, "cpu", 3)],
+    [("auto", "cpu", 0), ("auto", "cuda", min(8, os.cpu_count() or 1)), (2, "cpu", 2)],
 )
 def test_workers_for_photographs(tmp_path: Path, workers: Any, device: str, count: int) -> None:
     module = DataModule(photographs(tmp_path), 8, workers=workers)

@@ -2,6 +2,6 @@
 
 from ganfeat.backbone.discriminator import Discriminator
 from ganfeat.backbone.generator import Generator
-from ganfeat.backbone.weights import load
+from ganfeat.backbone.loading import load
 
 __all__ = ["Discriminator", "Generator", "load"]

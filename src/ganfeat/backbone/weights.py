@@ -1,4 +1,4 @@
-"""Networks out to safetensors files, and in from those, from checkpoints and official pickles.
+"""Networks out to safetensors files, and in again.
 
 A file of ours holds up to three networks under the prefixes ``g.``, ``d.`` and ``g_ema.``. Its
 metadata have one key, ``ganfeat``: a JSON object with the format's version, each network's class
@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -28,8 +28,6 @@ Network = Generator | Discriminator
 AnyPath = str | os.PathLike[str]
 
 FORMAT = 1
-LAST_CHECKPOINT = Path("checkpoints", "last.ckpt")  # inside a run folder
-_CHECKPOINT_PREFIX = {"g": "generator.", "d": "discriminator.", "g_ema": "ema."}
 _CLASSES = {"Generator": Generator, "Discriminator": Discriminator}
 
 
@@ -39,34 +37,6 @@ class Packed(NamedTuple):
     kind: str
     config: dict[str, Any]
     tensors: dict[str, Tensor]
-
-
-@overload
-def load(path: AnyPath, network: Literal["g", "g_ema"] = "g_ema") -> Generator: ...
-@overload
-def load(path: AnyPath, network: Literal["d"]) -> Discriminator: ...
-@overload
-def load(path: AnyPath, network: str) -> Network: ...
-def load(path: AnyPath, network: str = "g_ema") -> Network:
-    """One network of a file, in fp32 on the CPU and in evaluation mode.
-
-    Args:
-        path: a safetensors file of ours, an official StyleGAN2-ADA pickle, a checkpoint, or a run
-            folder (its last checkpoint).
-        network: ``g_ema`` (the average that makes the best images), ``g`` or ``d``.
-
-    Raises:
-        UserError: no such file, another or a damaged one, or one without that network.
-    """
-    file = _find(path)
-    with open(file, "rb") as opened:
-        start = opened.read(9)
-    if start[:1] == b"\x80" and start[8:] != b"{":  # with it, a safetensors header of that size
-        from ganfeat.backbone import convert  # which imports this module, to write
-
-        return convert.read_official(file, network)
-    read = _read_checkpoint if start[:2] == b"PK" else _read_safetensors
-    return build(read(file, network), f"{network} of {file}")
 
 
 def save_networks(
@@ -137,16 +107,6 @@ def pick(networks: Mapping[str, T], network: str, path: Path) -> T:
     return networks[network]
 
 
-def _find(path: AnyPath) -> Path:
-    """The file behind what `load` was given: the one place that knows folders and names."""
-    file = Path(path)
-    if file.is_dir():
-        file = file / LAST_CHECKPOINT
-    if not file.is_file():
-        raise UserError(f"{file} does not exist: there are no weights to load")
-    return file
-
-
 def _blank(packed: Packed, where: str) -> Network:
     """The network with random weights."""
     if packed.kind not in _CLASSES:
@@ -178,13 +138,13 @@ def _check_state(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], wh
             )
 
 
-def _read_safetensors(path: Path, network: str) -> Packed:
+def read_safetensors(path: Path, network: str) -> Packed:
     """One network of a file that `save_networks` wrote."""
     with _open(path) as (file, header):
         entry = pick(header["networks"], network, path)
         keys = [key for key in file.keys() if key.startswith(f"{network}.")]  # noqa: SIM118
         tensors = {key.partition(".")[2]: file.get_tensor(key) for key in keys}
-    return _packed(entry, tensors, path)
+    return packed(entry, tensors, path)
 
 
 @contextmanager
@@ -207,20 +167,7 @@ def _open(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
         ) from error
 
 
-def _read_checkpoint(path: Path, network: str) -> Packed:
-    """One network of a Lightning checkpoint, which describes them under the key ``ganfeat``."""
-    try:
-        data = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        networks, state = dict(data["ganfeat"]["networks"]), dict(data["state_dict"])
-    except Exception as error:  # a damaged file can raise anything
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path} is damaged, or no checkpoint of ganfeat ({reason})") from error
-    entry, prefix = pick(networks, network, path), _CHECKPOINT_PREFIX[network]
-    tensors = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-    return _packed(entry, tensors, path)
-
-
-def _packed(entry: Any, tensors: dict[str, Tensor], path: Path) -> Packed:
+def packed(entry: Any, tensors: dict[str, Tensor], path: Path) -> Packed:
     """A network as a header describes it."""
     match entry:
         case {"class": str(kind), "config": dict(config)}:

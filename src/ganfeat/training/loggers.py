@@ -91,9 +91,7 @@ def wandb_mode(wanted: str) -> str:
 def wandb_logger(mode: str, project: str, folder: Path, config: dict[str, Any]) -> Logger:
     """A wandb run with the run's id, that resumes itself and draws everything over kimg."""
     if importlib.util.find_spec("wandb") is None:
-        raise UserError(
-            "logger=wandb, but wandb is not installed: pip install wandb, or logger=csv"
-        )
+        raise UserError("wandb is not installed: pip install wandb, or logger=csv")
     from pytorch_lightning.loggers import WandbLogger
 
     logger = WandbLogger(

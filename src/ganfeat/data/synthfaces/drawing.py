@@ -15,6 +15,7 @@ from ganfeat.data.synthfaces.sampling import Keys, as_keys
 from ganfeat.data.synthfaces.shapes import cover
 from ganfeat.errors import UserError
 
+# Left and right are the picture's.
 LANDMARKS = (
     "left eye", "right eye", "left eye's inner corner", "right eye's inner corner", "nose tip",
     "left mouth corner", "right mouth corner", "chin", "left brow", "right brow",
