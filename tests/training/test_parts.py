@@ -82,6 +82,8 @@ def test_csv_takes_new_columns_and_forgets_what_is_redone(tmp_path: Path) -> Non
     again.resume_at(2.0)
     again.log_metrics({KIMG: 3, "a": 9, "b": 9})
     assert path.read_text().split() == [f"{KIMG},a,b", "1,2,", "2,3,4", "3,9,9"]
+    assert again.curves() == {KIMG: [1, 2, 3], "a": [2, 3, 9], "b": [None, 4, 9]}
+    assert again.curves(points=2) == {KIMG: [1, 3], "a": [2, 9], "b": [None, 9]}
 
 
 def test_r1_of_a_quadratic() -> None:

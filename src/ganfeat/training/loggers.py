@@ -59,6 +59,15 @@ class CSVLog(Logger):
             with open(self.path, "a", newline="") as file:
                 csv.DictWriter(file, known).writerow(row)
 
+    def curves(self, points: int = 200) -> dict[str, list[float | None]]:
+        """Every column as numbers, thinned evenly to at most so many rows; None where empty."""
+        step = -(-len(self.rows) // points) or 1
+        rows = self.rows[::-1][::step][::-1]  # the last row always
+        return {
+            name: [float(row[name]) if row.get(name) else None for row in rows]
+            for name in self.columns()
+        }
+
     def columns(self) -> list[str]:
         """The columns so far, kimg first."""
         names = {name for row in self.rows for name in row}
