@@ -211,7 +211,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{name}: {value:.1f} images/s of training")
     for side, value in renderer.items():
         print(f"SynthFaces at {side} px: {value:.0f} images/s drawn")
-    memory = machine.peak_memory(bench.device)
+    memory = machine.peak_memory()
     print(f"peak memory {memory / 2**30:.1f} GiB")
     result = {
         "machine": about,

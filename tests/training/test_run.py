@@ -76,6 +76,8 @@ def test_a_run_leaves_its_folder_and_record(tmp_path: Path) -> None:
     names = {path.name for path in folder.iterdir()}
     assert names >= {"config.yaml", "checkpoints", "samples", "metrics.csv", "train.log"}
     samples = sorted(path.name for path in (folder / "samples").iterdir())
+    assert result["pictures"] == ["samples/samples-00000.128.png"]
+    assert result["arrays"]["progress/kimg"] == [8 * i / 1000 for i in range(1, 17)]
     assert samples == [f"samples-{kimg}.png" for kimg in ("00000.000", "00000.064", "00000.128")]
     rows = metrics(tmp_path)
     assert [float(row["progress/kimg"]) for row in rows] == [8 * i / 1000 for i in range(1, 17)]

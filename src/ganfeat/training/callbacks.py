@@ -16,6 +16,7 @@ from ganfeat.training.loggers import KIMG
 from ganfeat.training.machine import peak_memory
 from ganfeat.training.method import Method
 from ganfeat.training.pictures import save_png
+from ganfeat.training.record import RunFolder
 
 log = logging.getLogger(__name__)
 
@@ -55,22 +56,23 @@ class Clock(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         """A batch has arrived."""
         assert self._ended is not None
+        self.totals["images"] += pl_module.batch_size
         self.totals["waited"] += time.perf_counter() - self._ended
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         """A batch is done, ticks, pictures and checkpoints included."""
-        self.totals = self.reading(pl_module.batch_size)
+        self.totals = self.reading()
         self._ended = time.perf_counter()
 
-    def reading(self, images: int) -> dict[str, float]:
-        """The totals with the iteration of so many images that is ending now."""
+    def reading(self) -> dict[str, float]:
+        """The totals, up to this moment."""
         assert self._ended is not None
         seconds = self.totals["seconds"] + time.perf_counter() - self._ended
-        return {**self.totals, "seconds": seconds, "images": self.totals["images"] + images}
+        return {**self.totals, "seconds": seconds}
 
     def state_dict(self) -> dict[str, float]:
         """For the checkpoint."""
-        return dict(self.totals)
+        return self.reading()
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         """From the checkpoint."""
@@ -80,8 +82,8 @@ class Clock(Callback):
 class Ticks(Callback):
     """At every tick: one line in the log and one row in the loggers; between them a bar."""
 
-    def __init__(self, clock: Clock, kimg: float, device: str) -> None:
-        self.clock, self.every, self.device = clock, Every(kimg), device
+    def __init__(self, clock: Clock, kimg: float) -> None:
+        self.clock, self.every = clock, Every(kimg)
         self.bar: Progress | None = None
         self._last = dict(clock.totals)
 
@@ -104,7 +106,7 @@ class Ticks(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         """Move the bar; at a tick write what was measured since the last."""
-        reading = self.clock.reading(pl_module.batch_size)
+        reading = self.clock.reading()
         spent = {name: value - self._last[name] for name, value in reading.items()}
         speed = spent["images"] / max(spent["seconds"], 1e-9)
         if self.bar is not None:
@@ -120,7 +122,7 @@ class Ticks(Callback):
         if not trainer.is_global_zero:
             return
         done, total = kimg_done(trainer, method), trainer.max_steps * method.batch_size / 1000
-        memory = peak_memory(self.device) / 2**30
+        memory = peak_memory() / 2**30
         row = {KIMG: done, "progress/images_per_s": speed, "progress/memory_gib": memory}
         row.update(method.scalars())
         for logger in trainer.loggers:
@@ -179,14 +181,15 @@ class Pictures(Callback):
 class Snapshots(Callback):
     """Keeps the networks, without the rest of a checkpoint, at an interval."""
 
-    def __init__(self, folder: Path, kimg: float, header: dict[str, Any]) -> None:
-        self.folder, self.every, self.header = folder, Every(kimg), header
+    def __init__(self, folder: RunFolder, kimg: float) -> None:
+        self.folder, self.every = folder, Every(kimg)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         """Write ``networks-<kimg>.safetensors``."""
         if self.every.due(trainer, pl_module) and trainer.is_global_zero:
-            path = self.folder / f"networks-{kimg_done(trainer, pl_module):09.3f}.safetensors"
-            save_networks(path, pl_module.networks(), self.header)
+            name = f"networks-{kimg_done(trainer, pl_module):09.3f}.safetensors"
+            path = self.folder.checkpoint.with_name(name)
+            save_networks(path, pl_module.networks(), self.folder.weights_header())
 
 
 class Checkpoints(Callback):

@@ -84,9 +84,9 @@ def processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def peak_memory(device: str) -> int:
-    """The most bytes this process has held: on the GPU, or resident on a CPU."""
-    if device == "cuda":
+def peak_memory() -> int:
+    """The most bytes this process has held: on the GPU where it uses one, else resident."""
+    if torch.cuda.is_initialized():
         return torch.cuda.max_memory_allocated()
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

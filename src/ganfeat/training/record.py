@@ -61,10 +61,19 @@ class RunFolder:
                 "this run, or start again with force=true"
             ) from None
 
-    def finished(self) -> bool:
-        """Whether the run has come to its end."""
+    def finished(self) -> dict[str, Any] | None:
+        """The result of a run that has come to its end, else None."""
         result = self.result()
-        return result is not None and result["status"] == "finished"
+        return result if result is not None and result["status"] == "finished" else None
+
+    def weights_header(self) -> dict[str, Any]:
+        """What a weights file of this run says about where it came from."""
+        return {"source": {"run": f"{self.config['experiment']}/{self.id}"}, "licence": "MIT"}
+
+    def last_pictures(self) -> list[str]:
+        """The newest picture of each name, relative to the folder."""
+        newest = {path.name.rpartition("-")[0]: path for path in sorted(self.samples.glob("*.png"))}
+        return [f"samples/{path.name}" for path in newest.values()]
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
@@ -101,10 +110,6 @@ class RunFolder:
         """Write a text file in the folder, whole or not at all."""
         with atomic_write(self.path / name) as file:
             file.write(text.encode())
-
-    def write_result(self, result: dict[str, Any]) -> None:
-        """Write ``result.json``."""
-        self.write("result.json", json.dumps(result, indent=1) + "\n")
 
 
 def commit() -> str | None:

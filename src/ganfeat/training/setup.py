@@ -1,0 +1,137 @@
+"""From a resolved config to the parts of a run: data, method, trainer, starting point."""
+
+import logging
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import Callback, Trainer, seed_everything
+from pytorch_lightning.loggers import Logger
+
+from ganfeat.build import build
+from ganfeat.data import DataModule
+from ganfeat.errors import UserError
+from ganfeat.training import machine
+from ganfeat.training.callbacks import Checkpoints, Clock, Pictures, Snapshots, Ticks
+from ganfeat.training.checkpoint import (
+    AtomicCheckpoints,
+    check_same_networks,
+    find_checkpoint,
+    initialise,
+    read_checkpoint,
+)
+from ganfeat.training.distributed import Processes
+from ganfeat.training.loggers import CSVLog, wandb_logger, wandb_mode
+from ganfeat.training.method import Method
+from ganfeat.training.record import RunFolder
+
+log = logging.getLogger(__name__)
+
+Config = dict[str, Any]
+BF16_RESOLUTIONS = 4
+
+
+def make_data(config: Config) -> DataModule:
+    """The data module of the run."""
+    dataset = build(config["data"])
+    return DataModule(
+        dataset, config["batch_size"], seed=config["seed"], workers=config["trainer"]["workers"]
+    )
+
+
+def make_method(config: Config, data: DataModule, device: str) -> Method:
+    """The method with its networks, made for the data."""
+    if config["precision"] not in ("fp32", "bf16"):
+        raise UserError(f"precision={config['precision']} does not exist: choose fp32 or bf16")
+    bf16 = config["precision"] == "bf16"
+    if bf16 and not machine.has_fast_bf16(device):
+        log.warning("precision=bf16: this machine has no fast bf16; fp32 is likely faster here")
+    seed_everything(config["seed"], verbose=False)
+    dataset: Any = data.dataset
+    networks = {
+        name: build(
+            node,
+            resolution=dataset.resolution,
+            label_dim=dataset.label_dim,
+            num_bf16_res=BF16_RESOLUTIONS if bf16 else 0,
+        )
+        for name, node in config["backbone"].items()
+    }
+    method: Method = build(
+        config["method"], **networks, batch_size=config["batch_size"], seed=config["seed"]
+    )
+    method.accumulate = config["trainer"]["accumulate"]
+    method.run_config = config
+    if config["init_from"]:
+        initialise(method, config["init_from"])
+    return method
+
+
+def starting_point(
+    config: Config, folder: RunFolder, method: Method, trainer: Trainer
+) -> Path | None:
+    """The checkpoint to resume from, checked against this run; None for a fresh start."""
+    resume = str(config["resume"])
+    if resume in ("auto", "never"):
+        if not folder.checkpoint.exists():
+            return None
+        if resume == "never":
+            raise UserError(
+                f"{folder.path} holds an unfinished run: resume=auto goes on with it, force=true "
+                "starts again"
+            )
+    path = folder.checkpoint if resume == "auto" else find_checkpoint(resume)
+    checkpoint = read_checkpoint(path)
+    check_same_networks(checkpoint["ganfeat"], method, path)
+    kimg = checkpoint["global_step"] * config["batch_size"] / 1000
+    for logger in trainer.loggers:
+        if isinstance(logger, CSVLog) and trainer.is_global_zero:
+            logger.resume_at(kimg)
+    log.info("resuming from %s at %.1f kimg", path, kimg)
+    return path
+
+
+def make_trainer(
+    config: Config, folder: RunFolder, device: str, clock: Clock
+) -> tuple[Trainer, Checkpoints]:
+    """Lightning's trainer, stripped of what the callbacks here do; and the one that can stop it."""
+    options = config["trainer"]
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    many = options["devices"] > 1
+    checkpoints = Checkpoints(folder.checkpoint, options["checkpoint_kimg"])
+    callbacks: list[Callback] = [
+        Ticks(clock, options["tick_kimg"]),
+        Pictures(folder.samples, options["sample_kimg"]),
+    ]
+    if options["snapshot_kimg"]:
+        callbacks += [Snapshots(folder, options["snapshot_kimg"])]
+    trainer = Trainer(
+        accelerator="gpu" if device == "cuda" else "cpu",
+        devices=options["devices"],
+        strategy=Processes() if many else "auto",
+        plugins=[AtomicCheckpoints()],
+        logger=_loggers(config, folder),
+        callbacks=[*callbacks, checkpoints, clock],
+        max_steps=math.ceil(config["total_kimg"] * 1000 / config["batch_size"]),
+        min_epochs=0,
+        max_epochs=-1,
+        limit_val_batches=0,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        log_every_n_steps=1,
+        default_root_dir=folder.path,
+    )
+    return trainer, checkpoints
+
+
+def _loggers(config: Config, folder: RunFolder) -> list[Logger]:
+    """CSV always; wandb as chosen."""
+    loggers: list[Logger] = [CSVLog(folder.path / "metrics.csv")]
+    mode = wandb_mode(config["logger"]["wandb"])
+    if mode != "off":
+        loggers.append(wandb_logger(mode, config["logger"]["project"], folder.path, config))
+    return loggers
