@@ -52,6 +52,4 @@ def test_what_it_writes(
         gflops = work[row["what"]] * row["images_per_s"]
         peak = result["peak_gflops"][row["precision"]]
         assert row["fraction_of_peak"] == pytest.approx(gflops / peak)
-    forward, iteration = rows[0]["seconds"], rows[2]["seconds"]
-    assert iteration > 2 * forward
     assert "images/s of training" in capsys.readouterr().out

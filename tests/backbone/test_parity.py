@@ -199,11 +199,13 @@ def test_modulated_convolution(form: str) -> None:
     x, styles, w3, w1 = a["x"], a["styles"], a["w3"], a["w1"]
     up, down = ops.fir_kernel(5, 4.0), ops.fir_kernel(6)
     close(ops.fir_kernel(1)[0, 0], a["filter_1331"], atol=1e-7)
+    bias, scale = torch.zeros(5), ops.demodulation(w3, styles)[:, :, None, None]
     got = {
-        "same_demod": ops.modulated_conv2d(x, w3, styles) + a["noise_8"],
-        "up2_demod": ops.modulated_conv2d(x, w3, styles, up_fir=up) + a["noise_16"],
-        "torgb_nodemod": ops.modulated_conv2d(x, w1, styles, demodulate=False),
-        "down2_demod": ops.modulated_conv2d(x, w3, styles, down_fir=down),
+        "same_demod": ops.modulated_conv2d(x, w3, styles, bias) + a["noise_8"],
+        "up2_demod": ops.modulated_conv2d(x, w3, styles, bias, up_fir=up) + a["noise_16"],
+        "torgb_nodemod": ops.modulated_conv2d(x, w1, styles, bias, demodulate=False),
+        # No network downsamples with styles, so this one is put together from its parts.
+        "down2_demod": ops.conv2d_down(x * styles[:, :, None, None], w3, down) * scale,
     }
     for name, y in got.items():
         close(y, a[f"{name}_{form}.y"], atol=1e-5)
@@ -228,4 +230,10 @@ def test_bias_act() -> None:
     a = tensors("bias_act")
     x, b = a["x"], a["b"]
     close(ops.bias_act(x, b), a["lrelu_default.y"], atol=1e-5)
-    close(ops.bias_act(x, b, activate=False), a["linear_default.y"], atol=1e-5)
+    close(ops.bias_act(x, b, slope=None), a["linear_default.y"], atol=1e-5)
+    limits = {"gain": 0.7, "clamp": 0.9}
+    close(ops.bias_act(x, b, **limits), a["lrelu_gain0.7_clamp0.9.y"], atol=1e-5)
+    close(ops.bias_act(x, b, slope=None, **limits), a["linear_gain0.7_clamp0.9.y"], atol=1e-5)
+    close(ops.bias_act(x, b, slope=0.05), a["lrelu_alpha0.05.y"], atol=1e-5)
+    last = torch.arange(6) * 0.1
+    close(ops.bias_act(x, last, dim=3), a["lrelu_nobias_dim3.y"], atol=1e-5)

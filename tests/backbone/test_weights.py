@@ -147,11 +147,11 @@ def test_tensors_that_do_not_fit(file: Path, change: Any, message: str) -> None:
 
 
 def test_checkpoints_and_run_folders(tmp_path: Path, networks: dict[str, Any]) -> None:
+    prefixes = {"g": "generator.", "d": "discriminator.", "g_ema": "average."}
     described = {
-        name: {"class": type(network).__name__, "config": network.config}
-        for name, network in networks.items()
+        name: {**entry, "prefix": prefixes[name]}
+        for name, entry in weights.describe(networks).items()
     }
-    prefixes = {"g": "generator.", "d": "discriminator.", "g_ema": "ema."}
     state = {
         prefixes[name] + key: value
         for name, network in networks.items()

@@ -4,7 +4,6 @@ import logging
 
 import pytest
 import torch
-import torch.distributed as dist
 
 from ganfeat.errors import UserError
 from ganfeat.training.ada import AdaController
@@ -82,19 +81,6 @@ def test_resuming_in_mid_interval_continues_exactly() -> None:
     train(controller, range(18, 30), positive=27)
     assert controller.strength == straight.strength
     assert set(controller.state_dict()) == {"p", "sign_sum", "sign_count"}
-
-
-def test_signs_of_all_ranks_are_summed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This rank sees only real-looking logits, the other one, here a stand-in, none."""
-
-    def all_reduce(signs: torch.Tensor) -> None:
-        signs += torch.tensor([-8.0, 8.0])
-
-    monkeypatch.setattr(dist, "is_initialized", lambda: True)
-    monkeypatch.setattr(dist, "all_reduce", all_reduce)
-    controller = AdaController(target=0.5, kimg=1, interval=1, p=0.5)
-    train(controller, range(1), positive=8, batch=8)
-    assert controller.strength == pytest.approx(0.5 - 0.016)
 
 
 def test_counts_half_precision_logits_exactly() -> None:

@@ -63,12 +63,12 @@ def test_terms_are_means_between_two_drains() -> None:
 
 def test_the_first_term_that_is_not_finite_is_named() -> None:
     terms = Terms()
-    terms.check(0)
-    terms.guard("first", torch.ones(3))
-    terms.guard("second", torch.tensor([1.0, float("inf")]))
-    terms.guard("first", torch.tensor(float("nan")))
+    terms.check()
+    terms.guard("first", torch.ones(3), 4)
+    terms.guard("second", torch.tensor([1.0, float("inf")]), 4)
+    terms.guard("first", torch.tensor(float("nan")), 5)
     with pytest.raises(UserError, match="second is not finite at iteration 4"):
-        terms.check(4)
+        terms.check()
 
 
 def test_csv_takes_new_columns_and_forgets_what_is_redone(tmp_path: Path) -> None:

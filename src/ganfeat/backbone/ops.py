@@ -80,54 +80,56 @@ def modulated_conv2d(
     x: Tensor,
     weight: Tensor,
     styles: Tensor,
+    bias: Tensor,
     *,
     demodulate: bool = True,
+    gain: float = 1.0,
     up_fir: Tensor | None = None,
-    down_fir: Tensor | None = None,
 ) -> Tensor:
-    """Convolution whose weight is scaled by a style, as scale - convolve - scale.
+    """Convolution whose weight is scaled by a style, as scale - convolve - scale; then the bias.
 
-    ``x`` [N,I,H,W], ``weight`` [O,I,k,k] (no equalised-lr factor), ``styles`` [N,I] -> [N,O,H',W'].
-    Never a grouped convolution with a weight per sample: on a CPU that is six times slower, and the
-    two differ by rounding only.
+    ``x`` [N,I,H,W], ``weight`` [O,I,k,k] (no equalised-lr factor), ``styles`` [N,I], ``bias`` [O]
+    -> [N,O,H',W'], all multiplied by ``gain``; with ``up_fir`` twice the size. Never a grouped
+    convolution with a weight per sample: on a CPU that is six times slower, and the two differ by
+    rounding only.
     """
     x = x * styles.to(x.dtype)[:, :, None, None]
     kernel = weight.to(x.dtype)
     if up_fir is not None:
         x = conv2d_up(x, kernel, up_fir)
-    elif down_fir is not None:
-        x = conv2d_down(x, kernel, down_fir)
     else:
         x = F.conv2d(x, kernel, padding=weight.shape[-1] // 2)
-    if demodulate:
-        x = x * demodulation(weight, styles).to(x.dtype)[:, :, None, None]
-    return x
+    bias = (bias * gain).to(x.dtype)[:, None, None]
+    if not demodulate:
+        return torch.add(bias, x, alpha=gain)
+    scale = (demodulation(weight, styles) * gain).to(x.dtype)[:, :, None, None]
+    return torch.addcmul(bias, x, scale)
 
 
 def bias_act(
     x: Tensor,
     bias: Tensor | None = None,
     *,
-    activate: bool = True,
-    gain: float = 1.0,
+    slope: float | None = LRELU_SLOPE,
+    gain: float | None = None,
     clamp: float | None = None,
     dim: int = 1,
 ) -> Tensor:
-    """Bias, leaky ReLU (slope 0.2, gain sqrt 2), gain, clamp: in this order.
+    """Bias along ``dim``, leaky ReLU, gain, clamp: in this order.
 
-    ``gain`` multiplies the activation's own gain, and the clamp limit with it. ``activate=False``
-    leaves the activation out.
+    ``slope=None`` leaves the activation out. ``gain=None`` is sqrt 2 with and 1 without it.
     """
     if bias is not None:
         shape = [1] * x.ndim
         shape[dim] = -1
         x = x + bias.to(x.dtype).reshape(shape)
-    total = gain * LRELU_GAIN if activate else gain
-    if activate:
-        x = F.leaky_relu(x, LRELU_SLOPE)
-    if total != 1:
-        x = x * total
-    return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
+    if slope is not None:
+        x = F.leaky_relu(x, slope)
+    if gain is None:
+        gain = 1.0 if slope is None else LRELU_GAIN
+    if gain != 1:
+        x = x * gain
+    return x if clamp is None else x.clamp(-clamp, clamp)
 
 
 def lrelu_clamp(x: Tensor, limit: float | None) -> Tensor:

@@ -47,10 +47,7 @@ class SynthesisLayer(nn.Module):
     def forward(self, x: Tensor, style: Tensor, noise: Tensor | None) -> Tensor:
         """``x`` [N,I,H,W], ``style`` [N,I], ``noise`` [N,1,R,R] or [R,R] -> [N,O,R,R]."""
         fir = self.fir if self.up else None
-        x = ops.modulated_conv2d(x, self.weight, style, demodulate=False, up_fir=fir)
-        scale = (ops.demodulation(self.weight, style) * self.gain).to(x.dtype)
-        bias = (self.bias * self.gain).to(x.dtype)[:, None, None]
-        x = torch.addcmul(bias, x, scale[:, :, None, None])
+        x = ops.modulated_conv2d(x, self.weight, style, self.bias, gain=self.gain, up_fir=fir)
         if noise is not None:
             x = x.add_((noise * (self.noise_strength * self.gain)).to(x.dtype))
         return ops.lrelu_clamp(x, self.clamp)
@@ -72,8 +69,9 @@ class ToRGB(nn.Module):
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """``x`` [N,I,H,W], ``style`` [N,I] -> [N,image_channels,H,W]."""
         style = style * self.weight_gain
-        x = ops.modulated_conv2d(x, self.weight, style, demodulate=False)
-        return ops.bias_act(x, self.bias, activate=False, clamp=self.clamp).to(style.dtype)
+        x = ops.modulated_conv2d(x, self.weight, style, self.bias, demodulate=False)
+        x = x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
+        return x.to(style.dtype)
 
 
 class SynthesisBlock(nn.Module):

@@ -101,7 +101,7 @@ class ImageDataset(Dataset[dict[str, torch.Tensor]]):
             used.append(i)
         if get_worker_info() is None:
             self.report()
-        images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().float()
+        images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
         batch = {"image": images.div_(127.5).sub_(1)}
         if self._labels is not None:
             batch["label"] = torch.from_numpy(self._labels.batch(used))

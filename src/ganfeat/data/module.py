@@ -138,7 +138,7 @@ def _next(batches: Iterator[Batch | UserError]) -> Batch | UserError:
             raise
         raise UserError(
             f"a process that loads data died ({str(error).strip()}): most often memory ran out; "
-            "use fewer, data.workers=0 for none"
+            "use fewer, trainer.workers=0 for none"
         ) from error
 
 

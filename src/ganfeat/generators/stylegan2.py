@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from ganfeat.backbone import Discriminator, Generator
 from ganfeat.backbone.weights import Network
+from ganfeat.errors import UserError
 from ganfeat.training.ada import AdaController
 from ganfeat.training.augment import AugmentPipe
 from ganfeat.training.distributed import mean_over_processes
@@ -87,6 +88,8 @@ class StyleGAN2(Method):
         self.pl_weight, self.pl_interval, self.pl_decay = pl_weight, pl_interval, pl_decay
         self.pl_batch_shrink, self.mixing_prob = pl_batch_shrink, mixing_prob
         self.w_avg_beta, self.ema_kimg, self.ema_rampup = w_avg_beta, ema_kimg, ema_rampup
+        self._w_means: list[Tensor] = []  # of the micro-batches of an iteration
+        self._length_means: list[Tensor] = []
         self.augment = AugmentPipe.preset(augment) if augment != "none" else None
         self.ada = AdaController(target=ada_target, kimg=ada_kimg, max_p=ada_max_p, p=augment_p)
 
@@ -102,6 +105,17 @@ class StyleGAN2(Method):
         left_out = {"Gpl": self.pl_weight == 0, "Dr1": self.r1_gamma == 0}
         return [phase for phase in every if not left_out.get(phase.name, False)]
 
+    def configure_optimizers(self) -> list[Optimizer]:
+        """The optimisers, once it is known that each share of a batch holds a whole group."""
+        parts = self.trainer.world_size * self.accumulate
+        group = min(self.discriminator.b4.mbstd_group, self.batch_size)
+        if self.batch_size // parts < group:
+            raise UserError(
+                f"{parts} shares of {self.batch_size} images are smaller than the discriminator's "
+                f"mbstd_group={group}: use fewer devices or micro-batches, or a smaller group"
+            )
+        return super().configure_optimizers()
+
     def optimizer(self, parameters: list[nn.Parameter], ratio: float) -> Optimizer:
         """Adam with the lazy correction."""
         return adam(parameters, self.lr, (0.0, self.beta2), ratio)
@@ -115,8 +129,7 @@ class StyleGAN2(Method):
         g, draws = self.generator, step.draws
         w = g.map(draws.randn("z", g.z_dim), step.label)
         if track:
-            mean = mean_over_processes(w.detach().mean(dim=0, keepdim=True))
-            g.mapping.update_average(mean, self.w_avg_beta)
+            self._w_means.append(w.detach().mean(dim=0))
         ws = g.broadcast(w)
         if draws.uniform("mixing") >= self.mixing_prob:
             return ws
@@ -133,7 +146,9 @@ class StyleGAN2(Method):
     def discriminate(self, images: Tensor, step: Step, purpose: str) -> Tensor:
         """Logits [n,1] of the augmented images."""
         if self.augment is not None:
-            whole = self.augment.draw(step.draws.n, step.draws.rng(f"augment {purpose}"))
+            # On the CPU, where the matrices are made: no GPU has to be waited for.
+            rng = step.draws.rng(f"augment {purpose}", device="cpu")
+            whole = self.augment.draw(step.draws.n, rng)
             images = self.augment(images, self.ada.strength, step.draws.share(whole))
         logits: Tensor = self.discriminator(images, step.label)
         return logits
@@ -142,7 +157,7 @@ class StyleGAN2(Method):
         """softplus(-D(G(z))): the non-saturating loss."""
         images = self.synthesize(self.latents(step, track=True), step.draws)
         logits = self.discriminate(images, step, "fake")
-        yield "adversarial", F.softplus(-logits).mean()
+        yield {"adversarial": F.softplus(-logits).mean()}
 
     def path_length_loss(self, step: Step) -> Losses:
         """Section 3.2 of the paper, on a smaller batch."""
@@ -157,9 +172,9 @@ class StyleGAN2(Method):
             decay=self.pl_decay,
             reduce_mean=mean_over_processes,
         )
-        self.pl_mean.copy_(penalty.mean.detach())
+        self._length_means.append(penalty.lengths.detach().mean())
         self.terms.add("path_length/length", penalty.lengths)
-        yield "path_length", self.pl_weight * penalty.value.mean()
+        yield {"path_length": self.pl_weight * penalty.value.mean()}
 
     def discriminator_loss(self, step: Step) -> Losses:
         """softplus(D(G(z))), then softplus(-D(x)), backpropagated one after the other."""
@@ -167,23 +182,29 @@ class StyleGAN2(Method):
             fakes = self.synthesize(self.latents(step), step.draws)
         logits = self.discriminate(fakes, step, "fake")
         self.terms.add("score/fake", logits)
-        yield "fake", F.softplus(logits).mean()
+        yield {"fake": F.softplus(logits).mean()}
         logits = self.discriminate(step.images, step, "real")
         self.terms.add("score/real", logits)
         self.terms.add("score/real_sign", logits.sign())
         if self.augment is not None:
             self.ada.accumulate(logits)
-        yield "real", F.softplus(-logits).mean()
+        yield {"real": F.softplus(-logits).mean()}
 
     def r1_loss(self, step: Step) -> Losses:
         """Gradient penalty on real images, through the augmentation."""
         images = step.images.detach().requires_grad_()
         penalty = r1_penalty(images, self.discriminate(images, step, "real")).value.mean()
         self.terms.add("r1/penalty", penalty)
-        yield "r1", self.r1_gamma / 2 * penalty
+        yield {"r1": self.r1_gamma / 2 * penalty}
 
     def end_iteration(self) -> None:
-        """Weight average and augmentation probability."""
+        """Running means of the whole batch, weight average, augmentation probability."""
+        w = mean_over_processes(torch.stack(self._w_means).mean(dim=0))
+        self.generator.mapping.update_average(w[None], self.w_avg_beta)
+        if self._length_means:
+            length = mean_over_processes(torch.stack(self._length_means).mean())
+            self.pl_mean.lerp_(length, self.pl_decay)
+        self._w_means, self._length_means = [], []
         decay = ema_decay(self.batch_size, self.images_seen, self.ema_kimg, self.ema_rampup)
         update_ema(self.ema, self.generator, decay)
         if self.augment is not None:

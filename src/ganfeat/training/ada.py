@@ -9,10 +9,10 @@ import logging
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 from ganfeat.errors import UserError
+from ganfeat.training.distributed import sum_over_processes
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +68,7 @@ class AdaController(nn.Module):
         )
         # Not only at the update: a checkpoint holds the sums of rank 0 alone, and DDP overwrites
         # the buffers of the others with those of rank 0.
-        if dist.is_available() and dist.is_initialized():
-            dist.all_reduce(signs)
+        sum_over_processes(signs)
         self.sign_sum += signs[0]
         self.sign_count += signs[1]
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganfeat.backbone.weights import save_networks
 from ganfeat.errors import Interrupted
-from ganfeat.training.loggers import KIMG
+from ganfeat.training.loggers import KIMG, log_picture
 from ganfeat.training.machine import peak_memory
 from ganfeat.training.method import Method
 from ganfeat.training.pictures import save_png
@@ -117,7 +117,7 @@ class Ticks(Callback):
             self._last = reading
 
     def _tick(self, trainer: Trainer, method: Method, speed: float) -> None:
-        method.terms.check(method.iteration)
+        method.terms.check()
         values = method.terms.drain()
         if not trainer.is_global_zero:
             return
@@ -172,10 +172,7 @@ class Pictures(Callback):
             path = self.folder / f"{name}-{kimg_done(trainer, method):09.3f}.png"
             save_png(picture, path)
             for logger in trainer.loggers:
-                if hasattr(logger, "log_image"):
-                    kimg = {KIMG: kimg_done(trainer, method)}
-                    logger.log_image(f"pictures/{name}", [str(path)])
-                    logger.log_metrics(kimg)
+                log_picture(logger, f"pictures/{name}", path, kimg_done(trainer, method))
 
 
 class Snapshots(Callback):
@@ -187,6 +184,7 @@ class Snapshots(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         """Write ``networks-<kimg>.safetensors``."""
         if self.every.due(trainer, pl_module) and trainer.is_global_zero:
+            pl_module.terms.check()
             name = f"networks-{kimg_done(trainer, pl_module):09.3f}.safetensors"
             path = self.folder.checkpoint.with_name(name)
             save_networks(path, pl_module.networks(), self.folder.weights_header())
@@ -217,9 +215,12 @@ class Checkpoints(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         """Save where it is due; stop where a signal came, in all processes alike."""
-        stop = trainer.strategy.reduce_boolean_decision(self.signal is not None, all=False)
+        stop = self.signal is not None
+        if trainer.world_size > 1:  # asking the others waits for the device: not every iteration
+            ask = trainer.global_step % 4 == 0
+            stop = ask and trainer.strategy.reduce_boolean_decision(stop, all=False)
         if stop or self.every.due(trainer, pl_module):
-            pl_module.terms.check(pl_module.iteration)
+            pl_module.terms.check()
             trainer.save_checkpoint(self.path)
         if stop and trainer.global_step < trainer.max_steps:
             self.stopped_by = self.signal or signal.SIGTERM

@@ -1,17 +1,24 @@
 """Checkpoints: whole or absent, plain data, read without executing anything."""
 
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
-from torch import nn
 
+from ganfeat import backbone
+from ganfeat.backbone.loading import find_checkpoint, read_checkpoint
+from ganfeat.backbone.weights import Network
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 
 FORMAT = 1
+
+# What may differ between a checkpoint's run and the one that resumes from it.
+MAY_DIFFER = (
+    "experiment", "total_kimg", "trainer", "paths", "logger", "device", "threads", "resume",
+    "force", "init_from",
+)  # fmt: skip
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -31,64 +38,62 @@ class AtomicCheckpoints(TorchCheckpointIO):
         return read_checkpoint(Path(path))
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint of this project on the CPU.
+def check_resumable(path: Path, method: Any, config: dict[str, Any]) -> float:
+    """The kimg of a checkpoint that this run can go on from.
 
     Raises:
-        UserError: the file is absent, truncated, of another program or of a newer format.
+        UserError: no such file, a damaged one, or one of another run; names the first difference.
     """
-    if not path.is_file():
-        raise UserError(f"there is no checkpoint {path}: give a run folder or a .ckpt file")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, ValueError) as error:
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise UserError(
-            f"{path} is truncated or no checkpoint ({reason}): use another one, or start again "
-            "with force=true"
-        ) from None
-    about = checkpoint.get("ganfeat") if isinstance(checkpoint, dict) else None
-    if about is None:
-        raise UserError(f"{path} is no checkpoint of GANFeat: it has no description of its run")
-    if about["format"] > FORMAT:
+    checkpoint = read_checkpoint(path)
+    about = checkpoint["ganfeat"]
+    if about.get("format", 0) > FORMAT:
         raise UserError(
             f"{path} has checkpoint format {about['format']}, this version reads up to {FORMAT}: "
             "update ganfeat"
         )
-    return dict(checkpoint)
-
-
-def find_checkpoint(path: str) -> Path:
-    """The checkpoint that ``path`` names: a .ckpt file, or a run folder's last one."""
-    given = Path(path)
-    return given / "checkpoints" / "last.ckpt" if given.is_dir() else given
-
-
-def check_same_networks(about: dict[str, Any], method: Any, path: Path) -> None:
-    """Refuse a checkpoint whose method or networks are not those of this run.
-
-    Raises:
-        UserError: names the first difference.
-    """
     name = f"{type(method).__module__}.{type(method).__qualname__}"
     if about["method"] != name:
         raise UserError(f"{path} is of the method {about['method']}, this run is {name}")
     for key, network in method.networks().items():
-        theirs, ours = about["networks"][key]["config"], network.config
-        for field in ours:
-            if field != "num_bf16_res" and theirs.get(field) != ours[field]:
-                raise UserError(
-                    f"{path} has {field}={theirs.get(field)} in network {key}, this run has "
-                    f"{field}={ours[field]}: choose the same data and backbone"
-                )
+        check_same_size(network, about["networks"][key]["config"], f"network {key} of {path}")
+    theirs, ours = _flat(about["config"]), _flat(config)
+    for key in sorted(theirs.keys() | ours.keys()):
+        if key.split(".")[0] not in MAY_DIFFER and theirs.get(key) != ours.get(key):
+            raise UserError(
+                f"{path} was made with {key}={theirs.get(key)}, this run has {key}={ours.get(key)}"
+                ": use the same, or init_from= to take the weights alone"
+            )
+    return float(checkpoint["global_step"] * config["batch_size"] / 1000)
 
 
-def initialise(method: nn.Module, path: str) -> None:
-    """``init_from=``: take the weights of a checkpoint, and nothing else.
+def _flat(config: dict[str, Any], key: str = "") -> dict[str, Any]:
+    """Every value under its dotted key."""
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        path = f"{key}.{name}" if key else name
+        found |= _flat(value, path) if isinstance(value, dict) else {path: value}
+    return found
 
-    Optimisers, counters and schedules start anew.
+
+def check_same_size(network: Network, theirs: dict[str, Any], where: str) -> None:
+    """Refuse weights of a network that was built with other arguments; precision may differ."""
+    for field, ours in network.config.items():
+        if field != "num_bf16_res" and theirs.get(field) != ours:
+            raise UserError(
+                f"{where} has {field}={theirs.get(field)}, this run has {field}={ours}: choose the "
+                "same data and backbone"
+            )
+
+
+def initialise(networks: dict[str, Network], path: str) -> None:
+    """``init_from=``: weights of a run, a checkpoint, a weights file or an official pickle.
+
+    Nothing else is taken: optimisers, counters, schedules and running means start anew.
     """
-    file = find_checkpoint(path)
-    checkpoint = read_checkpoint(file)
-    check_same_networks(checkpoint["ganfeat"], method, file)
-    method.load_state_dict(checkpoint["state_dict"])
+    for name, network in networks.items():
+        loaded = backbone.load(path, name)
+        check_same_size(network, loaded.config, f"network {name} of {path}")
+        network.load_state_dict(loaded.state_dict())
+
+
+__all__ = ["AtomicCheckpoints", "check_resumable", "find_checkpoint", "initialise"]

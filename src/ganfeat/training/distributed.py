@@ -5,10 +5,13 @@ one backward pass per forward, while a GAN phase has several, some of them twice
 Instead the gradients of a phase are averaged once, in one flat all-reduce, before its step.
 """
 
+import os
+import signal
 from collections.abc import Iterable
 from typing import Any
 
 import torch
+from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor, distributed
 
@@ -18,6 +21,25 @@ class Processes(DDPStrategy):
 
     def configure_ddp(self) -> None:
         """Leave the module unwrapped."""
+
+    def on_exception(self, exception: BaseException) -> None:
+        """End the other processes: they would wait for this one for ever."""
+        super().on_exception(exception)
+        if self.is_global_zero and self.launcher is not None:
+            self.launcher.kill(signal.SIGKILL)
+
+    def teardown(self) -> None:
+        """Leave nothing behind that the next job of a sweep would take for its own."""
+        super().teardown()
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+        if self.is_global_zero:
+            os.environ.pop("LOCAL_RANK", None)
+
+
+def rank() -> int:
+    """The number of this process, also before there is a process group; 0 where it is alone."""
+    return int(getattr(rank_zero_only, "rank", None) or 0)
 
 
 def world_size() -> int:

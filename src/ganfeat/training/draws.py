@@ -36,9 +36,9 @@ class Draws:
     stride: int = 1
     device: torch.device | str = "cpu"
 
-    def rng(self, purpose: str) -> torch.Generator:
-        """A generator for one purpose, the same in every process."""
-        rng = torch.Generator(device=self.device)
+    def rng(self, purpose: str, device: torch.device | str | None = None) -> torch.Generator:
+        """A generator for one purpose, the same in every process; on `device` unless told."""
+        rng = torch.Generator(device=device or self.device)
         rng.manual_seed(seed_of(*self.key, purpose))
         return rng
 
@@ -53,5 +53,4 @@ class Draws:
 
     def uniform(self, purpose: str) -> float:
         """One number in [0, 1) for the whole batch; drawn on the CPU, so nothing waits for it."""
-        rng = torch.Generator().manual_seed(seed_of(*self.key, purpose))
-        return float(torch.rand([], generator=rng, dtype=torch.float64))
+        return float(torch.rand([], generator=self.rng(purpose, "cpu"), dtype=torch.float64))

@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import io
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from pytorch_lightning.loggers import Logger
 
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
+from ganfeat.training.record import RunFolder
 
 KIMG = "progress/kimg"
 
@@ -28,7 +30,8 @@ class CSVLog(Logger):
         self.rows: list[dict[str, str]] = []
         if path.exists():
             with open(path, newline="") as file:
-                self.rows = list(csv.DictReader(file))
+                rows = list(csv.DictReader(file))
+            self.rows = [row for row in rows if None not in row.values()]  # not one cut off
 
     @property
     def name(self) -> str:
@@ -97,17 +100,17 @@ def wandb_mode(wanted: str) -> str:
     return "online" if has_key else "offline"
 
 
-def wandb_logger(mode: str, project: str, folder: Path, config: dict[str, Any]) -> Logger:
-    """A wandb run with the run's id, that resumes itself and draws everything over kimg."""
+def wandb_logger(mode: str, folder: RunFolder, config: dict[str, Any]) -> Logger:
+    """A wandb run that resumes itself and draws everything over kimg."""
     if importlib.util.find_spec("wandb") is None:
         raise UserError("wandb is not installed: pip install wandb, or logger=csv")
     from pytorch_lightning.loggers import WandbLogger
 
     logger = WandbLogger(
-        name=f"{config['experiment']}/{folder.name}",
-        id=f"{config['experiment']}-{folder.name}",
-        project=project,
-        save_dir=folder,
+        name=f"{config['experiment']}/{folder.id}",
+        id=folder.logger_id(),
+        project=config["logger"]["project"],
+        save_dir=folder.path,
         offline=mode == "offline",
         config=config,
         resume="allow",
@@ -116,3 +119,19 @@ def wandb_logger(mode: str, project: str, folder: Path, config: dict[str, Any]) 
     logger.experiment.define_metric(KIMG)
     logger.experiment.define_metric("*", step_metric=KIMG)
     return logger
+
+
+def log_picture(logger: Logger, name: str, path: Path, kimg: float) -> None:
+    """Show a picture where the logger can show one."""
+    if not isinstance(logger, CSVLog):
+        import wandb
+
+        logger.log_metrics({name: wandb.Image(str(path)), KIMG: kimg})  # type: ignore[dict-item]
+
+
+def finish_wandb() -> None:
+    """Close the run, so that the next job of a sweep gets one of its own."""
+    if "wandb" in sys.modules:
+        import wandb
+
+        wandb.finish()

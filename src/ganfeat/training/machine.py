@@ -86,7 +86,7 @@ def processor() -> str:
 
 def peak_memory() -> int:
     """The most bytes this process has held: on the GPU where it uses one, else resident."""
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0:
         return torch.cuda.max_memory_allocated()
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

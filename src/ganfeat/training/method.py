@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
@@ -20,7 +21,7 @@ from ganfeat.training.draws import Draws
 from ganfeat.training.terms import Terms
 
 Batch = dict[str, Tensor]
-Losses = Iterator[tuple[str, Tensor]]
+Losses = Iterator[dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Phase:
     Attributes:
         name: as it is logged.
         network: the attribute of the method whose parameters are trained.
-        loss: yields ``(term, loss)``; each loss is backpropagated before the next is computed.
+        loss: yields ``{term: loss}``; the sum of the terms is backpropagated before the next are
+            computed, so terms that share a forward pass belong together.
         interval: run every so many iterations, with the loss multiplied by it.
         n: samples over all processes, None for the batch size.
     """
@@ -107,6 +109,8 @@ class Method(LightningModule):
     def configure_optimizers(self) -> list[Optimizer]:
         """One optimiser per network, in the order in which phases first name them."""
         self._phases = self.phases()
+        if self._phases[0].interval != 1:
+            raise ValueError("the first phase counts the iterations: its interval must be 1")
         self._check_sizes()
         self._optimizer_of = {
             name: i for i, name in enumerate(dict.fromkeys(p.network for p in self._phases))
@@ -138,8 +142,21 @@ class Method(LightningModule):
             "format": FORMAT,
             "method": f"{type(self).__module__}.{type(self).__qualname__}",
             "config": self.run_config,
-            "networks": describe(self.networks()),
+            "networks": {
+                name: {**entry, "prefix": self._prefix(name)}
+                for name, entry in describe(self.networks()).items()
+            },
+            "terms": self.terms.state_dict(),
         }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the means of the tick that was running."""
+        self.terms.load_state_dict(checkpoint["ganfeat"]["terms"])
+
+    def _prefix(self, network: str) -> str:
+        """Where a network stands in the state dict."""
+        wanted = self.networks()[network]
+        return next(f"{name}." for name, child in self.named_children() if child is wanted)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Run the phases that are due in this iteration."""
@@ -159,19 +176,22 @@ class Method(LightningModule):
         optimizer.zero_grad(set_to_none=True)
         network.requires_grad_(True)
         for micro in range(self.accumulate):
-            for term, loss in phase.loss(self._step(phase, batch, micro)):
-                name = f"loss/{phase.name}/{term}"
-                self.terms.add(name, loss)
-                self.terms.guard(name, loss)
-                (loss * (phase.interval / self.accumulate)).backward()  # type: ignore[no-untyped-call]
+            for losses in phase.loss(self._step(phase, batch, micro)):
+                for term, loss in losses.items():
+                    self._log_guarded(f"loss/{phase.name}/{term}", loss)
+                total = torch.stack([*losses.values()]).sum()
+                torch.autograd.backward(total * (phase.interval / self.accumulate))
         network.requires_grad_(False)
         average_gradients(parameters)
         norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        self.terms.add(f"gradient/{phase.name}", norm)
-        self.terms.guard(f"the gradient of {phase.name}", norm)
-        if norm.device.type == "cpu":
-            self.terms.check(self.iteration)
+        self._log_guarded(f"gradient/{phase.name}", norm)
+        if norm.device.type == "cpu":  # on a GPU this would wait for it: there at every tick
+            self.terms.check()
         optimizer.step()
+
+    def _log_guarded(self, name: str, value: Tensor) -> None:
+        self.terms.add(name, value)
+        self.terms.guard(name, value, self.iteration)
 
     def _step(self, phase: Phase, batch: Batch, micro: int) -> Step:
         ranks = self.trainer.world_size
@@ -196,6 +216,8 @@ def adam(
     ``ratio`` = k/(k+1) for a phase that runs every k iterations: lr * ratio, beta ** ratio.
     """
     first, second = betas
+    # foreach, not fused: on a CPU the fused kernel walks gradients in memory order and silently
+    # mixes up elements where a gradient is not channels_last like its parameter (torch 2.12).
     return Adam(
         parameters, lr=lr * ratio, betas=(first**ratio, second**ratio), eps=1e-8, foreach=True
     )

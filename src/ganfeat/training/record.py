@@ -5,13 +5,14 @@ import fcntl
 import hashlib
 import json
 import os
+import re
+import secrets
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from ganfeat.backbone.loading import LAST_CHECKPOINT
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 
@@ -19,11 +20,14 @@ from ganfeat.files import atomic_write
 NOT_PART_OF_A_RUN = (
     "seed", "paths", "logger", "launcher", "device", "threads", "jobs", "resume", "force",
 )  # fmt: skip
+NOT_PART_OF_THE_TRAINER = ("devices", "workers", "allocator")
 
 
 def run_id(config: dict[str, Any]) -> str:
     """``<8 hex digits of the config's hash>-s<seed>``: the same command gives the same folder."""
     parts = {key: value for key, value in config.items() if key not in NOT_PART_OF_A_RUN}
+    options = config.get("trainer", {})
+    parts["trainer"] = {k: v for k, v in options.items() if k not in NOT_PART_OF_THE_TRAINER}
     if parts.get("init_from"):
         parts["init_from"] = _without_seed(str(parts["init_from"]))
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
@@ -31,11 +35,12 @@ def run_id(config: dict[str, Any]) -> str:
 
 
 def _without_seed(path: str) -> str:
-    """A run folder's path as that run's id without its seed; any other path as typed."""
-    name = Path(path).name
-    stem, dash, seed = name.rpartition("-s")
-    is_run = bool(dash) and seed.isdigit() and len(stem) == 8
-    return stem if is_run else path
+    """A path in a run's folder from that run's id on, without its seed; any other as typed."""
+    parts = Path(path).parts
+    for i, part in enumerate(parts):
+        if match := re.fullmatch(r"([0-9a-f]{8})-s\d+", part):
+            return "/".join([match[1], *parts[i + 1 :]])
+    return path
 
 
 class RunFolder:
@@ -45,8 +50,8 @@ class RunFolder:
         self.config = config
         self.id = run_id(config)
         self.path: Path = Path(config["paths"]["outputs"]) / config["experiment"] / self.id
-        self.checkpoint = self.path / "checkpoints" / "last.ckpt"
-        self.weights = self.path / "checkpoints" / "networks.safetensors"
+        self.checkpoint = self.path / LAST_CHECKPOINT
+        self.weights = self.checkpoint.with_name("networks.safetensors")
         self.samples = self.path / "samples"
 
     def result(self) -> dict[str, Any] | None:
@@ -76,24 +81,24 @@ class RunFolder:
         return [f"samples/{path.name}" for path in newest.values()]
 
     @contextlib.contextmanager
-    def open(self) -> Iterator[None]:
-        """Make the folder, hold its lock, write the config.
+    def locked(self) -> Iterator[None]:
+        """Hold the run's lock, which lies beside its folder.
 
         Raises:
-            UserError: another process holds the lock, or the folder cannot be made.
+            UserError: another process holds it, or nothing can be written there.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock = open(self.path.with_name(f".{self.id}.lock"), "w")  # noqa: SIM115
         except OSError as error:
-            raise UserError(f"cannot make the run folder {self.path}: {error.strerror}") from None
-        with open(self.path / ".lock", "w") as lock:
+            raise UserError(f"cannot write in {self.path.parent}: {error.strerror}") from None
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UserError(
                     f"another process is training in {self.path}: wait for it, or change the seed"
                 ) from None
-            self.write("config.yaml", yaml.safe_dump(self.config, sort_keys=False))
             yield
 
     def set_aside(self) -> Path | None:
@@ -105,6 +110,13 @@ class RunFolder:
             n += 1
         self.path.rename(aside)
         return aside
+
+    def logger_id(self) -> str:
+        """A name for loggers: the same when the run is resumed, another when it starts again."""
+        file = self.path / ".logger_id"
+        if not file.exists():
+            self.write(file.name, f"{self.id}-{secrets.token_hex(4)}")
+        return file.read_text()
 
     def write(self, name: str, text: str) -> None:
         """Write a text file in the folder, whole or not at all."""

@@ -1,17 +1,20 @@
 """One run, from a resolved config to a result: `run` is what ``train.py`` calls."""
 
+import contextlib
 import json
 import logging
-import os
 import signal
 import sys
+
+import yaml
 
 from ganfeat.backbone.weights import save_networks, state_hash
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import disk_full
 from ganfeat.training import machine
 from ganfeat.training.callbacks import Clock
-from ganfeat.training.loggers import CSVLog
+from ganfeat.training.distributed import rank
+from ganfeat.training.loggers import CSVLog, finish_wandb
 from ganfeat.training.logs import logged
 from ganfeat.training.record import RunFolder, commit
 from ganfeat.training.setup import Config, make_data, make_method, make_trainer, starting_point
@@ -36,18 +39,20 @@ def run(config: Config, overrides: list[str]) -> Config:
         Interrupted: Ctrl-C or SIGTERM; a checkpoint was written.
     """
     folder = RunFolder(config)
-    if int(os.environ.get("LOCAL_RANK", 0)) > 0:
-        _train(config, folder, Clock())
+    if rank() > 0:  # the first process keeps the record; this one ends as it does
+        with contextlib.suppress(Interrupted):
+            _train(config, folder, Clock())
         return {}
     device = machine.pick_device(config["device"])
-    if config["force"] and (aside := folder.set_aside()):
-        print(f"the earlier run is now {aside}", file=sys.stderr)
     finished = folder.finished()
-    if finished is not None:
+    if finished is not None and not config["force"]:
         print(f"{folder.path} is finished; force=true starts again")
         print(json.dumps(finished, indent=1))
         return finished
-    with folder.open(), logged(folder.path / "train.log"):
+    with folder.locked():
+        if config["force"] and (aside := folder.set_aside()):
+            print(f"the earlier run is now {aside}", file=sys.stderr)
+        folder.write("config.yaml", yaml.safe_dump(config, sort_keys=False))
         about = {
             "run": folder.id,
             "experiment": config["experiment"],
@@ -56,7 +61,8 @@ def run(config: Config, overrides: list[str]) -> Config:
             "commit": commit(),
             "machine": machine.describe(device),
         }
-        return _recorded(config, folder, about)
+        with logged(folder.path / "train.log"):
+            return _recorded(config, folder, about)
 
 
 def _recorded(config: Config, folder: RunFolder, about: Config) -> Config:
@@ -89,7 +95,8 @@ def _recorded(config: Config, folder: RunFolder, about: Config) -> Config:
             "arrays": CSVLog(folder.path / "metrics.csv").curves(),
             "pictures": folder.last_pictures(),
         }
-        folder.write("result.json", json.dumps(result, indent=1) + "\n")
+        if images > 0 or folder.result() is None:  # else what an earlier session did would be lost
+            folder.write("result.json", json.dumps(result, indent=1) + "\n")
     log.info("finished: %s", folder.path / "result.json")
     return result
 
@@ -102,11 +109,11 @@ def _train(config: Config, folder: RunFolder, clock: Clock) -> dict[str, str]:
         machine.prepare(device, threads=config["threads"], allocator=allocator)
         data = make_data(config)
         method = make_method(config, data, device)
-        trainer, checkpoints = make_trainer(config, folder, device, clock)
-        start = starting_point(config, folder, method, trainer)
+        start, kimg = starting_point(config, folder, method)
+        trainer, checkpoints = make_trainer(config, folder, device, clock, kimg)
         trainer.fit(method, datamodule=data, ckpt_path=start, weights_only=True)
         if checkpoints.stopped_by:
-            raise _interruption(checkpoints.stopped_by, folder)
+            raise _interruption(checkpoints.stopped_by, folder, forced=config["force"])
         if not trainer.is_global_zero:
             return {}
         networks = method.networks()
@@ -120,12 +127,15 @@ def _train(config: Config, folder: RunFolder, clock: Clock) -> dict[str, str]:
                 f"disk full: {folder.path} needs more room; once there is, the same command goes on"
             ) from error
         raise
+    finally:
+        finish_wandb()
 
 
-def _interruption(number: int, folder: RunFolder) -> Interrupted:
+def _interruption(number: int, folder: RunFolder, *, forced: bool) -> Interrupted:
     name = signal.Signals(number).name
+    command = "the same command without force=true" if forced else "the same command"
     return Interrupted(
-        f"{name}: checkpoint written to {folder.checkpoint}; the same command goes on",
+        f"{name}: checkpoint written to {folder.checkpoint}; {command} goes on",
         exit_code=128 + number,
     )
 

@@ -16,12 +16,11 @@ from ganfeat.training import machine
 from ganfeat.training.callbacks import Checkpoints, Clock, Pictures, Snapshots, Ticks
 from ganfeat.training.checkpoint import (
     AtomicCheckpoints,
-    check_same_networks,
+    check_resumable,
     find_checkpoint,
     initialise,
-    read_checkpoint,
 )
-from ganfeat.training.distributed import Processes
+from ganfeat.training.distributed import Processes, rank
 from ganfeat.training.loggers import CSVLog, wandb_logger, wandb_mode
 from ganfeat.training.method import Method
 from ganfeat.training.record import RunFolder
@@ -63,39 +62,42 @@ def make_method(config: Config, data: DataModule, device: str) -> Method:
     )
     method.accumulate = config["trainer"]["accumulate"]
     method.run_config = config
-    if config["init_from"]:
-        initialise(method, config["init_from"])
     return method
 
 
-def starting_point(
-    config: Config, folder: RunFolder, method: Method, trainer: Trainer
-) -> Path | None:
-    """The checkpoint to resume from, checked against this run; None for a fresh start."""
+def starting_point(config: Config, folder: RunFolder, method: Method) -> tuple[Path | None, float]:
+    """The checkpoint to go on from and its kimg; for a fresh start None, after ``init_from``.
+
+    Raises:
+        UserError: the checkpoint is damaged or of another run, or ``resume=never`` forbids it.
+    """
     resume = str(config["resume"])
-    if resume in ("auto", "never"):
-        if not folder.checkpoint.exists():
-            return None
+    path = None
+    if folder.checkpoint.exists():
         if resume == "never":
             raise UserError(
                 f"{folder.path} holds an unfinished run: resume=auto goes on with it, force=true "
                 "starts again"
             )
-    path = folder.checkpoint if resume == "auto" else find_checkpoint(resume)
-    checkpoint = read_checkpoint(path)
-    check_same_networks(checkpoint["ganfeat"], method, path)
-    kimg = checkpoint["global_step"] * config["batch_size"] / 1000
-    for logger in trainer.loggers:
-        if isinstance(logger, CSVLog) and trainer.is_global_zero:
-            logger.resume_at(kimg)
-    log.info("resuming from %s at %.1f kimg", path, kimg)
-    return path
+        path = folder.checkpoint  # this run's own is further on than the one it resumed from
+    elif resume not in ("auto", "never"):
+        path = find_checkpoint(resume)
+    if path is None:
+        if config["init_from"]:
+            initialise(method.networks(), config["init_from"])
+        return None, 0.0
+    kimg = check_resumable(path, method, config)
+    log.info("resuming from %s at %.4g kimg", path, kimg)
+    return path, kimg
 
 
 def make_trainer(
-    config: Config, folder: RunFolder, device: str, clock: Clock
+    config: Config, folder: RunFolder, device: str, clock: Clock, kimg: float
 ) -> tuple[Trainer, Checkpoints]:
-    """Lightning's trainer, stripped of what the callbacks here do; and the one that can stop it."""
+    """Lightning's trainer, without what the callbacks here do; and the one that can stop it.
+
+    ``kimg`` is where the run starts.
+    """
     options = config["trainer"]
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -112,7 +114,7 @@ def make_trainer(
         devices=options["devices"],
         strategy=Processes() if many else "auto",
         plugins=[AtomicCheckpoints()],
-        logger=_loggers(config, folder),
+        logger=_loggers(config, folder, kimg),
         callbacks=[*callbacks, checkpoints, clock],
         max_steps=math.ceil(config["total_kimg"] * 1000 / config["batch_size"]),
         min_epochs=0,
@@ -128,10 +130,14 @@ def make_trainer(
     return trainer, checkpoints
 
 
-def _loggers(config: Config, folder: RunFolder) -> list[Logger]:
-    """CSV always; wandb as chosen."""
-    loggers: list[Logger] = [CSVLog(folder.path / "metrics.csv")]
+def _loggers(config: Config, folder: RunFolder, kimg: float) -> list[Logger]:
+    """CSV always; wandb as chosen. Only the first process writes."""
+    if rank() > 0:
+        return []
+    table = CSVLog(folder.path / "metrics.csv")
+    table.resume_at(kimg)
+    loggers: list[Logger] = [table]
     mode = wandb_mode(config["logger"]["wandb"])
     if mode != "off":
-        loggers.append(wandb_logger(mode, config["logger"]["project"], folder.path, config))
+        loggers.append(wandb_logger(mode, folder, config))
     return loggers

@@ -6,6 +6,8 @@ from torch import Tensor
 from ganfeat.errors import UserError
 from ganfeat.training.distributed import sum_over_processes
 
+NAMES = 1000  # more than anybody guards
+
 
 class Diverged(UserError):
     """A loss or a gradient is no longer a finite number."""
@@ -17,24 +19,27 @@ class Terms:
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
-        self._guarded: dict[str, int] = {}
+        self._guarded: list[str] = []
         self._first_bad: Tensor | None = None
 
     def add(self, name: str, value: Tensor) -> None:
         """Count the mean of ``value`` towards the term's mean."""
         mean = value.detach().float().mean()
-        self._sums[name] = self._sums[name] + mean if name in self._sums else mean
+        before = self._sums.get(name)
+        self._sums[name] = mean if before is None else before.to(mean.device) + mean
         self._counts[name] = self._counts.get(name, 0) + 1
 
-    def guard(self, name: str, value: Tensor) -> None:
+    def guard(self, name: str, value: Tensor, iteration: int) -> None:
         """Remember the first term that was not finite, without waiting for the device."""
-        code = self._guarded.setdefault(name, len(self._guarded))
+        if name not in self._guarded:
+            self._guarded.append(name)
+        code = iteration * NAMES + self._guarded.index(name)
         if self._first_bad is None:
             self._first_bad = torch.tensor(-1, device=value.device)
         bad = ~torch.isfinite(value.detach()).all() & (self._first_bad < 0)
         self._first_bad = torch.where(bad, code, self._first_bad)
 
-    def check(self, iteration: int) -> None:
+    def check(self) -> None:
         """Stop where a guarded term was not finite.
 
         Raises:
@@ -42,12 +47,21 @@ class Terms:
         """
         if self._first_bad is None or (code := int(self._first_bad)) < 0:
             return
-        name = next(name for name, value in self._guarded.items() if value == code)
+        iteration, index = divmod(code, NAMES)
         raise Diverged(
-            f"{name} is not finite at iteration {iteration}: training stopped, and the last "
-            "checkpoint is from before that; a lower method.lr, precision=fp32 or a larger "
-            "method.r1_gamma are the usual cures"
+            f"{self._guarded[index]} is not finite at iteration {iteration}: training stopped, and "
+            "the last checkpoint is from before that; a lower learning rate, precision=fp32 or "
+            "stronger regularisation are the usual cures"
         )
+
+    def state_dict(self) -> dict[str, tuple[float, int]]:
+        """Sum and count of every term since the last drain, in this process."""
+        return {name: (float(self._sums[name]), self._counts[name]) for name in self._sums}
+
+    def load_state_dict(self, state: dict[str, tuple[float, int]]) -> None:
+        """Go on from `state_dict`."""
+        self._sums = {name: torch.tensor(total) for name, (total, _) in state.items()}
+        self._counts = {name: count for name, (_, count) in state.items()}
 
     def drain(self) -> dict[str, float]:
         """The means since the last call, over all processes; counting starts anew."""
