@@ -191,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     bench = Bench(machine.pick_device(arguments.device))
-    machine.prepare(bench.device, threads=None, allocator="auto")
+    machine.prepare(bench.device, None, "auto")
     about = machine.describe(bench.device)
     print(", ".join(f"{key} {value}" for key, value in about.items()))
     if (load := os.getloadavg()[0]) > 0.5:

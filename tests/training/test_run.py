@@ -75,6 +75,7 @@ def test_a_run_leaves_its_folder_and_record(tmp_path: Path) -> None:
     assert result["images_per_s"] > 0
     assert 0 <= result["data_wait"] < 1
     assert result["peak_memory"] > 2**20
+    assert result["machine"]["threads"] == 1
     names = {path.name for path in folder.iterdir()}
     assert names >= {"config.yaml", "checkpoints", "samples", "metrics.csv", "train.log"}
     samples = sorted(path.name for path in (folder / "samples").iterdir())

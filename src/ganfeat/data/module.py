@@ -78,8 +78,10 @@ class DataModule(pl.LightningDataModule):
     def _workers_for(self, device: torch.device) -> int:
         if not isinstance(self.dataset, ImageDataset):
             return 0
-        if self.workers != "auto":
+        if isinstance(self.workers, int):
             return self.workers
+        if self.workers != "auto":
+            raise UserError(f"trainer.workers={self.workers}: it must be a number, or auto")
         return min(8, os.cpu_count() or 1) if device.type == "cuda" else 0
 
 

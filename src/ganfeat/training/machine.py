@@ -43,7 +43,7 @@ def keep_memory() -> bool:
     return all(mallopt(option, value) == 1 for option, value in settings.items())
 
 
-def prepare(device: str, *, threads: int | None, allocator: str) -> None:
+def prepare(device: str, threads: int | None, allocator: str) -> None:
     """Threads, allocator and convolution search, once per process."""
     if allocator not in ("auto", "on", "off"):
         raise UserError(f"trainer.allocator={allocator} does not exist: choose auto, on or off")

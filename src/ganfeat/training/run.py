@@ -39,16 +39,17 @@ def run(config: Config, overrides: list[str]) -> Config:
         Interrupted: Ctrl-C or SIGTERM; a checkpoint was written.
     """
     folder = RunFolder(config)
-    if rank() > 0:  # the first process keeps the record; this one ends as it does
-        with contextlib.suppress(Interrupted):
-            _train(config, folder, Clock())
-        return {}
-    device = machine.pick_device(config["device"])
     finished = folder.finished()
     if finished is not None and not config["force"]:
         print(f"{folder.path} is finished; force=true starts again")
         print(json.dumps(finished, indent=1))
         return finished
+    device = machine.pick_device(config["device"])
+    machine.prepare(device, config["threads"], config["trainer"]["allocator"])
+    if rank() > 0:  # the first process keeps the record; this one ends as it does
+        with contextlib.suppress(Interrupted):
+            _train(config, folder, device, Clock())
+        return {}
     with folder.locked():
         if config["force"] and (aside := folder.set_aside()):
             print(f"the earlier run is now {aside}", file=sys.stderr)
@@ -62,16 +63,16 @@ def run(config: Config, overrides: list[str]) -> Config:
             "machine": machine.describe(device),
         }
         with logged(folder.path / "train.log"):
-            return _recorded(config, folder, about)
+            return _recorded(config, folder, device, about)
 
 
-def _recorded(config: Config, folder: RunFolder, about: Config) -> Config:
+def _recorded(config: Config, folder: RunFolder, device: str, about: Config) -> Config:
     """Train, and write how it ended, however it ended."""
     clock = Clock()
     weights: dict[str, str] = {}
     status, error = "failed", None
     try:
-        weights = _train(config, folder, clock)
+        weights = _train(config, folder, device, clock)
         status = "finished"
     except Interrupted:
         status = "interrupted"
@@ -101,12 +102,9 @@ def _recorded(config: Config, folder: RunFolder, about: Config) -> Config:
     return result
 
 
-def _train(config: Config, folder: RunFolder, clock: Clock) -> dict[str, str]:
+def _train(config: Config, folder: RunFolder, device: str, clock: Clock) -> dict[str, str]:
     """Train to the end; the hashes of the weights that were saved."""
     try:
-        device = machine.pick_device(config["device"])
-        allocator = config["trainer"]["allocator"]
-        machine.prepare(device, threads=config["threads"], allocator=allocator)
         data = make_data(config)
         method = make_method(config, data, device)
         start, kimg = starting_point(config, folder, method)
