@@ -400,6 +400,7 @@ def test_a_gpu_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ("data.resolution=24", "power of two"),
         ("batch_size=7", "divide"),
         ("batch_size=0", "greater than 0"),
+        ("trainer.devices=100000", "this machine has"),
         ("total_kimg=-1", "greater than 0"),
         ("trainer.tick_kimg=-1", "greater than 0"),
         ("trainer.accumulate=3", "do not divide"),

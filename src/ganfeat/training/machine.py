@@ -16,17 +16,22 @@ log = logging.getLogger(__name__)
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 
 
-def pick_device(wanted: str) -> str:
+def pick_device(wanted: str, processes: int = 1) -> str:
     """``cpu`` or ``cuda`` for auto, cpu or cuda.
 
     Raises:
-        UserError: a GPU was asked for where there is none.
+        UserError: a GPU was asked for where there is none, or more processes than fit here.
     """
     if wanted not in ("auto", "cpu", "cuda"):
         raise UserError(f"device={wanted} does not exist: choose auto, cpu or cuda")
     if wanted == "cuda" and not torch.cuda.is_available():
         raise UserError("device=cuda, but this machine shows no GPU: use device=auto or device=cpu")
-    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
+    device = "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
+    most = torch.cuda.device_count() if device == "cuda" else max(os.cpu_count() or 1, 2)
+    if processes > most:
+        what = "GPUs" if device == "cuda" else "cores"
+        raise UserError(f"trainer.devices={processes}, but this machine has {most} {what}")
+    return device
 
 
 def keep_memory() -> bool:

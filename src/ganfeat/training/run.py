@@ -44,7 +44,7 @@ def run(config: Config, overrides: list[str]) -> Config:
         print(f"{folder.path} is finished; force=true starts again")
         print(json.dumps(finished, indent=1))
         return finished
-    device = machine.pick_device(config["device"])
+    device = machine.pick_device(config["device"], config["trainer"]["devices"])
     machine.prepare(device, config["threads"], config["trainer"]["allocator"])
     if rank() > 0:  # the first process keeps the record; this one ends as it does
         with contextlib.suppress(Interrupted):
