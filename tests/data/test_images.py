@@ -46,7 +46,7 @@ def test_a_batch_has_the_pixels_of_the_files(tmp_path: Path) -> None:
     assert list(batch) == ["image"]
     assert batch["image"].shape == (3, 3, 16, 16)
     assert batch["image"].dtype == torch.float32
-    assert batch["image"].is_contiguous()
+    assert batch["image"].is_contiguous(memory_format=torch.channels_last)  # as networks take it
     for row, seed in enumerate([5, 0, 5]):
         assert np.array_equal(uint8(batch["image"][row]), np.asarray(noise(seed)))
     assert torch.equal(data[5]["image"], batch["image"][0])

@@ -218,7 +218,7 @@ def test_a_worker_that_is_killed(tmp_path: Path) -> None:
     next(batches)
     for worker in set(multiprocessing.active_children()) - set(others):
         worker.kill()
-    with pytest.raises(UserError, match=r"a process that loads data died.*data.workers=0") as e:
+    with pytest.raises(UserError, match=r"a process that loads data died.*trainer.workers=0") as e:
         list(batches)  # what it had sent still arrives
     assert "\n" not in str(e.value)
 
