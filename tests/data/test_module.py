@@ -14,6 +14,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from pictures import files, folder, zipped
+from torch.utils.data import DataLoader
 
 import ganfeat
 from ganfeat.data import DataModule, ImageDataset, InfiniteSampler, SynthFaces
@@ -212,7 +213,10 @@ def test_too_many_broken_images_stop_with_one_line(tmp_path: Path, workers: int)
     assert "\n" not in str(e.value)
 
 
-def test_a_worker_that_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("torchs_handler", [False, True])
+def test_a_worker_that_is_killed(tmp_path: Path, torchs_handler: bool) -> None:
+    if torchs_handler:  # as a DataLoader that is not ours leaves it
+        list(DataLoader([0], num_workers=1))  # type: ignore[arg-type]
     others = multiprocessing.active_children()
     batches = iter(DataModule(photographs(tmp_path), 8, workers=1).train_dataloader())
     next(batches)

@@ -148,9 +148,11 @@ def _start(loader: DataLoader[Batch]) -> Iterator[Batch | UserError]:
     """Iterate without torch's SIGCHLD handler.
 
     That raises wherever the main process happens to be when a worker dies. Without it, asking for
-    the next batch raises, within five seconds.
+    the next batch raises, within five seconds. Another `DataLoader` may have set it before.
     """
     handler = signal.getsignal(signal.SIGCHLD)
+    if getattr(handler, "__module__", "").startswith("torch."):
+        handler = signal.SIG_DFL
     batches = iter(loader)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGCHLD, handler)
