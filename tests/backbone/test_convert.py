@@ -11,7 +11,8 @@ import parity
 import pytest
 import torch
 
-from ganfeat.backbone import Generator, convert, weights
+from ganfeat import networks as weights
+from ganfeat.backbone import Generator, convert
 from ganfeat.backbone import official as reader
 from ganfeat.backbone.loading import load
 from ganfeat.errors import UserError
@@ -76,9 +77,9 @@ def test_the_header_says_where_from_and_under_which_licence(tmp_path: Path) -> N
     assert len(header["source"]["sha256"]) == 64
     assert header["source"]["arguments"]["g"]["synthesis_kwargs"]["num_fp16_res"] == 4
     assert {n: e["class"] for n, e in header["networks"].items()} == {
-        "g": "Generator",
-        "d": "Discriminator",
-        "g_ema": "Generator",
+        "g": "ganfeat.backbone.generator.Generator",
+        "d": "ganfeat.backbone.discriminator.Discriminator",
+        "g_ema": "ganfeat.backbone.generator.Generator",
     }
     assert Generator(**header["networks"]["g"]["config"]).num_ws == 6
 

@@ -167,6 +167,11 @@ def test_workers_for_photographs(tmp_path: Path, workers: Any, device: str, coun
     assert loader.pin_memory == (device == "cuda")
 
 
+def test_more_workers_than_the_machine_can_bear(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"trainer.workers=100000, but this machine has"):
+        DataModule(photographs(tmp_path), 8, workers=100_000).train_dataloader()
+
+
 def test_synthfaces_are_rendered_by_the_trainers_process() -> None:
     faces = SynthFaces("train", 32)
     module = DataModule(faces, 4, workers=2)

@@ -214,6 +214,7 @@ def test_unreadable_images_are_listed(tmp_path: Path, capsys: pytest.CaptureFixt
         (["src", "file/dst.zip", "--resolution", "16"], "cannot write file/dst.zip: "),
         (["src", "old.zip", "--resolution", "16"], "old.zip exists .* --force"),
         (["src", "dst.zip", "--resolution", "16", "--workers", "0"], "workers is 0"),
+        (["src", "dst.zip", "--resolution", "16", "--workers", "99999"], "workers is 99999"),
     ],
 )
 def test_errors_are_one_line(

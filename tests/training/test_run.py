@@ -401,6 +401,7 @@ def test_a_gpu_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ("batch_size=7", "divide"),
         ("batch_size=0", "greater than 0"),
         ("trainer.devices=100000", "this machine has"),
+        ("threads=100000", "that would crawl"),
         ("total_kimg=-1", "greater than 0"),
         ("trainer.tick_kimg=-1", "greater than 0"),
         ("trainer.accumulate=3", "do not divide"),

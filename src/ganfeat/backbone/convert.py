@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ganfeat.backbone.official import build_record, read_records
-from ganfeat.backbone.weights import read_header, save_networks
 from ganfeat.errors import UserError
+from ganfeat.networks import read_header, save_networks
 
 LICENCE = (
     "Weights that NVIDIA publishes are under the NVIDIA Source Code License: "

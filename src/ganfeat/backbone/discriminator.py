@@ -1,6 +1,5 @@
 """The StyleGAN2 discriminator (Karras et al. 2020, arXiv:1912.04958, figure 7)."""
 
-import inspect
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from ganfeat.backbone import ops
 from ganfeat.backbone.layers import Conv2d, Linear, MappingNetwork
 from ganfeat.backbone.shape import block_resolutions, channels, check_architecture, in_bf16
+from ganfeat.networks import Network
 
 
 class DiscriminatorBlock(nn.Module):
@@ -96,7 +96,7 @@ class DiscriminatorEpilogue(nn.Module):
         return logits
 
 
-class Discriminator(nn.Module):
+class Discriminator(Network):
     """StyleGAN2 discriminator: images [N,3,R,R] to logits [N,1].
 
     Args:
@@ -131,9 +131,7 @@ class Discriminator(nn.Module):
         num_bf16_res: int = 0,
     ) -> None:
         super().__init__()
-        arguments = locals()
-        names = list(inspect.signature(Discriminator).parameters)
-        self.config: dict[str, Any] = {name: arguments[name] for name in names}
+        self.config = Discriminator.arguments(locals(), but=["num_bf16_res"])
         check_architecture(architecture)
         self.resolution, self.label_dim = resolution, label_dim
         self.resolutions = block_resolutions(resolution)[:0:-1]

@@ -4,21 +4,21 @@ z -> w -> ws -> styles -> image: each arrow is a method, so that an edit can ent
 space. Parameters carry the official names, so official weights load without a table of names.
 """
 
-import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganfeat.backbone import ops
 from ganfeat.backbone.layers import MappingNetwork
 from ganfeat.backbone.synthesis import Styles, SynthesisNetwork
+from ganfeat.networks import Network
 
 Noise = Literal["const", "random", "none"] | Sequence[Tensor]
 
 
-class Generator(nn.Module):
+class Generator(Network):
     """StyleGAN2 generator.
 
     Args:
@@ -34,7 +34,6 @@ class Generator(nn.Module):
         num_bf16_res: how many of the highest resolutions run in bfloat16.
 
     Attributes:
-        config: the arguments above as plain data; ``Generator(**g.config)`` is the same network.
         num_ws: number L of latents that the convolutions consume, 2 log2(resolution) - 2.
         style_names: one name per convolution and ToRGB, coarse to fine (the S space).
     """
@@ -55,9 +54,7 @@ class Generator(nn.Module):
         num_bf16_res: int = 0,
     ) -> None:
         super().__init__()
-        arguments = locals()
-        names = list(inspect.signature(Generator).parameters)
-        self.config: dict[str, Any] = {name: arguments[name] for name in names}
+        self.config = Generator.arguments(locals(), but=["num_bf16_res"])
         self.resolution, self.label_dim = resolution, label_dim
         self.z_dim, self.w_dim = z_dim, w_dim
         self.synthesis = SynthesisNetwork(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganfeat.backbone import ops
+from ganfeat.errors import UserError
 
 
 class Linear(nn.Module):
@@ -105,6 +106,8 @@ class MappingNetwork(nn.Module):
         track_average: bool = True,
     ) -> None:
         super().__init__()
+        if not 0 <= num_layers <= 64:
+            raise UserError(f"mapping_layers={num_layers}: it must be from 0 to 64")
         self.z_dim, self.label_dim, self.num_layers = z_dim, label_dim, num_layers
         if label_dim > 0:
             self.embed = Linear(label_dim, w_dim)

@@ -1,26 +1,12 @@
-"""One network from whatever holds it: a weights file, a checkpoint, a run, an official pickle."""
+"""One network of a GAN from whatever holds it: a file of ours, a run, an official pickle."""
 
-import pickle
-from pathlib import Path
-from typing import Any, Literal, overload
-
-import torch
+from typing import Literal, overload
 
 from ganfeat.backbone.discriminator import Discriminator
 from ganfeat.backbone.generator import Generator
 from ganfeat.backbone.official import read_official
-from ganfeat.backbone.weights import (
-    AnyPath,
-    Network,
-    Packed,
-    build,
-    packed,
-    pick,
-    read_safetensors,
-)
-from ganfeat.errors import UserError
-
-LAST_CHECKPOINT = Path("checkpoints", "last.ckpt")  # inside a run folder
+from ganfeat.loading import find_checkpoint, load_network
+from ganfeat.networks import AnyPath, Network
 
 
 @overload
@@ -45,48 +31,4 @@ def load(path: AnyPath, network: str = "g_ema") -> Network:
         start = opened.read(9)
     if start[:1] == b"\x80" and start[8:] != b"{":  # with it, a safetensors header of that size
         return read_official(file, network)
-    read = _from_checkpoint if start[:2] == b"PK" else read_safetensors
-    return build(read(file, network), f"{network} of {file}")
-
-
-def find_checkpoint(path: AnyPath) -> Path:
-    """The file that ``path`` names: itself, or the last checkpoint of a run folder.
-
-    Raises:
-        UserError: there is none.
-    """
-    file = Path(path)
-    if file.is_dir():
-        file = file / LAST_CHECKPOINT
-    if not file.is_file():
-        raise UserError(f"{file} does not exist: give a run folder, a checkpoint or a weights file")
-    return file
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint of a run as plain data on the CPU; ``ganfeat`` in it describes the run.
-
-    Raises:
-        UserError: the file is absent, cut off, or of another program.
-    """
-    try:
-        data = torch.load(find_checkpoint(path), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, ValueError, EOFError) as error:
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise UserError(
-            f"{path} is damaged, or no checkpoint of ganfeat ({reason}): use another one, or start "
-            "again with force=true"
-        ) from error
-    match data:
-        case {"ganfeat": {"networks": dict()}, "state_dict": dict()}:
-            return dict(data)
-    raise UserError(f"{path} is no checkpoint of ganfeat: it does not describe its networks")
-
-
-def _from_checkpoint(path: Path, network: str) -> Packed:
-    """One network of a checkpoint."""
-    data = read_checkpoint(path)
-    entry = pick(data["ganfeat"]["networks"], network, path)
-    state, prefix = data["state_dict"], entry.get("prefix", f"{network}.")
-    tensors = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-    return packed(entry, tensors, path)
+    return load_network(file, network)

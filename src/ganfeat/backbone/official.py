@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ganfeat.backbone.discriminator import Discriminator
+from ganfeat.backbone.generator import Generator
 from ganfeat.backbone.unpickle import Record, StoredTensor, read_pickle
-from ganfeat.backbone.weights import Network, Packed, build, pick
 from ganfeat.errors import UserError
+from ganfeat.networks import Network, Packed, build, pick
 
 
 class Fixed(NamedTuple):
@@ -67,6 +69,7 @@ _DISCRIMINATOR: dict[str, Any] = {
         "activation": Fixed("lrelu"),
     },
 }
+_CLASSES: dict[str, type[Network]] = {"Generator": Generator, "Discriminator": Discriminator}
 _ARGUMENTS = {"Generator": _GENERATOR, "Discriminator": _DISCRIMINATOR}
 _NO_DEFAULT = {"Generator": ("z_dim", "w_dim", *_SHARED), "Discriminator": tuple(_SHARED)}
 _TYPES: dict[str, Any] = {
@@ -118,7 +121,7 @@ def _class_name(item: Any) -> str:
 def build_record(record: Record, where: str) -> Network:
     """An official network as ours."""
     config, tensors = _config(record, where), _tensors(record, where)
-    return build(Packed(record.class_name, config, tensors), where)
+    return build(Packed(_CLASSES[record.class_name], config, tensors), where)
 
 
 def _config(record: Record, where: str) -> dict[str, Any]:

@@ -78,11 +78,17 @@ class DataModule(pl.LightningDataModule):
     def _workers_for(self, device: torch.device) -> int:
         if not isinstance(self.dataset, ImageDataset):
             return 0
+        cores = os.cpu_count() or 1
         if isinstance(self.workers, int):
+            if self.workers > 8 * cores:
+                raise UserError(
+                    f"trainer.workers={self.workers}, but this machine has {cores} cores: use "
+                    "auto, or a number near that"
+                )
             return self.workers
         if self.workers != "auto":
             raise UserError(f"trainer.workers={self.workers}: it must be a number, or auto")
-        return min(8, os.cpu_count() or 1) if device.type == "cuda" else 0
+        return min(8, cores) if device.type == "cuda" else 0
 
 
 class Loader:

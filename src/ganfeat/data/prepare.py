@@ -78,8 +78,9 @@ def prepare(
         raise UserError(f"fit is {fit}: expected one of {', '.join(get_args(Fit))}")
     if dst.suffix != ".zip" or dst.is_dir():
         raise UserError(f"cannot write {dst}: expected the name of a zip, such as faces.zip")
-    if workers is not None and workers < 1:
-        raise UserError(f"workers is {workers}: expected at least 1")
+    most = 8 * (os.cpu_count() or 1)
+    if workers is not None and not 1 <= workers <= most:
+        raise UserError(f"workers is {workers}: expected 1 to {most} on this machine")
     check_resolution(resolution)
     job = Job(open_archive(src), resolution, fit)
     labels = read_labels(job.archive)

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from ganfeat.backbone import Discriminator, Generator
-from ganfeat.backbone.weights import Network
 from ganfeat.errors import UserError
+from ganfeat.networks import Network
 from ganfeat.training.ada import AdaController
 from ganfeat.training.augment import AugmentPipe
 from ganfeat.training.distributed import mean_over_processes

@@ -10,8 +10,8 @@ from typing import Any
 from pytorch_lightning import Callback, LightningModule, Trainer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ganfeat.backbone.weights import save_networks
 from ganfeat.errors import Interrupted
+from ganfeat.networks import save_networks
 from ganfeat.training.loggers import KIMG, log_picture
 from ganfeat.training.machine import peak_memory
 from ganfeat.training.method import Method

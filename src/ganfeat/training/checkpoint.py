@@ -7,10 +7,10 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
 from ganfeat import backbone
-from ganfeat.backbone.loading import find_checkpoint, read_checkpoint
-from ganfeat.backbone.weights import Network
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
+from ganfeat.loading import find_checkpoint, read_checkpoint
+from ganfeat.networks import Network, class_name
 
 FORMAT = 1
 
@@ -51,7 +51,7 @@ def check_resumable(path: Path, method: Any, config: dict[str, Any]) -> float:
             f"{path} has checkpoint format {about['format']}, this version reads up to {FORMAT}: "
             "update ganfeat"
         )
-    name = f"{type(method).__module__}.{type(method).__qualname__}"
+    name = class_name(method)
     if about["method"] != name:
         raise UserError(f"{path} is of the method {about['method']}, this run is {name}")
     for key, network in method.networks().items():
@@ -76,9 +76,9 @@ def _flat(config: dict[str, Any], key: str = "") -> dict[str, Any]:
 
 
 def check_same_size(network: Network, theirs: dict[str, Any], where: str) -> None:
-    """Refuse weights of a network that was built with other arguments; precision may differ."""
+    """Refuse weights of a network that was built with other arguments."""
     for field, ours in network.config.items():
-        if field != "num_bf16_res" and theirs.get(field) != ours:
+        if theirs.get(field) != ours:
             raise UserError(
                 f"{where} has {field}={theirs.get(field)}, this run has {field}={ours}: choose the "
                 "same data and backbone"

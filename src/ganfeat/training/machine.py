@@ -49,9 +49,16 @@ def keep_memory() -> bool:
 
 
 def prepare(device: str, threads: int | None, allocator: str) -> None:
-    """Threads, allocator and convolution search, once per process."""
+    """Threads, allocator and convolution search, once per process.
+
+    Raises:
+        UserError: more threads than can be of use here, or no such setting of the allocator.
+    """
     if allocator not in ("auto", "on", "off"):
         raise UserError(f"trainer.allocator={allocator} does not exist: choose auto, on or off")
+    cores = os.cpu_count() or 1
+    if threads is not None and threads > 4 * cores:
+        raise UserError(f"threads={threads}, but this machine has {cores} cores: that would crawl")
     if threads is not None:
         torch.set_num_threads(threads)
     if (allocator == "on" or (allocator == "auto" and device == "cpu")) and not keep_memory():

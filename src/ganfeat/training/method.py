@@ -13,8 +13,8 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from ganfeat.backbone.weights import Network, describe
 from ganfeat.errors import UserError
+from ganfeat.networks import Network, class_name, describe
 from ganfeat.training.checkpoint import FORMAT
 from ganfeat.training.distributed import average_gradients
 from ganfeat.training.draws import Draws
@@ -140,7 +140,7 @@ class Method(LightningModule):
         """Add what a reader needs to build the networks, as plain data."""
         checkpoint["ganfeat"] = {
             "format": FORMAT,
-            "method": f"{type(self).__module__}.{type(self).__qualname__}",
+            "method": class_name(self),
             "config": self.run_config,
             "networks": {
                 name: {**entry, "prefix": self._prefix(name)}

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ganfeat.backbone.loading import LAST_CHECKPOINT
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
+from ganfeat.loading import LAST_CHECKPOINT
 
 # What a run is does not depend on where, by whom or how often it is computed.
 NOT_PART_OF_A_RUN = (

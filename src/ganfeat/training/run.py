@@ -8,9 +8,9 @@ import sys
 
 import yaml
 
-from ganfeat.backbone.weights import save_networks, state_hash
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import disk_full
+from ganfeat.networks import save_networks, state_hash
 from ganfeat.training import machine
 from ganfeat.training.callbacks import Clock
 from ganfeat.training.distributed import rank

@@ -1,14 +1,16 @@
-"""Networks out to safetensors files, and in again.
+"""Networks that know how they were built, out to safetensors files, and in again.
 
-A file of ours holds up to three networks under the prefixes ``g.``, ``d.`` and ``g_ema.``. Its
-metadata have one key, ``ganfeat``: a JSON object with the format's version, each network's class
-and config, where the weights came from, and under which licence.
+A file of ours holds networks under prefixes, for a GAN ``g.``, ``d.`` and ``g_ema.``. Its metadata
+have one key, ``ganfeat``: a JSON object with the format's version, each network's class and config,
+where the weights came from, and under which licence.
 """
 
 import hashlib
+import inspect
 import json
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -18,23 +20,37 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from ganfeat.backbone.discriminator import Discriminator
-from ganfeat.backbone.generator import Generator
+from ganfeat.build import locate
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 
 T = TypeVar("T")
-Network = Generator | Discriminator
 AnyPath = str | os.PathLike[str]
 
 FORMAT = 1
-_CLASSES = {"Generator": Generator, "Discriminator": Discriminator}
+
+
+class Network(nn.Module):
+    """A module that can be written to a file and built again from it.
+
+    Attributes:
+        config: the constructor's arguments as plain data, without those of precision;
+            ``type(network)(**network.config)`` is the same network with other weights.
+    """
+
+    config: dict[str, Any]
+
+    @classmethod
+    def arguments(cls, given: Mapping[str, Any], but: Collection[str] = ()) -> dict[str, Any]:
+        """Those of ``given``, the constructor's ``locals()``, that are its arguments."""
+        names = inspect.signature(cls.__init__).parameters
+        return {name: given[name] for name in names if name not in ("self", *but)}
 
 
 class Packed(NamedTuple):
-    """A network as plain data: the name of its class, its arguments and its state dict."""
+    """A network as plain data: its class, its arguments and its state dict."""
 
-    kind: str
+    kind: type[Network]
     config: dict[str, Any]
     tensors: dict[str, Tensor]
 
@@ -42,7 +58,7 @@ class Packed(NamedTuple):
 def save_networks(
     path: AnyPath, networks: Mapping[str, Network], header: Mapping[str, Any]
 ) -> None:
-    """Write networks (by name: g, d, g_ema) to a safetensors file, whole or not at all.
+    """Write networks by their names to a safetensors file, whole or not at all.
 
     ``header`` is plain data about them (source, licence); class and config are added here.
     """
@@ -59,9 +75,14 @@ def save_networks(
 def describe(networks: Mapping[str, Network]) -> dict[str, Any]:
     """Class name and constructor arguments of each network, as plain data."""
     return {
-        name: {"class": type(network).__name__, "config": network.config}
+        name: {"class": class_name(network), "config": network.config}
         for name, network in networks.items()
     }
+
+
+def class_name(thing: object) -> str:
+    """Module and name of its class, as files and records have it."""
+    return f"{type(thing).__module__}.{type(thing).__qualname__}"
 
 
 def read_header(path: AnyPath) -> dict[str, Any]:
@@ -109,13 +130,8 @@ def pick(networks: Mapping[str, T], network: str, path: Path) -> T:
 
 def _blank(packed: Packed, where: str) -> Network:
     """The network with random weights."""
-    if packed.kind not in _CLASSES:
-        raise UserError(f"{where} is a {packed.kind!r}: known are {', '.join(_CLASSES)}")
     try:
-        if packed.config.get("mapping_layers", 0) > len(packed.tensors):
-            raise ValueError("more mapping_layers than tensors")
-        network: Network = _CLASSES[packed.kind](**{**packed.config, "num_bf16_res": 0})
-        return network
+        return packed.kind(**packed.config)
     except (UserError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{where} has a config that cannot be built: {reason}") from error
@@ -171,5 +187,15 @@ def packed(entry: Any, tensors: dict[str, Tensor], path: Path) -> Packed:
     """A network as a header describes it."""
     match entry:
         case {"class": str(kind), "config": dict(config)}:
-            return Packed(kind, config, tensors)
+            return Packed(_class(kind, path), config, tensors)
     raise UserError(f"{path} describes a network without class and config: its header is damaged")
+
+
+def _class(name: str, path: Path) -> type[Network]:
+    """The class of a header: one of ours, or one that the running program has imported."""
+    module = name.rpartition(".")[0]
+    if module.partition(".")[0] == "ganfeat" or module in sys.modules:
+        found = locate(name)
+        if isinstance(found, type) and issubclass(found, Network):
+            return found
+    raise UserError(f"{path} holds a {name}, which is no network that this program knows")

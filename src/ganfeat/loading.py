@@ -1,0 +1,71 @@
+"""One network from what a run leaves: a weights file, a checkpoint or the run's folder."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganfeat.errors import UserError
+from ganfeat.networks import AnyPath, Network, Packed, build, packed, pick, read_safetensors
+
+LAST_CHECKPOINT = Path("checkpoints", "last.ckpt")  # inside a run folder
+
+
+def load_network(path: AnyPath, network: str) -> Network:
+    """One network of a file, in fp32 on the CPU and in evaluation mode.
+
+    Args:
+        path: a safetensors file of ours, a checkpoint, or a run folder (its last checkpoint).
+        network: its name there.
+
+    Raises:
+        UserError: no such file, another or a damaged one, or one without that network.
+    """
+    file = find_checkpoint(path)
+    with open(file, "rb") as opened:
+        read = _from_checkpoint if opened.read(2) == b"PK" else read_safetensors
+    return build(read(file, network), f"{network} of {file}")
+
+
+def find_checkpoint(path: AnyPath) -> Path:
+    """The file that ``path`` names: itself, or the last checkpoint of a run folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = file / LAST_CHECKPOINT
+    if not file.is_file():
+        raise UserError(f"{file} does not exist: give a run folder, a checkpoint or a weights file")
+    return file
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint of a run as plain data on the CPU; ``ganfeat`` in it describes the run.
+
+    Raises:
+        UserError: the file is absent, cut off, or of another program.
+    """
+    try:
+        data = torch.load(find_checkpoint(path), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, OSError, ValueError, EOFError) as error:
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise UserError(
+            f"{path} is damaged, or no checkpoint of ganfeat ({reason}): use another one, or start "
+            "again with force=true"
+        ) from error
+    match data:
+        case {"ganfeat": {"networks": dict()}, "state_dict": dict()}:
+            return dict(data)
+    raise UserError(f"{path} is no checkpoint of ganfeat: it does not describe its networks")
+
+
+def _from_checkpoint(path: Path, network: str) -> Packed:
+    """One network of a checkpoint."""
+    data = read_checkpoint(path)
+    entry = pick(data["ganfeat"]["networks"], network, path)
+    state, prefix = data["state_dict"], entry.get("prefix", f"{network}.")
+    tensors = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+    return packed(entry, tensors, path)
