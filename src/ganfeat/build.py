@@ -14,7 +14,7 @@ from typing import Any, Union, get_args, get_origin
 
 from ganfeat.errors import UserError
 
-RUNTIME = frozenset({"label_dim", "num_bf16_res"})
+RUNTIME = frozenset({"label_dim", "num_bf16_res", "columns", "people"})
 """Keywords that have defaults but never stand in a config: data and precision decide them."""
 
 PLAIN = (bool, int, float, str, type(None))

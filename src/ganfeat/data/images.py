@@ -116,6 +116,10 @@ class ImageDataset(Dataset[dict[str, torch.Tensor]]):
         """Log broken images and wrong sizes once each; the main process does so for workers."""
         self._trouble.report(self._why)
 
+    def facts(self) -> dict[str, Any]:
+        """What networks and methods are made for."""
+        return {"resolution": self.resolution, "label_dim": self.label_dim}
+
     def fingerprint(self) -> dict[str, Any]:
         """What identifies the data, as plain values: counts, hashes and options, no paths.
 

@@ -29,6 +29,9 @@ class BatchDataset(Protocol):
     def __getitems__(self, indices: list[int]) -> Batch:
         """`image`, float32 [N, 3, R, R] in [-1, 1], and what else the dataset has."""
 
+    def facts(self) -> dict[str, Any]:
+        """What networks and methods are made for: `resolution`, `label_dim` and what else."""
+
     def fingerprint(self) -> dict[str, Any]:
         """What identifies the data, as plain values."""
 

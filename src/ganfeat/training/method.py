@@ -86,6 +86,10 @@ class Method(LightningModule):
         """An optimiser for one network; ``ratio`` = k/(k+1) where it also has a lazy phase."""
         raise NotImplementedError
 
+    def schedule(self) -> float:
+        """What every learning rate is multiplied by in this iteration."""
+        return 1.0
+
     def end_iteration(self) -> None:
         """Called after all phases of an iteration."""
 
@@ -116,7 +120,9 @@ class Method(LightningModule):
             name: i for i, name in enumerate(dict.fromkeys(p.network for p in self._phases))
         }
         self.requires_grad_(False)
-        return [self._configure_network(name) for name in self._optimizer_of]
+        optimizers = [self._configure_network(name) for name in self._optimizer_of]
+        self._rates = [[group["lr"] for group in o.param_groups] for o in optimizers]
+        return optimizers
 
     def _configure_network(self, network: str) -> Optimizer:
         ratio = 1.0
@@ -156,23 +162,32 @@ class Method(LightningModule):
     def _prefix(self, network: str) -> str:
         """Where a network stands in the state dict."""
         wanted = self.networks()[network]
-        return next(f"{name}." for name, child in self.named_children() if child is wanted)
+        return next(f"{name}." for name, module in self.named_modules() if module is wanted)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Run the phases that are due in this iteration."""
         self.iteration = self.trainer.global_step
+        self._set_rates()
         for i, phase in enumerate(self._phases):
             if self.iteration % phase.interval == 0:
                 self._run_phase(phase, batch, ticks=i == 0)
         self.end_iteration()
 
+    def _every_optimizer(self, *, ticks: bool) -> list[Any]:
+        """All optimisers. Lightning counts the steps of those that it wraps: one is to tick."""
+        optimizers: Any = self.optimizers(use_pl_optimizer=ticks)
+        return optimizers if isinstance(optimizers, list) else [optimizers]
+
+    def _set_rates(self) -> None:
+        factor = self.schedule()
+        for optimizer, rates in zip(self._every_optimizer(ticks=False), self._rates, strict=True):
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+
     def _run_phase(self, phase: Phase, batch: Batch, *, ticks: bool) -> None:
         network = getattr(self, phase.network)
         parameters = list(network.parameters())
-        # Lightning counts the steps of its wrapped optimisers: one of them is to tick.
-        optimizers: Any = self.optimizers(use_pl_optimizer=ticks)
-        every = optimizers if isinstance(optimizers, list) else [optimizers]
-        optimizer = every[self._optimizer_of[phase.network]]
+        optimizer = self._every_optimizer(ticks=ticks)[self._optimizer_of[phase.network]]
         optimizer.zero_grad(set_to_none=True)
         network.requires_grad_(True)
         for micro in range(self.accumulate):

@@ -47,19 +47,14 @@ def make_method(config: Config, data: DataModule, device: str) -> Method:
     if bf16 and not machine.has_fast_bf16(device):
         log.warning("precision=bf16: this machine has no fast bf16; fp32 is likely faster here")
     seed_everything(config["seed"], verbose=False)
-    dataset: Any = data.dataset
+    facts = data.dataset.facts()
+    bf16_res = BF16_RESOLUTIONS if bf16 else 0
     networks = {
-        name: build(
-            node,
-            resolution=dataset.resolution,
-            label_dim=dataset.label_dim,
-            num_bf16_res=BF16_RESOLUTIONS if bf16 else 0,
-        )
+        name: build(node, **facts, num_bf16_res=bf16_res)
         for name, node in config["backbone"].items()
     }
-    method: Method = build(
-        config["method"], **networks, batch_size=config["batch_size"], seed=config["seed"]
-    )
+    run = {key: config[key] for key in ("batch_size", "seed", "total_kimg")}
+    method: Method = build(config["method"], **networks, **facts, **run)
     method.accumulate = config["trainer"]["accumulate"]
     method.run_config = config
     return method

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from ganfeat.data.synthfaces.correlation import Correlations, Spec
 from ganfeat.data.synthfaces.drawing import EXTRAS, check_extras, check_resolution, draw
-from ganfeat.data.synthfaces.factors import normalise
+from ganfeat.data.synthfaces.factors import FACTORS, normalise
 from ganfeat.data.synthfaces.sampling import Faces, sample, split_of
 from ganfeat.errors import UserError
 
@@ -92,6 +92,15 @@ class SynthFaces(Dataset[dict[str, Tensor]]):
     def _draw(self, faces: Faces, extras: tuple[str, ...] = ()) -> dict[str, Tensor]:
         keys = (faces.person_key, faces.image_key)
         return draw(faces.values, self.resolution, torch.device(self.device), *keys, extras)
+
+    def facts(self) -> dict[str, Any]:
+        """What networks and methods are made for."""
+        return {
+            "resolution": self.resolution,
+            "label_dim": self.label_dim,
+            "people": self.people,
+            "columns": [[spec.name, spec.kind, spec.classes] for spec in FACTORS],
+        }
 
     def fingerprint(self) -> dict[str, Any]:
         """Plain data that differs whenever an image does; draws the first 64 images."""

@@ -1,0 +1,1 @@
+"""Methods that train or fit an encoder: one file (or folder) is one method."""

@@ -1,0 +1,76 @@
+"""What every network that looks at images can do, and how images are brought to its size."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganfeat.errors import UserError
+from ganfeat.networks import Network
+
+
+class Features(Network):
+    """A network that looks at images [N,3,R,R] in [-1,1], whatever R; it resizes them itself.
+
+    Attributes:
+        name: what stands in the name of a metric (``factornet``, ``inception``).
+    """
+
+    name: str = "features"
+
+    def taps(self, images: Tensor) -> list[Tensor]:
+        """Maps [N,C,h,w], from the finest to the coarsest."""
+        raise NotImplementedError
+
+    def embed(self, images: Tensor) -> Tensor:
+        """One vector per image, [N,D] float32."""
+        raise NotImplementedError
+
+    def distance(self, a: Tensor, b: Tensor) -> Tensor:
+        """Perceptual distance of each image of ``a`` to that of ``b``: [N]."""
+        n = a.shape[0]
+        maps = self.taps(torch.cat([a, b]))
+        return torch.stack([unit_difference(m[:n], m[n:]) for m in maps]).sum(dim=0)
+
+
+def unit_difference(a: Tensor, b: Tensor, weights: Tensor | None = None) -> Tensor:
+    """One layer of LPIPS (Zhang et al. 2018, arXiv:1801.03924, equation 1): [N].
+
+    Maps [N,C,h,w] are scaled to unit length at each position; squared differences, times
+    ``weights`` [C] where given, are summed over channels and averaged over positions.
+    """
+    difference = (_unit(a) - _unit(b)).square()
+    if weights is not None:
+        difference = difference * weights[:, None, None]
+    return difference.sum(dim=1).mean(dim=[1, 2])
+
+
+def _unit(maps: Tensor) -> Tensor:
+    return maps / (maps.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
+
+
+def area(images: Tensor, size: int, name: str) -> Tensor:
+    """Images [N,C,R,R] averaged down to ``size``, of which R must be a multiple.
+
+    Raises:
+        UserError: they are smaller, or no multiple; ``name`` says which network asked.
+    """
+    height, width = images.shape[-2:]
+    if height == width == size:
+        return images
+    if height != width or height % size:
+        raise UserError(
+            f"{name} looks at {size} px and averages larger squares down to it: images of "
+            f"{height}x{width} px do not fit"
+        )
+    return F.avg_pool2d(images, height // size)
+
+
+def standardise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Images in [-1,1] to [0,1], minus ``mean`` and divided by ``std`` per channel."""
+    scale = 0.5 / torch.tensor(std, device=images.device)
+    shift = (0.5 - torch.tensor(mean, device=images.device)) / torch.tensor(
+        std, device=images.device
+    )
+    return images * scale[:, None, None] + shift[:, None, None]

@@ -1,0 +1,211 @@
+"""The small networks that the project trains itself, so that nothing has to be downloaded.
+
+They look at 32 px. Four stages of maps (32, 16, 8, 4 px) end in a vector; what is read from it
+makes the difference: factors and landmarks, classes, or nothing (a self-supervised network).
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganfeat.errors import UserError
+from ganfeat.features.network import Features, area
+
+SIZE = 32
+GROUP = 8  # channels per group of a normalisation
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions, each after a group norm and ReLU, added to the input or in its place.
+
+    Group norm keeps an image's features independent of its batch and of the number of processes.
+    """
+
+    def __init__(self, channels: int, residual: bool) -> None:
+        super().__init__()
+        self.residual = residual
+        self.norm1, self.conv1 = _norm(channels), _conv(channels, channels)
+        self.norm2, self.conv2 = _norm(channels), _conv(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps [N,C,h,w] to maps of the same shape."""
+        y: Tensor = self.conv1(F.relu(self.norm1(x)))
+        y = self.conv2(F.relu(self.norm2(y)))
+        return x + y if self.residual else y
+
+
+class SmallNet(Features):
+    """Convolutions from 32 px down to a vector.
+
+    Args:
+        name: as metrics name it.
+        widths: channels at 32, 16, 8 and 4 px, each a multiple of 8.
+        blocks: blocks at these sizes.
+        residual: whether a block adds to its input.
+        dim: size D of the vector.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        widths: Sequence[int] = (32, 64, 128, 160),
+        blocks: Sequence[int] = (1, 1, 1, 0),
+        residual: bool = True,
+        dim: int = 256,
+    ) -> None:
+        super().__init__()
+        self.config = SmallNet.arguments(locals())
+        if len(widths) != 4 or len(blocks) != 4 or any(width % GROUP for width in widths):
+            raise UserError(
+                f"widths={list(widths)}, blocks={list(blocks)}: four of each are needed, the "
+                f"widths multiples of {GROUP}"
+            )
+        self.name = name
+        self.stem = _conv(3, widths[0])
+        self.stages = nn.ModuleList(
+            nn.Sequential(*(Block(width, residual) for _ in range(count)), _norm(width))
+            for width, count in zip(widths, blocks, strict=True)
+        )
+        self.down = nn.ModuleList(_conv(a, b) for a, b in pairwise(widths))
+        self.squeeze = nn.Conv2d(widths[-1], 64, 1)
+        self.vector = nn.Linear(64 * 16, dim)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def taps(self, images: Tensor) -> list[Tensor]:
+        """Four maps, of 32, 16, 8 and 4 px."""
+        x = self.stem(area(images, SIZE, self.name))
+        maps: list[Tensor] = []
+        for i, stage in enumerate(self.stages):
+            if i > 0:
+                x = self.down[i - 1](F.avg_pool2d(maps[-1], 2))
+            maps.append(F.relu(stage(x)))
+        return maps
+
+    def embed(self, images: Tensor) -> Tensor:
+        """The vector, [N,D]."""
+        return self.vectors(self.taps(images)[-1])
+
+    def vectors(self, coarsest: Tensor) -> Tensor:
+        """The vector from the coarsest map [N,C,4,4]."""
+        vectors: Tensor = self.vector(F.relu(self.squeeze(coarsest)).flatten(1))
+        return vectors
+
+
+class Column(NamedTuple):
+    """A factor that a network is to name: `kind` and `classes` as in the data set's table."""
+
+    name: str
+    kind: str
+    classes: int
+
+    @property
+    def width(self) -> int:
+        """Numbers that the network gives for it."""
+        return {"continuous": 1, "binary": 1, "circular": 2, "categorical": self.classes}[self.kind]
+
+
+class FactorNet(SmallNet):
+    """Names the factors of a drawn image and finds its landmarks.
+
+    Args:
+        name: as metrics name it.
+        columns: the factors in the order of the data set's table, each [name, kind, classes].
+        landmarks: number of points.
+        widths, blocks, residual, dim: as in `SmallNet`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        columns: Sequence[Sequence[str | int]],
+        landmarks: int = 10,
+        widths: Sequence[int] = (32, 64, 128, 160),
+        blocks: Sequence[int] = (1, 1, 1, 0),
+        residual: bool = True,
+        dim: int = 256,
+    ) -> None:
+        super().__init__(name, widths, blocks, residual, dim)
+        self.config = FactorNet.arguments(locals())
+        self.columns = [Column(*column) for column in columns]  # type: ignore[arg-type]
+        self.factor_head = nn.Linear(dim, sum(column.width for column in self.columns))
+        self.landmark_head = nn.Linear(dim, 3 * landmarks)
+
+    def read(self, vectors: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Raw scores per factor, [N,width] each, and landmarks [N,P,3]: x, y, logit of visible.
+
+        Points are in half sides from the image's centre. Binary and categorical scores are logits,
+        circular ones cosine and sine.
+        """
+        hidden = F.relu(vectors)
+        scores = self.factor_head(hidden).split([c.width for c in self.columns], dim=1)
+        return list(scores), self.landmark_head(hidden).unflatten(1, (-1, 3))
+
+    def scores(self, images: Tensor) -> dict[str, Tensor]:
+        """Raw scores [N,width] by the factor's name."""
+        scores, _ = self.read(self.embed(images))
+        return {c.name: s for c, s in zip(self.columns, scores, strict=True)}
+
+    def factors(self, images: Tensor) -> Tensor:
+        """The table [N,F] as the data set gives it: values, 0 or 1, index, angle."""
+        scores, _ = self.read(self.embed(images))
+        return torch.stack([decode(s, c) for s, c in zip(scores, self.columns, strict=True)], dim=1)
+
+    def landmarks(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Points [N,P,2] in pixels of ``images``, and which are visible [N,P]."""
+        _, points = self.read(self.embed(images))
+        half = images.shape[-1] / 2
+        return (points[..., :2] + 1) * half, points[..., 2] > 0
+
+
+def decode(scores: Tensor, column: Column) -> Tensor:
+    """Raw scores [N,width] of a factor to its values [N]."""
+    match column.kind:
+        case "continuous":
+            return scores[:, 0].clamp(-1, 1)
+        case "binary":
+            return (scores[:, 0] > 0).float()
+        case "circular":
+            return torch.atan2(scores[:, 1], scores[:, 0]) % (2 * torch.pi)
+    return scores.argmax(dim=1).float()
+
+
+class ClassNet(SmallNet):
+    """Sorts images into classes.
+
+    Args:
+        name: as metrics name it.
+        label_dim: number of classes, which the data say.
+        widths, blocks, residual, dim: as in `SmallNet`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        label_dim: int = 0,
+        widths: Sequence[int] = (32, 64, 128, 160),
+        blocks: Sequence[int] = (1, 1, 1, 0),
+        residual: bool = True,
+        dim: int = 256,
+    ) -> None:
+        if label_dim < 2:
+            raise UserError(f"{name} needs two classes or more to tell apart: set data.labels=true")
+        super().__init__(name, widths, blocks, residual, dim)
+        self.config = ClassNet.arguments(locals())
+        self.head = nn.Linear(dim, label_dim)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """[N,label_dim]."""
+        logits: Tensor = self.head(F.relu(self.embed(images)))
+        return logits
+
+
+def _norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(channels // GROUP, channels)
+
+
+def _conv(channels: int, out: int) -> nn.Conv2d:
+    return nn.Conv2d(channels, out, 3, padding=1)

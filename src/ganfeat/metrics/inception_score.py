@@ -1,0 +1,45 @@
+"""Inception score (Salimans et al. 2016, arXiv:1606.03498)."""
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+
+class InceptionScore(Metric):
+    """exp of the mean divergence of an image's classes from those of its split.
+
+    Args:
+        classes: number of classes C.
+        images: number of images in all, which decides where splits end.
+        splits: number of splits.
+    """
+
+    full_state_update = False
+    counts: Tensor
+    probabilities: Tensor
+    entropies: Tensor
+
+    def __init__(self, classes: int, images: int, splits: int = 10) -> None:
+        super().__init__()
+        self.images, self.splits = images, splits
+        double = torch.float64
+        self.add_state("counts", torch.zeros(splits, dtype=double), dist_reduce_fx="sum")
+        self.add_state("entropies", torch.zeros(splits, dtype=double), dist_reduce_fx="sum")
+        self.add_state(
+            "probabilities", torch.zeros(splits, classes, dtype=double), dist_reduce_fx="sum"
+        )
+
+    def update(self, probabilities: Tensor, numbers: Tensor) -> None:
+        """Add class probabilities [N,C] of the images with these numbers [N] (0 to images - 1)."""
+        p = probabilities.double()
+        split = numbers.to(p.device) * self.splits // self.images
+        self.counts.index_add_(0, split, torch.ones_like(split, dtype=torch.float64))
+        self.probabilities.index_add_(0, split, p)
+        self.entropies.index_add_(0, split, torch.special.entr(p).sum(dim=1))
+
+    def compute(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation over splits."""
+        mean = self.probabilities / self.counts[:, None]
+        divergence = torch.special.entr(mean).sum(dim=1) - self.entropies / self.counts
+        scores = divergence.exp()
+        return scores.mean(), scores.std(correction=0)

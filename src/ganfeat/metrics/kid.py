@@ -1,0 +1,40 @@
+"""Kernel inception distance (Binkowski et al. 2018, arXiv:1801.01401)."""
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+Indices = NDArray[np.int64]
+
+
+def kernel_distance(generated: Tensor, real: Tensor, pairs: list[tuple[Indices, Indices]]) -> float:
+    """Unbiased squared MMD with the kernel ``(x.y / D + 1)^3``, averaged over subsets.
+
+    Args:
+        generated: vectors [N,D].
+        real: vectors [M,D].
+        pairs: subsets of equal size, as indices into the generated and the real ones.
+    """
+    values = [_mmd2(generated[a], real[b]) for a, b in pairs]
+    return sum(values) / len(values)
+
+
+def subsets(
+    generated: int, real: int, count: int, most: int, seed: int
+) -> list[tuple[Indices, Indices]]:
+    """Random subsets without repetition, of `most` vectors or as many as there are."""
+    rng = np.random.RandomState(seed)
+    size = min(generated, real, most)
+    return [
+        (rng.choice(generated, size, replace=False), rng.choice(real, size, replace=False))
+        for _ in range(count)
+    ]
+
+
+def _mmd2(x: Tensor, y: Tensor) -> float:
+    x, y = x.double(), y.double()
+    n, dim = x.shape
+    within = [(v @ v.T / dim + 1) ** 3 for v in (x, y)]
+    across = (x @ y.T / dim + 1) ** 3
+    same = sum((k.sum() - k.diagonal().sum()) / (n * (n - 1)) for k in within)
+    return float(same - 2 * across.mean())

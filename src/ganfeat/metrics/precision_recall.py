@@ -1,0 +1,43 @@
+"""Improved precision and recall (Kynkaanniemi et al. 2019, arXiv:1904.06991)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+ROWS = 2048  # of a distance matrix at a time
+
+
+class PrecisionRecall(NamedTuple):
+    """Per vector, whether it lies in the other set's manifold; the means are the metrics.
+
+    `precise` [N]: generated vectors among the real ones; `recalled` [M]: real among generated.
+    """
+
+    precise: Tensor
+    recalled: Tensor
+
+
+def precision_recall(generated: Tensor, real: Tensor, k: int = 3) -> PrecisionRecall:
+    """Manifolds of balls around vectors [N,D] and [M,D], each reaching its k-th neighbour."""
+    return PrecisionRecall(
+        _inside(generated, real, radii(real, k)), _inside(real, generated, radii(generated, k))
+    )
+
+
+def radii(vectors: Tensor, k: int) -> Tensor:
+    """Distance of each vector to its k-th nearest other one, [N]."""
+    found = [
+        _distances(v, vectors).kthvalue(k + 1, dim=1).values for v in torch.split(vectors, ROWS)
+    ]
+    return torch.cat(found)  # the nearest of all is the vector itself
+
+
+def _inside(vectors: Tensor, centres: Tensor, reach: Tensor) -> Tensor:
+    found = [(_distances(v, centres) <= reach).any(dim=1) for v in torch.split(vectors, ROWS)]
+    return torch.cat(found)
+
+
+def _distances(a: Tensor, b: Tensor) -> Tensor:
+    # Not by a matrix product: the distance of a vector to itself has to be 0.
+    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
