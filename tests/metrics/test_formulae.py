@@ -8,7 +8,7 @@ import torch
 from ganfeat.errors import UserError
 from ganfeat.metrics.als import deviations, linearity
 from ganfeat.metrics.frechet import Gaussian, Moments, frechet_distance
-from ganfeat.metrics.inception_score import InceptionScore
+from ganfeat.metrics.inception_score import SplitScore
 from ganfeat.metrics.kid import kernel_distance, subsets
 from ganfeat.metrics.ppl import keep_middle, slerp
 from ganfeat.metrics.precision_recall import precision_recall
@@ -114,7 +114,7 @@ def test_a_set_lies_in_its_own_manifold():
 
 def test_inception_score(arrays):
     probabilities = torch.from_numpy(arrays["is_probs"])
-    score = InceptionScore(10, len(probabilities))
+    score = SplitScore(10, len(probabilities))
     for numbers in torch.randperm(len(probabilities)).split(64):
         score.update(probabilities[numbers], numbers)
     mean, std = score.compute()
@@ -127,7 +127,7 @@ def test_inception_score_of_certain_and_of_clueless_networks():
         (torch.eye(4).repeat(10, 1), 4),
         (torch.full([40, 4], 0.25), 1),
     ):
-        score = InceptionScore(4, 40, splits=2)
+        score = SplitScore(4, 40, splits=2)
         score.update(probabilities, torch.arange(40))
         assert [float(x) for x in score.compute()] == pytest.approx([expected, 0])
 

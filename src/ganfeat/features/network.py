@@ -15,9 +15,13 @@ class Features(Network):
 
     Attributes:
         name: what stands in the name of a metric (``factornet``, ``inception``).
+        resize: how images come to the network's size, for the record.
+        classes: how many it tells apart; 0 where it has no `logits`.
     """
 
     name: str = "features"
+    resize: str = "none"
+    classes: int = 0
 
     def taps(self, images: Tensor) -> list[Tensor]:
         """Maps [N,C,h,w], from the finest to the coarsest."""
@@ -25,6 +29,10 @@ class Features(Network):
 
     def embed(self, images: Tensor) -> Tensor:
         """One vector per image, [N,D] float32."""
+        raise NotImplementedError
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits of classes, [N,classes]."""
         raise NotImplementedError
 
     def distance(self, a: Tensor, b: Tensor) -> Tensor:

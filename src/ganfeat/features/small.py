@@ -64,7 +64,7 @@ class SmallNet(Features):
                 f"widths={list(widths)}, blocks={list(blocks)}: four of each are needed, the "
                 f"widths multiples of {GROUP}"
             )
-        self.name = name
+        self.name, self.resize = name, f"area to {SIZE}"
         self.stem = _conv(3, widths[0])
         self.stages = nn.ModuleList(
             nn.Sequential(*(Block(width, residual) for _ in range(count)), _norm(width))
@@ -151,7 +151,11 @@ class FactorNet(SmallNet):
 
     def factors(self, images: Tensor) -> Tensor:
         """The table [N,F] as the data set gives it: values, 0 or 1, index, angle."""
-        scores, _ = self.read(self.embed(images))
+        return self.table(self.embed(images))
+
+    def table(self, vectors: Tensor) -> Tensor:
+        """The table [N,F] from the vectors [N,D] of the images."""
+        scores, _ = self.read(vectors)
         return torch.stack([decode(s, c) for s, c in zip(scores, self.columns, strict=True)], dim=1)
 
     def landmarks(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -195,6 +199,7 @@ class ClassNet(SmallNet):
             raise UserError(f"{name} needs two classes or more to tell apart: set data.labels=true")
         super().__init__(name, widths, blocks, residual, dim)
         self.config = ClassNet.arguments(locals())
+        self.classes = label_dim
         self.head = nn.Linear(dim, label_dim)
 
     def logits(self, images: Tensor) -> Tensor:

@@ -3,12 +3,22 @@
 From the authors' released evaluation; the paper's text was not at hand. 0 is a straight line.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+
+from ganfeat.errors import UserError
+from ganfeat.features import FactorNet
+from ganfeat.metrics.measure import OfGenerator, Progress, Result, Rows, Subject
+from ganfeat.metrics.subject import BLOCK, Samples
+from ganfeat.metrics.value import Value, middle, resampled_means
 
 Array = NDArray[np.float64]
+FRAMES = 11
 
 
 class Linearity(NamedTuple):
@@ -46,11 +56,100 @@ def deviations(scores: Array, sigma: Array | None = None) -> Array:
 def linearity(scores: Array, sigma: Array | None = None) -> Linearity:
     """The score and its two relatives; the square is taken after the mean over paths."""
     absolute = np.abs(deviations(scores, sigma))
-    curve, spread = absolute.mean(axis=0), absolute.std(axis=0)
-    return Linearity(
-        curve=curve,
-        spread=spread,
-        score=np.square(curve).sum(axis=0),
-        area=np.trapezoid(curve, dx=1 / (len(curve) - 1), axis=0),
-        mean=curve.mean(axis=0),
-    )
+    curve = absolute.mean(axis=0)
+    return Linearity(curve, absolute.std(axis=0), **aggregates(curve))
+
+
+def aggregates(curve: Array) -> dict[str, Array]:
+    """The three scalars of curves [...,T,C], each [...,C]."""
+    return {
+        "score": np.square(curve).sum(axis=-2),
+        "area": np.trapezoid(curve, dx=1 / (curve.shape[-2] - 1), axis=-2),
+        "mean": curve.mean(axis=-2),
+    }
+
+
+class ALS(OfGenerator):
+    """``als_<network>`` along straight lines in W between random ends, with all its relatives.
+
+    ``als`` divides by the standard deviation of an attribute over the model's own frames, as the
+    authors do, and cannot see a change of scale; ``als_shared`` divides by that over real images,
+    the same for all models. ``area`` and ``mean`` are the other two aggregates of the curve.
+
+    Args:
+        paths: number of paths.
+        attributes: factors to score; None for all that are continuous or binary.
+    """
+
+    needs_factors = True
+
+    def __init__(self, paths: int = 500, attributes: Sequence[str] | None = None) -> None:
+        self.paths, self.attributes = paths, attributes
+
+    def images(self) -> int:
+        """11 for each path."""
+        return FRAMES * self.paths
+
+    @torch.no_grad()
+    def result(self, subject: Subject, progress: Progress) -> Result:
+        """Mean over attributes of each aggregate and sigma; curves for each attribute."""
+        network = subject.judge.attributes
+        assert network is not None
+        names = attribute_names(network, self.attributes)
+        rows = Rows(self.paths, FRAMES, len(names)).to(subject.samples.device)
+        for block in range(subject.rank, -(-self.paths // BLOCK), subject.ranks):
+            for number, frames in straight_paths(subject.samples, block, self.paths):
+                rows.update(scores_of(network, frames, names)[None], torch.tensor([number]))
+                progress(FRAMES)
+        scores = rows.compute().double().numpy()
+        own = scores.std(axis=(0, 1))
+        truth = [scores_of(network, x, names) for x in subject.references.images(REAL)]
+        real = torch.cat(truth).double().cpu().numpy().std(axis=0)
+        protocol = subject.protocol(network, attributes=names, frames=FRAMES, path="w, straight")
+        values: list[Value] = []
+        arrays = {}
+        for sigma, end in ((own, ""), (real, "_shared")):
+            absolute = np.abs(deviations(scores, sigma))
+            curve = absolute.mean(axis=0)
+            again = aggregates(resampled_means(absolute))
+            for kind, found in aggregates(curve).items():
+                name = f"als{'' if kind == 'score' else f'_{kind}'}{end}_{network.name}"
+                limits = middle(again[kind].mean(axis=1))
+                values += [Value(name, float(found.mean()), *limits, self.paths, protocol=protocol)]
+            arrays[f"als{end}_curve"] = curve.T.tolist()
+            arrays[f"als{end}_spread"] = absolute.std(axis=0).T.tolist()
+        return Result(values, {"als_attributes": names, **arrays})
+
+
+REAL = 2000  # images that the shared sigma comes from
+
+
+def attribute_names(network: FactorNet, wanted: Sequence[str] | None) -> list[str]:
+    """The attributes to score: ``wanted``, or every factor that one number describes."""
+    single = [c.name for c in network.columns if c.width == 1]
+    for name in wanted or ():
+        if name not in single:
+            raise UserError(
+                f"{network.name} has no single score for {name!r}: choose from {', '.join(single)}"
+            )
+    return list(wanted or single)
+
+
+def scores_of(network: FactorNet, images: Tensor, names: list[str]) -> Tensor:
+    """Raw scores [N,C] of these attributes."""
+    scores = network.scores(images)
+    return torch.cat([scores[name] for name in names], dim=1)
+
+
+def straight_paths(samples: Samples, block: int, paths: int) -> Iterator[tuple[int, Tensor]]:
+    """Those of ``paths`` that are in one block: a path's number, and its frames [11,3,R,R].
+
+    All frames of a path get the same noise.
+    """
+    g = samples.generator
+    t = torch.linspace(0, 1, FRAMES, device=samples.device)[:, None]
+    starts, ends, noise = samples.w(block), samples.w(block, end=1), samples.noise(block)
+    for i in range(min(BLOCK, paths - block * BLOCK)):
+        ws = g.broadcast(torch.lerp(starts[i, None], ends[i, None], t))
+        own = [x[i : i + 1].expand(FRAMES, -1, -1, -1) for x in noise]
+        yield block * BLOCK + i, g.synthesize(ws, noise=own)

@@ -80,7 +80,7 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
 
 def finite(values: Tensor, what: str) -> Tensor:
     """``values`` [N,...], or a `UserError` that says how many of them are not finite."""
-    bad = ~torch.isfinite(values.flatten(1)).all(dim=1)
+    bad = ~torch.isfinite(values.reshape(len(values), -1)).all(dim=1)
     if bad.any():
         raise UserError(
             f"{what} is not finite for {int(bad.sum())} of {len(values)} images: the network or "

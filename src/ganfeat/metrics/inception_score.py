@@ -4,8 +4,13 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from ganfeat.errors import UserError
+from ganfeat.metrics.measure import OfSamples, Result, Subject
+from ganfeat.metrics.subject import Looks
+from ganfeat.metrics.value import Value, count_name
 
-class InceptionScore(Metric):
+
+class SplitScore(Metric):
     """exp of the mean divergence of an image's classes from those of its split.
 
     Args:
@@ -43,3 +48,39 @@ class InceptionScore(Metric):
         divergence = torch.special.entr(mean).sum(dim=1) - self.entropies / self.counts
         scores = divergence.exp()
         return scores.mean(), scores.std(correction=0)
+
+
+class InceptionScore(OfSamples):
+    """Inception score ``is<n>_<network>``, of a network that has classes.
+
+    Args:
+        n: number of samples.
+        splits: into which they are divided; the mean over these is the score.
+    """
+
+    def __init__(self, n: int = 50_000, splits: int = 10) -> None:
+        self.n, self.splits = n, splits
+
+    def start(self, subject: Subject) -> None:
+        """Whether there are classes."""
+        if not subject.judge.embedding.classes:
+            raise UserError(
+                f"an inception score needs classes, which {subject.judge.embedding.name} has not"
+            )
+        self.score: SplitScore | None = None
+
+    def look(self, looks: Looks) -> None:
+        """Add the classes."""
+        p = looks.judge.embedding.logits(looks.images).softmax(dim=1)
+        if self.score is None:
+            self.score = SplitScore(p.shape[1], self.n, self.splits).to(p.device)
+        self.score.update(p, looks.numbers)
+
+    def result(self, subject: Subject) -> Result:
+        """The mean over splits; the protocol has their standard deviation."""
+        network = subject.judge.embedding
+        assert self.score is not None
+        mean, deviation = self.score.compute()
+        protocol = subject.protocol(network, splits=self.splits, deviation=float(deviation))
+        name = f"is{count_name(self.n)}_{network.name}"
+        return Result([Value(name, float(mean), n=self.n, protocol=protocol)])

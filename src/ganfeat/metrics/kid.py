@@ -4,6 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganfeat.metrics.measure import OfVectors, Result, Subject
+from ganfeat.metrics.value import Value, count_name
+
 Indices = NDArray[np.int64]
 
 
@@ -38,3 +41,29 @@ def _mmd2(x: Tensor, y: Tensor) -> float:
     across = (x @ y.T / dim + 1) ** 3
     same = sum((k.sum() - k.diagonal().sum()) / (n * (n - 1)) for k in within)
     return float(same - 2 * across.mean())
+
+
+class KID(OfVectors):
+    """Kernel distance of samples to real images: ``kid<n>_<network>``. It has no bias in ``n``.
+
+    Args:
+        n: number of samples.
+        subsets: how many are averaged.
+        size: vectors in one, of each side.
+        seed: of their choice.
+    """
+
+    def __init__(
+        self, n: int = 10_000, subsets: int = 100, size: int = 1000, seed: int = 0
+    ) -> None:
+        self.n, self.subsets, self.size, self.seed = n, subsets, size, seed
+
+    def result(self, subject: Subject) -> Result:
+        """One number."""
+        network = subject.judge.embedding
+        generated, real = self.vectors(), subject.references.of(network).vectors
+        pairs = subsets(len(generated), len(real), self.subsets, self.size, self.seed)
+        protocol = subject.protocol(network, subsets=self.subsets, size=len(pairs[0][0]))
+        name = f"kid{count_name(self.n)}_{network.name}"
+        distance = kernel_distance(generated, real, pairs)
+        return Result([Value(name, distance, n=self.n, protocol=protocol)])

@@ -5,6 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ganfeat.metrics.measure import OfVectors, Result, Subject
+from ganfeat.metrics.value import count_name, mean_value
+
 ROWS = 2048  # of a distance matrix at a time
 
 
@@ -41,3 +44,29 @@ def _inside(vectors: Tensor, centres: Tensor, reach: Tensor) -> Tensor:
 def _distances(a: Tensor, b: Tensor) -> Tensor:
     # Not by a matrix product: the distance of a vector to itself has to be 0.
     return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+class PrecisionAndRecall(OfVectors):
+    """``precision<n>_<network>`` and ``recall<n>_<network>``, with as many real as generated.
+
+    Args:
+        n: number of samples.
+        k: which neighbour a ball reaches.
+    """
+
+    def __init__(self, n: int = 10_000, k: int = 3) -> None:
+        self.n, self.k = n, k
+
+    def result(self, subject: Subject) -> Result:
+        """Two numbers, each with an interval."""
+        network = subject.judge.embedding
+        generated, real = self.vectors(), subject.references.of(network).vectors[: self.n]
+        found = precision_recall(generated, real, self.k)
+        protocol = subject.protocol(network, k=self.k, real=len(real))
+        end = f"{count_name(self.n)}_{network.name}"
+        return Result(
+            [
+                mean_value(f"precision{end}", found.precise.double().numpy(), protocol),
+                mean_value(f"recall{end}", found.recalled.double().numpy(), protocol),
+            ]
+        )

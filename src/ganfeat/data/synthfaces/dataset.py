@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ganfeat.data.synthfaces.correlation import Correlations, Spec
-from ganfeat.data.synthfaces.drawing import EXTRAS, check_extras, check_resolution, draw
-from ganfeat.data.synthfaces.factors import FACTORS, normalise
+from ganfeat.data.synthfaces.drawing import EXTRAS, check_extras, check_resolution, draw, render
+from ganfeat.data.synthfaces.factors import FACTORS, denormalise, normalise
 from ganfeat.data.synthfaces.sampling import Faces, sample, split_of
 from ganfeat.errors import UserError
 
@@ -92,6 +92,11 @@ class SynthFaces(Dataset[dict[str, Tensor]]):
     def _draw(self, faces: Faces, extras: tuple[str, ...] = ()) -> dict[str, Tensor]:
         keys = (faces.person_key, faces.image_key)
         return draw(faces.values, self.resolution, torch.device(self.device), *keys, extras)
+
+    @staticmethod
+    def redraw(table: Tensor, resolution: int) -> Tensor:
+        """The faces with these factors [N,F] (as in `factors`), without grain: [N,3,R,R]."""
+        return render({**denormalise(table), "camera_grain": 0.0}, resolution)
 
     def facts(self) -> dict[str, Any]:
         """What networks and methods are made for."""

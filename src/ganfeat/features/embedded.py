@@ -1,0 +1,40 @@
+"""The small networks that ship with the package, each with a card beside its weights."""
+
+from pathlib import Path
+
+from ganfeat.errors import UserError
+from ganfeat.features.network import Features
+from ganfeat.loading import load_network
+
+FOLDER = Path(__file__).resolve().parents[1] / "weights"
+
+
+def embedded(name: str, path: str | None = None) -> Features:
+    """A network of the package, frozen.
+
+    Args:
+        name: as its file is called: ``factornet``, ``scorer``, ``teacher``, ``cifarnet``.
+        path: another file of ours, a checkpoint or a run folder to take in its place.
+
+    Raises:
+        UserError: there is none; the message says which command makes it.
+    """
+    if path is not None:
+        found = load_network(path, "encoder_ema")
+    else:
+        file = FOLDER / f"{name}.safetensors"
+        if not file.is_file():
+            held = ", ".join(sorted(p.stem for p in FOLDER.glob("*.safetensors"))) or "none"
+            raise UserError(
+                f"the package holds no network {name!r} (it holds: {held}): train one and give its "
+                "run folder as path"
+            )
+        found = load_network(file, name)
+    if not isinstance(found, Features):
+        raise UserError(f"{path or name} is a {type(found).__name__}: it does not look at images")
+    return freeze(found)
+
+
+def freeze(network: Features) -> Features:
+    """In evaluation mode and without gradients for its weights."""
+    return network.eval().requires_grad_(False)

@@ -1,0 +1,89 @@
+"""How samples cover the factors of the data (SynthFaces and its like), as the judge reads them."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ganfeat.features.small import Column
+from ganfeat.metrics.measure import OfSamples, Result, Rows, Subject
+from ganfeat.metrics.subject import Looks
+from ganfeat.metrics.value import Value, count_name
+
+Array = NDArray[np.float64]
+
+
+class FactorCoverage(OfSamples):
+    """Spread, shares and correlations of factors in samples against real images.
+
+    The judge reads both, so that its own errors are in both. ``spread``: mean over continuous
+    factors of ``|std(samples) / std(real) - 1|``; ``shares``: mean over binary and categorical ones
+    of the total variation between their shares; ``correlation``: root mean square difference of the
+    correlation matrices. 0 is perfect in all three. Single factors are in the arrays.
+
+    Args:
+        n: number of samples, and of real images.
+    """
+
+    needs_factors = True
+
+    def __init__(self, n: int = 5000) -> None:
+        self.n = n
+
+    def start(self, subject: Subject) -> None:
+        """Room for the tables."""
+        network = subject.judge.attributes
+        assert network is not None
+        self.rows = Rows(self.n, len(network.columns)).to(subject.samples.device)
+
+    def look(self, looks: Looks) -> None:
+        """Read the factors."""
+        self.rows.update(looks.factors, looks.numbers)
+
+    @torch.no_grad()
+    def result(self, subject: Subject) -> Result:
+        """Three numbers and all that is behind them."""
+        network = subject.judge.attributes
+        assert network is not None
+        samples = self.rows.compute().double().numpy()
+        images = subject.references.images(self.n)
+        real = torch.cat([network.factors(x).cpu() for x in images]).double().numpy()
+        found = compare(samples, real, network.columns)
+        protocol = subject.protocol(network)
+        end = f"{count_name(self.n)}_{network.name}"
+        values = [
+            Value(f"coverage_{kind}{end}", value, n=self.n, protocol=protocol)
+            for kind, value in found["summary"].items()
+        ]
+        return Result(values, {f"coverage_{k}": v for k, v in found.items() if k != "summary"})
+
+
+def compare(samples: Array, real: Array, columns: list[Column]) -> dict[str, Any]:
+    """Two factor tables [N,F] and [M,F]: ratios of spread, shares, correlations, and a summary."""
+    spread, shares = {}, {}
+    for i, column in enumerate(columns):
+        a, b = samples[:, i], real[:, i]
+        if column.kind == "continuous":
+            spread[column.name] = float(a.std() / b.std())
+        elif column.kind in ("binary", "categorical"):
+            classes = max(column.classes, 2)
+            counts = [np.bincount(x.astype(int), minlength=classes) for x in (a, b)]
+            shares[column.name] = [(c / c.sum()).tolist() for c in counts]
+    lines = [i for i, column in enumerate(columns) if column.kind in ("continuous", "binary")]
+    correlations = [np.atleast_2d(np.corrcoef(x[:, lines].T)) for x in (samples, real)]
+    off = ~np.eye(len(lines), dtype=bool)
+    difference = (correlations[0] - correlations[1])[off]
+    variation = [np.abs(np.subtract(*pair)).sum() / 2 for pair in shares.values()]
+    return {
+        "summary": {
+            "spread": float(np.mean([abs(ratio - 1) for ratio in spread.values()])),
+            "shares": float(np.mean(variation)),
+            "correlation": float(np.sqrt(np.nanmean(np.square(difference)))),
+        },
+        "factors": [columns[i].name for i in lines],
+        "spread_ratios": spread,
+        "class_shares": shares,
+        "samples_correlation": correlations[0].tolist(),
+        "data_correlation": correlations[1].tolist(),
+    }

@@ -1,0 +1,34 @@
+"""How different samples are. PPL falls when diversity falls: the two are read together."""
+
+from ganfeat.metrics.measure import OfSamples, Result, Rows, Subject
+from ganfeat.metrics.subject import Looks
+from ganfeat.metrics.value import count_name, mean_value
+
+
+class Diversity(OfSamples):
+    """``diversity<n>_<network>``: mean perceptual distance of random pairs.
+
+    Args:
+        n: number of samples; a sample and the next one are a pair.
+    """
+
+    def __init__(self, n: int = 5000) -> None:
+        self.n = n - n % 2
+
+    def start(self, subject: Subject) -> None:
+        """Room for the distances."""
+        self.rows = Rows(self.n // 2).to(subject.samples.device)
+
+    def look(self, looks: Looks) -> None:
+        """Batches hold an even number of samples, but for one at the very end."""
+        pairs = len(looks.images) // 2
+        a, b = looks.images[0 : 2 * pairs : 2], looks.images[1 : 2 * pairs : 2]
+        distances = looks.judge.perceptual.distance(a, b)
+        self.rows.update(distances, looks.numbers[0 : 2 * pairs : 2] // 2)
+
+    def result(self, subject: Subject) -> Result:
+        """One number."""
+        network = subject.judge.perceptual
+        name = f"diversity{count_name(self.n)}_{network.name}"
+        distances = self.rows.compute().double().numpy()
+        return Result([mean_value(name, distances, subject.protocol(network))])

@@ -1,0 +1,106 @@
+"""Several measurements of one generator, in as few passes over images as they need."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ganfeat.metrics.measure import OfGenerator, OfSamples, Result, Subject
+from ganfeat.metrics.subject import Looks
+from ganfeat.metrics.value import Value
+
+log = logging.getLogger(__name__)
+
+Measurement = OfSamples | OfGenerator
+
+
+def evaluate(
+    subject: Subject, measurements: Mapping[str, Measurement], show: bool = True
+) -> Result:
+    """Measure a generator.
+
+    Args:
+        subject: the generator, the judge and the real images.
+        measurements: by name. Those that need factors give ``n/a`` where the judge knows none.
+        show: a progress bar with the time left.
+
+    Returns:
+        All values in the order of ``measurements``, and all arrays.
+
+    Raises:
+        UserError: too few images for a protocol, or numbers that are not finite.
+    """
+    known = subject.judge.attributes is not None
+    possible = {k: m for k, m in measurements.items() if known or not m.needs_factors}
+    of_samples = {k: m for k, m in possible.items() if isinstance(m, OfSamples)}
+    results = {k: Result([Value(k, None)]) for k in measurements if k not in possible}
+    with _progress(show and subject.rank == 0) as bar:
+        if of_samples:
+            results |= _over_samples(subject, of_samples, bar)
+        for key, measurement in possible.items():
+            if isinstance(measurement, OfGenerator):
+                began = time.perf_counter()
+                advance = bar(key, measurement.images() // subject.ranks)
+                results[key] = _timed(measurement.result(subject, advance), began)
+    ordered = [results[key] for key in measurements]
+    arrays: dict[str, Any] = {}
+    for result in ordered:
+        arrays |= result.arrays
+    return Result([value for result in ordered for value in result.values], arrays)
+
+
+@torch.no_grad()
+def _over_samples(
+    subject: Subject, measurements: Mapping[str, OfSamples], bar: Callable[[str, int], Any]
+) -> dict[str, Result]:
+    """One pass over the samples for all of them; its time is shared out evenly."""
+    most = max(m.n for m in measurements.values())
+    advance = bar("samples", most // subject.ranks)
+    began = time.perf_counter()
+    for measurement in measurements.values():
+        measurement.start(subject)
+    for images, numbers in subject.samples.images(most, subject.rank, subject.ranks):
+        looks = Looks(images, numbers, subject.judge)
+        for measurement in measurements.values():
+            inside = int((numbers < measurement.n).sum())
+            if inside == len(numbers):
+                measurement.look(looks)
+            elif inside > 0:
+                measurement.look(Looks(images[:inside], numbers[:inside], subject.judge))
+        advance(len(images))
+    share = (time.perf_counter() - began) / len(measurements)
+    found = {}
+    for key, measurement in measurements.items():
+        began = time.perf_counter() - share
+        found[key] = _timed(measurement.result(subject), began)
+    return found
+
+
+def _timed(result: Result, began: float) -> Result:
+    seconds = round(time.perf_counter() - began, 2)
+    return result._replace(values=[replace(value, seconds=seconds) for value in result.values])
+
+
+@contextmanager
+def _progress(show: bool) -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+    """Gives ``bar(name, total)``, which gives ``advance(n)``."""
+    columns = (
+        TextColumn("{task.description:>12}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} images"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not show) as progress:
+
+        def bar(name: str, total: int) -> Callable[[int], None]:
+            task = progress.add_task(name, total=total)
+            return lambda n: progress.advance(task, n)
+
+        yield bar

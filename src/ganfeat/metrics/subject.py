@@ -1,0 +1,124 @@
+"""What is measured and what it is measured with."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ganfeat.backbone import Generator
+from ganfeat.features import FactorNet, Features
+
+BLOCK = 32  # samples that share their draws; sample i is the same whatever the batch
+PIXELS = 2**18  # of images that are made at a time
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The networks that measure. None of them trained what is measured.
+
+    Attributes:
+        embedding: its vectors are compared (Frechet distance, recall).
+        perceptual: its maps say how different two images look.
+        attributes: names factors, None where there are none.
+    """
+
+    embedding: Features
+    perceptual: Features
+    attributes: FactorNet | None = None
+
+
+class Looks:
+    """A batch of images, and what the judge sees in them once somebody asks.
+
+    Attributes:
+        images: [N,3,R,R] in [-1,1].
+        numbers: which of all images these are, [N].
+    """
+
+    def __init__(self, images: Tensor, numbers: Tensor, judge: Judge) -> None:
+        self.images, self.numbers, self.judge = images, numbers, judge
+
+    @cached_property
+    def vectors(self) -> Tensor:
+        """Vectors [N,D] of the embedding network."""
+        return self.judge.embedding.embed(self.images)
+
+    @cached_property
+    def readings(self) -> Tensor:
+        """Vectors [N,D] of the network that names factors."""
+        assert self.judge.attributes is not None
+        if self.judge.attributes is self.judge.embedding:
+            return self.vectors
+        return self.judge.attributes.embed(self.images)
+
+    @cached_property
+    def factors(self) -> Tensor:
+        """The factor table [N,F]."""
+        assert self.judge.attributes is not None
+        return self.judge.attributes.table(self.readings)
+
+
+class Samples:
+    """The images that a generator draws, as one endless numbered sequence.
+
+    Args:
+        generator: in evaluation mode.
+        labels: [M,label_dim] to draw from for a conditional generator.
+        seed: of latents, labels and noise.
+        psi: truncation.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        labels: Tensor | None = None,
+        seed: int = 0,
+        psi: float = 1.0,
+    ) -> None:
+        self.generator, self.labels, self.seed, self.psi = generator, labels, seed, psi
+        self.chunk = max(2, min(BLOCK, PIXELS // generator.resolution**2))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the generator is."""
+        return self.generator.w_avg.device
+
+    def rng(self, block: int, purpose: int) -> torch.Generator:
+        """The random numbers of one block."""
+        rng = torch.Generator(device=self.device)
+        return rng.manual_seed((self.seed * 2**24 + block) * 8 + purpose)
+
+    def z(self, block: int, end: int = 0) -> Tensor:
+        """Latents [BLOCK,z_dim] of one block; of `end` 1, where a path from there leads to."""
+        size = [BLOCK, self.generator.z_dim]
+        return torch.randn(size, generator=self.rng(block, end), device=self.device)
+
+    def label(self, block: int) -> Tensor | None:
+        """Labels [BLOCK,label_dim] of one block, drawn from those of the data."""
+        if self.labels is None:
+            return None
+        size, rng = [BLOCK], self.rng(block, 2)
+        rows = torch.randint(len(self.labels), size, generator=rng, device=self.device)
+        return self.labels.to(self.device)[rows]
+
+    def w(self, block: int, end: int = 0) -> Tensor:
+        """Truncated latents [BLOCK,w_dim] of one block."""
+        w = self.generator.map(self.z(block, end), self.label(block))
+        return self.generator.truncate(w, self.psi)
+
+    def noise(self, block: int) -> list[Tensor]:
+        """Noise images [BLOCK,1,r,r] of one block."""
+        return self.generator.draw_noise(BLOCK, self.rng(block, 3))
+
+    @torch.no_grad()
+    def images(self, n: int, rank: int = 0, ranks: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and their numbers, batch by batch; this process's blocks of the first ``n``."""
+        for block in range(rank, -(-n // BLOCK), ranks):
+            ws = self.generator.broadcast(self.w(block))[: n - block * BLOCK]
+            noise = self.noise(block)
+            for start in range(0, len(ws), self.chunk):
+                part = slice(start, min(start + self.chunk, len(ws)))
+                numbers = torch.arange(part.start, part.stop) + block * BLOCK
+                yield self.generator.synthesize(ws[part], noise=[x[part] for x in noise]), numbers

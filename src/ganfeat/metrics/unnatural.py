@@ -1,0 +1,60 @@
+"""The share of images on a path that no drawing explains (SynthFaces)."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganfeat.features import FactorNet
+from ganfeat.metrics.als import FRAMES, straight_paths
+from ganfeat.metrics.measure import OfGenerator, Progress, Result, Rows, Subject
+from ganfeat.metrics.subject import BLOCK
+from ganfeat.metrics.value import mean_value
+
+Redraw = Callable[[Tensor, int], Tensor]  # factor table [N,F] and resolution to images
+REAL = 2000  # images that set the threshold
+PERCENTILE = 99
+
+
+class UnnaturalShare(OfGenerator):
+    """``unnatural_<network>``: images further from their own re-drawing than 99 % of real ones.
+
+    The judge reads an image's factors, the renderer draws them again without grain, and the root
+    mean square difference of the two is the distance. Images lie on straight lines in W.
+
+    Args:
+        paths: number of paths, of 11 images each.
+    """
+
+    needs_factors = True
+
+    def __init__(self, paths: int = 200) -> None:
+        self.paths = paths
+
+    def images(self) -> int:
+        """11 for each path."""
+        return FRAMES * self.paths
+
+    @torch.no_grad()
+    def result(self, subject: Subject, progress: Progress) -> Result:
+        """One number, with an interval over paths."""
+        network, redraw = subject.judge.attributes, subject.references.data.redraw
+        assert network is not None
+        real = torch.cat([misfit(x, network, redraw) for x in subject.references.images(REAL)])
+        threshold = float(np.percentile(real.cpu().numpy(), PERCENTILE))
+        rows = Rows(self.paths, FRAMES).to(subject.samples.device)
+        for block in range(subject.rank, -(-self.paths // BLOCK), subject.ranks):
+            for number, frames in straight_paths(subject.samples, block, self.paths):
+                rows.update(misfit(frames, network, redraw)[None], torch.tensor([number]))
+                progress(FRAMES)
+        beyond = (rows.compute() > threshold).double().numpy()
+        protocol = subject.protocol(network, threshold=threshold, percentile=PERCENTILE, real=REAL)
+        share = mean_value(f"unnatural_{network.name}", beyond.mean(axis=1), protocol)
+        return Result([share], {"unnatural_curve": beyond.mean(axis=0).tolist()})
+
+
+def misfit(images: Tensor, network: FactorNet, redraw: Redraw) -> Tensor:
+    """Root mean square difference of images [N,3,R,R] and their re-drawings, [N]."""
+    drawn = redraw(network.factors(images), images.shape[-1])
+    return (images - drawn).square().mean(dim=[1, 2, 3]).sqrt()

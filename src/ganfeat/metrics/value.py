@@ -1,0 +1,69 @@
+"""A measured number with all that it takes to compare it: the protocol and the uncertainty."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Value:
+    """One row of a result.
+
+    Attributes:
+        name: metric, count and network: ``fid10k_factornet``.
+        value: None where it does not apply (``n/a``).
+        low, high: 95 % of bootstrap resamples over images, pairs or paths, where there are any.
+        n: how many of these were measured.
+        seconds: what it took.
+        protocol: everything else that the number depends on, as plain data.
+    """
+
+    name: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    seconds: float = 0.0
+    protocol: dict[str, Any] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, Any]:
+        """For ``result.json``."""
+        return asdict(self)
+
+
+def mean_value(name: str, items: Array, protocol: dict[str, Any]) -> Value:
+    """The mean of ``items`` [n] with its interval."""
+    low, high = middle(resampled_means(items))
+    return Value(name, float(items.mean()), low, high, n=len(items), protocol=protocol)
+
+
+def count_name(n: int) -> str:
+    """5000 -> ``5k``, 500 -> ``500``."""
+    return f"{n // 1000}k" if n % 1000 == 0 else str(n)
+
+
+def resamples(n: int) -> Iterator[NDArray[np.int64]]:
+    """Bootstrap resamples of n items: their numbers [n], the same at every call."""
+    rng = np.random.default_rng(0)
+    for _ in range(RESAMPLES):
+        yield rng.integers(0, n, n)
+
+
+def resampled_means(items: Array) -> Array:
+    """The mean of ``items`` [n,...] in every resample, [RESAMPLES,...]."""
+    flat = items.reshape(len(items), -1)
+    n = len(flat)
+    means = [np.bincount(chosen, minlength=n) @ flat / n for chosen in resamples(n)]
+    return np.stack(means).reshape(RESAMPLES, *items.shape[1:])
+
+
+def middle(values: Array | list[Any]) -> tuple[float, float]:
+    """Where the middle 95 % of ``values`` begin and end."""
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
