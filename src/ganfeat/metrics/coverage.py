@@ -71,7 +71,8 @@ def compare(samples: Array, real: Array, columns: list[Column]) -> dict[str, Any
             counts = [np.bincount(x.astype(int), minlength=classes) for x in (a, b)]
             shares[column.name] = [(c / c.sum()).tolist() for c in counts]
     lines = [i for i, column in enumerate(columns) if column.kind in ("continuous", "binary")]
-    correlations = [np.atleast_2d(np.corrcoef(x[:, lines].T)) for x in (samples, real)]
+    with np.errstate(invalid="ignore"):  # a factor that never changes: nan, and left out below
+        correlations = [np.atleast_2d(np.corrcoef(x[:, lines].T)) for x in (samples, real)]
     off = ~np.eye(len(lines), dtype=bool)
     difference = (correlations[0] - correlations[1])[off]
     variation = [np.abs(np.subtract(*pair)).sum() / 2 for pair in shares.values()]

@@ -1,0 +1,125 @@
+"""Supervised and self-supervised encoders: their losses at known points, and whole tiny runs."""
+
+import math
+import os
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import parity
+import pytest
+import torch
+
+from ganfeat.config import compose
+from ganfeat.data import SynthFaces
+from ganfeat.encoders.supervised import Encoder, FactorRegression, factor_loss
+from ganfeat.encoders.vicreg import statistics
+from ganfeat.errors import Interrupted, UserError
+from ganfeat.features import ClassNet, FactorNet, SmallNet
+from ganfeat.features.embedded import embedded
+from ganfeat.features.small import Column
+from ganfeat.training.run import run
+
+TINY = ["batch_size=8", "total_kimg=0.032", "threads=1", "device=cpu", "logger=csv"]
+NARROW = ["backbone.network.widths=[8,8,16,16]", "backbone.network.dim=16"]
+
+
+def train(folder: Path, experiment: str, *more: str) -> dict[str, Any]:
+    line = [f"experiment={experiment}", *TINY, *NARROW, f"paths.outputs={folder}", *more]
+    return run(compose(line), line)
+
+
+@pytest.mark.parametrize(
+    ("kind", "classes", "truth", "perfect", "clueless"),
+    [
+        ("continuous", 0, [0.5, -1.0], [[0.5], [-1.0]], None),
+        ("binary", 2, [0.0, 1.0], [[-90.0], [90.0]], [[0.0], [0.0]]),
+        ("categorical", 4, [2.0, 0.0], [[0, 0, 90.0, 0], [90.0, 0, 0, 0]], [[0.0] * 4] * 2),
+        ("circular", 0, [0.0, math.pi / 2], [[1.0, 0.0], [0.0, 1.0]], [[0.0, 0.0]] * 2),
+    ],
+)
+def test_a_factor_costs_nothing_when_known_and_one_when_not(
+    kind: str, classes: int, truth: Any, perfect: Any, clueless: Any
+) -> None:
+    column = Column("x", kind, classes)
+    loss = lambda scores: factor_loss(torch.tensor(scores), torch.tensor(truth), column).item()  # noqa: E731
+    assert loss(perfect) == pytest.approx(0, abs=1e-6)
+    if clueless is not None:
+        assert loss(clueless) == pytest.approx(1, rel=1e-5)
+
+
+def test_a_uniform_factor_costs_one_when_its_mean_is_guessed() -> None:
+    truth = torch.linspace(-1, 1, 10_001)
+    loss = factor_loss(torch.zeros(10_001, 1), truth, Column("x", "continuous", 0))
+    assert loss.item() == pytest.approx(1, rel=1e-3)
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    encoder = SimpleNamespace(batch_size=100, warmup_kimg=1.0, total_kimg=10.0)
+    rate = lambda images: Encoder.schedule(SimpleNamespace(**vars(encoder), images_seen=images))  # type: ignore[arg-type]  # noqa: E731
+    assert rate(0) == pytest.approx(0.1)
+    assert rate(900) == pytest.approx((1 + math.cos(0.09 * math.pi)) / 2)
+    assert rate(5000) == pytest.approx(0.5)
+    assert rate(10_000) == pytest.approx(0)
+
+
+def test_vicreg_statistics_in_closed_form() -> None:
+    white = torch.tensor([[1.0, 1], [1, -1], [-1, 1], [-1, -1]])
+    spread, repeats = statistics(white)
+    assert spread.item() == pytest.approx(0, abs=1e-4)
+    assert repeats.item() == pytest.approx(0, abs=1e-6)
+    spread, repeats = statistics(white[:, :1].repeat(1, 3))  # three times the same number
+    assert repeats.item() == pytest.approx(6 / 3)
+    assert statistics(torch.zeros(4, 2))[0].item() == pytest.approx(1 - 0.01, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "kind"),
+    [
+        ("factornet_synthfaces", FactorNet),
+        ("scorer_synthfaces", FactorNet),
+        ("teacher_synthfaces", SmallNet),
+    ],
+)
+def test_a_run_leaves_a_network_that_loads(tmp_path: Path, experiment: str, kind: type) -> None:
+    result = train(tmp_path, experiment)
+    folder = next(tmp_path.glob(f"{experiment}/*-s*/"))
+    assert result["status"] == "finished"
+    found = embedded("any", str(folder))
+    weights = embedded("any", str(folder / "checkpoints/networks.safetensors"))
+    assert type(found) is kind
+    assert found.name == experiment.partition("_")[0]
+    images = SynthFaces("val", 32).__getitems__(range(4))["image"]
+    assert torch.equal(found.embed(images), weights.embed(images))
+
+
+def test_cifarnet_learns_from_labels(tmp_path: Path) -> None:
+    path = parity.shared("data/cifar10-test.zip")
+    train(tmp_path, "cifarnet_cifar10", f"data.path={path}")
+    found = embedded("cifarnet", str(next(tmp_path.glob("cifarnet_cifar10/*-s*/"))))
+    assert isinstance(found, ClassNet)
+    assert found.classes == 10
+    with pytest.raises(UserError, match=r"data\.labels=true"):
+        train(tmp_path, "cifarnet_cifar10", f"data.path={path}", "data.labels=false")
+
+
+def test_factors_need_drawn_images_and_their_truth(tmp_path: Path, photographs: Path) -> None:
+    with pytest.raises(UserError, match=r"identity.*data\.extras=\[factors"):
+        train(tmp_path, "factornet_synthfaces", "data.extras=[factors]")
+
+
+def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = train(tmp_path / "a", "factornet_synthfaces")
+    untouched = FactorRegression.loss
+
+    def loss(self: FactorRegression, step: Any) -> Any:
+        if self.iteration == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        yield from untouched(self, step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FactorRegression, "loss", loss)
+        with pytest.raises(Interrupted):
+            train(tmp_path / "b", "factornet_synthfaces")
+    assert train(tmp_path / "b", "factornet_synthfaces")["weights"] == whole["weights"]

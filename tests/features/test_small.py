@@ -1,0 +1,135 @@
+"""The small networks: shapes, what they give, and their way to a file and back."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganfeat.errors import UserError
+from ganfeat.features import ClassNet, FactorNet, SmallNet
+from ganfeat.features.embedded import embedded
+from ganfeat.features.network import area, standardise, unit_difference
+from ganfeat.features.small import Column, decode
+from ganfeat.networks import save_networks
+
+COLUMNS = [
+    ["a", "continuous", 0],
+    ["b", "binary", 2],
+    ["c", "categorical", 3],
+    ["d", "circular", 0],
+]
+NARROW = {"widths": (8, 8, 16, 16), "dim": 12}
+
+
+def images(n: int = 3, size: int = 32) -> torch.Tensor:
+    return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def test_four_stages_of_maps_and_a_vector() -> None:
+    net = SmallNet("teacher", **NARROW)
+    assert [m.shape[1:] for m in net.taps(images())] == [
+        (8, 32, 32),
+        (8, 16, 16),
+        (16, 8, 8),
+        (16, 4, 4),
+    ]
+    assert net.embed(images()).shape == (3, 12)
+
+
+def test_an_image_does_not_depend_on_its_batch() -> None:
+    net = SmallNet("teacher", **NARROW)
+    together = net.embed(images(5))
+    alone = torch.cat([net.embed(x[None]) for x in images(5)])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
+
+
+def test_larger_images_are_averaged_and_others_refused() -> None:
+    net = SmallNet("teacher", **NARROW)
+    large = images(2, 32).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    torch.testing.assert_close(net.embed(large), net.embed(images(2, 32)), atol=1e-5, rtol=1e-5)
+    for size in (16, 48):
+        with pytest.raises(UserError, match=f"teacher looks at 32 px.*{size}x{size} px do not fit"):
+            net.embed(images(1, size))
+
+
+def test_the_embedded_networks_stay_below_five_megabytes() -> None:
+    columns = [[f"f{i}", "continuous", 0] for i in range(60)]
+    for net in (FactorNet("factornet", columns), SmallNet("teacher"), ClassNet("cifarnet", 10)):
+        assert sum(p.numel() for p in net.parameters()) * 4 < 5e6
+
+
+def test_factors_are_decoded_as_the_table_has_them() -> None:
+    column = lambda kind, classes=0: Column("x", kind, classes)  # noqa: E731
+    assert decode(torch.tensor([[0.3], [7.0]]), column("continuous")).tolist() == pytest.approx(
+        [0.3, 1]
+    )
+    assert decode(torch.tensor([[-0.1], [2.0]]), column("binary")).tolist() == [0, 1]
+    assert decode(torch.tensor([[1.0, 5, 2]]), column("categorical", 3)).tolist() == [1]
+    angles = torch.tensor([0.1, 3.0, 6.2])
+    raw = torch.stack([angles.cos(), angles.sin()], dim=1) * 0.4
+    torch.testing.assert_close(decode(raw, column("circular")), angles)
+
+
+def test_a_factor_net_reads_factors_scores_and_landmarks() -> None:
+    net = FactorNet("factornet", COLUMNS, landmarks=4, **NARROW)
+    table = net.factors(images())
+    assert table.shape == (3, 4)
+    assert {name: s.shape[1] for name, s in net.scores(images()).items()} == {
+        "a": 1,
+        "b": 1,
+        "c": 3,
+        "d": 2,
+    }
+    small, seen = net.landmarks(images())
+    large, _ = net.landmarks(images().repeat_interleave(2, 2).repeat_interleave(2, 3))
+    assert (small.shape, seen.shape, seen.dtype) == ((3, 4, 2), (3, 4), torch.bool)
+    torch.testing.assert_close(large, 2 * small, atol=1e-3, rtol=1e-4)
+
+
+def test_perceptual_distance() -> None:
+    net = SmallNet("teacher", **NARROW)
+    a, b = images(3), images(6)[3:]
+    assert net.distance(a, a).abs().max() < 1e-6
+    torch.testing.assert_close(net.distance(a, b), net.distance(b, a))
+    parallel, across = torch.tensor([[[[2.0]], [[0.0]]]]), torch.tensor([[[[0.0]], [[5.0]]]])
+    assert unit_difference(parallel, across).item() == pytest.approx(2)
+    assert unit_difference(parallel, across, torch.tensor([3.0, 0.5])).item() == pytest.approx(3.5)
+
+
+def test_preprocessing_in_closed_form() -> None:
+    x = images(1, 4)
+    assert torch.equal(area(x, 4, "n"), x)
+    torch.testing.assert_close(area(x, 1, "n")[..., 0, 0], x.mean(dim=[2, 3]))
+    mean, std = (0.1, 0.2, 0.3), (0.5, 0.25, 2.0)
+    expected = ((x + 1) / 2 - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    torch.testing.assert_close(standardise(x, mean, std), expected)
+
+
+def test_to_a_file_and_back(tmp_path: Path) -> None:
+    net = FactorNet("factornet", COLUMNS, **NARROW)
+    save_networks(tmp_path / "n.safetensors", {"encoder_ema": net}, {})
+    loaded = embedded("factornet", str(tmp_path / "n.safetensors"))
+    assert isinstance(loaded, FactorNet)
+    assert loaded.name == "factornet"
+    assert not loaded.training
+    assert not any(p.requires_grad for p in loaded.parameters())
+    assert torch.equal(loaded.factors(images()), net.factors(images()))
+
+
+def test_what_does_not_ship_is_said() -> None:
+    with pytest.raises(UserError, match="the package holds no network 'fishnet'"):
+        embedded("fishnet")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"widths": (8, 8, 8)}, {"widths": (8, 8, 8, 12)}, {"blocks": (1,)}]
+)
+def test_impossible_sizes(wrong: dict[str, tuple[int, ...]]) -> None:
+    with pytest.raises(UserError, match="four of each are needed"):
+        SmallNet("teacher", **wrong)
+
+
+def test_a_class_net_needs_classes() -> None:
+    with pytest.raises(UserError, match=r"data\.labels=true"):
+        ClassNet("cifarnet")
+    assert ClassNet("cifarnet", 7, **NARROW).logits(images()).shape == (3, 7)

@@ -1,0 +1,404 @@
+"""Measurements of generators whose truth is known: linear ones, collapsed ones, the renderer."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ganfeat.backbone import Generator
+from ganfeat.data import SynthFaces
+from ganfeat.data.synthfaces import FACTORS
+from ganfeat.errors import UserError
+from ganfeat.features import FactorNet
+from ganfeat.features.network import Features
+from ganfeat.features.small import Column
+from ganfeat.metrics import reference
+from ganfeat.metrics.als import ALS, straight_paths
+from ganfeat.metrics.coverage import FactorCoverage, compare
+from ganfeat.metrics.diversity import Diversity
+from ganfeat.metrics.evaluation import evaluate
+from ganfeat.metrics.fid import FID
+from ganfeat.metrics.kid import KID
+from ganfeat.metrics.measure import Rows, Subject
+from ganfeat.metrics.ppl import PPL
+from ganfeat.metrics.precision_recall import PrecisionAndRecall
+from ganfeat.metrics.reference import References
+from ganfeat.metrics.subject import BLOCK, Judge, Samples
+from ganfeat.metrics.unnatural import UnnaturalShare, misfit
+
+COLUMNS = SynthFaces().facts()["columns"]
+SIZE = 16
+
+
+class Pixels(Features):
+    """Shows the images as they are."""
+
+    name = "pixels"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.anchor = torch.nn.Parameter(torch.zeros(1), requires_grad=False)
+
+    def embed(self, images: Tensor) -> Tensor:
+        return torch.nn.functional.avg_pool2d(images, SIZE // 4).flatten(1)
+
+    def distance(self, a: Tensor, b: Tensor) -> Tensor:
+        return (a - b).square().sum(dim=[1, 2, 3])
+
+
+class Linear:
+    """A generator whose image is a matrix times w."""
+
+    resolution, z_dim, label_dim = SIZE, 6, 0
+
+    def __init__(self, scale: float = 1.0) -> None:
+        rng = torch.Generator().manual_seed(0)
+        self.matrix = torch.randn(6, 3 * SIZE * SIZE, generator=rng) * scale
+        self.w_avg = torch.zeros(6)
+        self.noise_strength = 0.0
+
+    def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        return z
+
+    def truncate(self, w: Tensor, psi: float) -> Tensor:
+        return w * psi
+
+    def broadcast(self, w: Tensor) -> Tensor:
+        return w[:, None]
+
+    def draw_noise(self, n: int, rng: torch.Generator) -> list[Tensor]:
+        return [torch.randn(n, 1, SIZE, SIZE, generator=rng)]
+
+    def synthesize(self, ws: Tensor, noise: list[Tensor]) -> Tensor:
+        images = (ws[:, 0] @ self.matrix).view(-1, 3, SIZE, SIZE)
+        return images + self.noise_strength * noise[0]
+
+
+def subject(
+    generator: Any, judge: Features | None = None, data: Any = None, **more: Any
+) -> Subject:
+    network = judge or Pixels()
+    factors = network if isinstance(network, FactorNet) else None
+    references = References(data or SynthFaces("test", SIZE, 200))
+    return Subject(Samples(generator), Judge(network, network, factors), references, **more)
+
+
+def numbers(result: Any) -> dict[str, float]:
+    return {value.name: value.value for value in result.values}
+
+
+# Samples.
+
+
+def tiny_generator(**options: Any) -> Generator:
+    return Generator(16, z_dim=8, w_dim=8, mapping_layers=2, channel_base=64, **options).eval()
+
+
+def test_sample_i_is_the_same_whatever_the_batch_and_the_processes() -> None:
+    samples = Samples(tiny_generator(), seed=3)
+    whole = torch.cat([images for images, _ in samples.images(70)])
+    assert len(whole) == 70
+    samples.chunk = 4
+    again = torch.cat([images for images, _ in samples.images(70)])
+    torch.testing.assert_close(again, whole, atol=1e-5, rtol=1e-4)
+    for rank in range(2):
+        for images, which in samples.images(70, rank, 2):
+            torch.testing.assert_close(images, whole[which], atol=1e-5, rtol=1e-4)
+    other = next(Samples(tiny_generator(), seed=4).images(4))[0]
+    assert not torch.allclose(other, whole[:4])
+
+
+def test_labels_are_drawn_from_those_of_the_data() -> None:
+    labels = torch.eye(3)[torch.tensor([0, 0, 0, 2])]
+    samples = Samples(tiny_generator(label_dim=3), labels=labels)
+    drawn = torch.cat([samples.label(block) for block in range(40)])
+    shares = drawn.mean(dim=0)
+    assert shares.tolist() == pytest.approx([0.75, 0, 0.25], abs=0.05)
+
+
+def test_rows_know_their_places() -> None:
+    rows = Rows(5, 2)
+    for which in ([3, 4, 5, 6], [0, 2], [1]):
+        rows.update(torch.tensor(which)[:, None].expand(-1, 2).float(), torch.tensor(which))
+    assert rows.compute()[:, 0].tolist() == [0, 1, 2, 3, 4]
+    half = Rows(3)
+    half.update(torch.ones(1), torch.tensor([1]))
+    with pytest.raises(RuntimeError, match="2 rows were not filled once"):
+        half.compute()
+
+
+# PPL.
+
+
+@pytest.mark.parametrize("epsilon", [1e-2, 1e-3])
+@pytest.mark.parametrize("where", ["end", "full"])
+def test_ppl_of_a_linear_generator(
+    monkeypatch: pytest.MonkeyPatch, where: Any, epsilon: float
+) -> None:
+    monkeypatch.setattr("ganfeat.metrics.ppl.keep_middle", np.asarray)  # C11 has no trimming
+    generator = Linear()
+    found = subject(generator)
+    w0, w1 = (torch.cat([found.samples.w(b, end) for b in range(2)]) for end in (0, 1))
+    expected = ((w1 - w0) @ generator.matrix).square().sum(dim=1).mean().item()
+    value = evaluate(
+        found, {"ppl": PPL(2 * BLOCK, where=where, epsilon=epsilon)}, show=False
+    ).values[0]
+    assert value.value == pytest.approx(expected, rel=1e-3)
+    assert value.low < value.value < value.high
+    assert value.name == {"end": "ppl2_wend_pixels", "full": "ppl_wfull_pixels"}[where]
+
+
+def test_both_images_of_a_pair_get_the_same_noise() -> None:
+    generator = Linear()
+    still = numbers(evaluate(subject(generator), {"ppl": PPL(BLOCK)}, show=False))
+    generator.noise_strength = 1.0
+    noisy = numbers(evaluate(subject(generator), {"ppl": PPL(BLOCK)}, show=False))
+    assert noisy["ppl2_wend_pixels"] == pytest.approx(still["ppl2_wend_pixels"], rel=0.05)
+
+
+def test_ppl_of_a_network_hardly_depends_on_the_step() -> None:
+    found = subject(tiny_generator())
+    values = [
+        evaluate(found, {"ppl": PPL(BLOCK, epsilon=e)}, show=False).values[0].value
+        for e in (1e-3, 1e-4)
+    ]
+    assert values[0] == pytest.approx(values[1], rel=0.05)
+
+
+def test_zfull_follows_the_great_circle() -> None:
+    found = numbers(evaluate(subject(Linear()), {"ppl": PPL(BLOCK, "z", "full")}, show=False))
+    assert 0 < found["ppl_zfull_pixels"] < np.inf
+
+
+def test_a_collapsed_generator_lowers_ppl_and_diversity_alike() -> None:
+    metrics = {"ppl": PPL(BLOCK), "diversity": Diversity(64)}
+    lively, dull = (evaluate(subject(Linear(s)), metrics, show=False) for s in (1.0, 0.1))
+    for name, value in numbers(dull).items():
+        assert value == pytest.approx(numbers(lively)[name] / 100, rel=1e-3), name
+
+
+def test_diversity_of_a_linear_generator() -> None:
+    generator = Linear()
+    found = subject(generator)
+    value = numbers(evaluate(found, {"d": Diversity(64)}, show=False))["diversity64_pixels"]
+    images = torch.cat([x for x, _ in found.samples.images(64)])
+    expected = (images[0::2] - images[1::2]).square().sum(dim=[1, 2, 3]).mean().item()
+    assert value == pytest.approx(expected, rel=1e-5)
+
+
+# Distances to real images.
+
+
+class Stills:
+    """A data set of given images."""
+
+    resolution, label_dim, name = SIZE, 0, "stills"
+
+    def __init__(self, images: Tensor) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitems__(self, indices: list[int]) -> dict[str, Tensor]:
+        return {"image": self.images[indices]}
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {"sum": float(self.images.double().sum())}
+
+
+def test_a_generator_is_close_to_its_own_samples() -> None:
+    real = torch.cat([x for x, _ in Samples(Linear(), seed=9).images(512)])
+    metrics = {"fid": FID(512), "kid": KID(512, size=256, subsets=4), "pr": PrecisionAndRecall(512)}
+    near = numbers(evaluate(subject(Linear(), data=Stills(real)), metrics, show=False))
+    far = numbers(evaluate(subject(Linear(3.0), data=Stills(real)), metrics, show=False))
+    assert 0 <= near["fid512_pixels"] < far["fid512_pixels"] / 20
+    assert abs(near["kid512_pixels"]) < far["kid512_pixels"] / 20
+    assert near["precision512_pixels"] > 0.8 > far["precision512_pixels"]
+    assert near["recall512_pixels"] > 0.8
+
+
+def test_too_few_images_for_a_protocol() -> None:
+    with pytest.raises(UserError, match="FID with pixels needs more than 48 images a side"):
+        evaluate(subject(Linear()), {"fid": FID(32)}, show=False)
+    with pytest.raises(UserError, match="500 real images, the data have 200"):
+        References(SynthFaces("test", SIZE, 200), n=500)
+
+
+def test_images_that_are_not_finite_are_named() -> None:
+    generator = Linear()
+    generator.matrix[0, 0] = torch.nan
+    with pytest.raises(UserError, match="not finite for 32 of 32 images"):
+        evaluate(subject(generator), {"fid": FID(64)}, show=False)
+    with pytest.raises(UserError, match="a distance is not finite"):
+        evaluate(subject(generator), {"ppl": PPL(32)}, show=False)
+
+
+def test_references_are_kept_by_what_they_depend_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[int] = []
+    untouched = References._compute
+
+    def count(self: References, *given: Any) -> Any:
+        counted.append(1)
+        return untouched(self, *given)
+
+    monkeypatch.setattr(References, "_compute", count)
+    network = Pixels()
+    first = References(SynthFaces("test", SIZE, 100), cache=tmp_path).of(network)
+    again = References(SynthFaces("test", SIZE, 100), cache=tmp_path).of(network)
+    assert len(counted) == 1
+    assert torch.equal(first.vectors, again.vectors)
+    assert torch.equal(first.gaussian.covariance, again.gaussian.covariance)
+    References(SynthFaces("test", SIZE, 100, seed=1), cache=tmp_path).of(network)
+    References(SynthFaces("test", SIZE, 100), cache=tmp_path, keep=50).of(network)
+    network.anchor.data += 1
+    References(SynthFaces("test", SIZE, 100), cache=tmp_path).of(network)
+    assert len(counted) == 4
+    References(SynthFaces("test", SIZE, 100), cache=tmp_path, refresh=True).of(network)
+    assert len(counted) == 5
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_damaged_cache_is_made_again_and_a_partial_one_never_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = SynthFaces("test", SIZE, 200)
+    whole = References(data, cache=tmp_path).of(Pixels())
+    [file] = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-100])
+    assert torch.equal(References(data, cache=tmp_path).of(Pixels()).vectors, whole.vectors)
+    file.unlink()
+    monkeypatch.setattr(reference, "BATCH", 50)
+    seen: list[int] = []
+
+    def stop(n: int) -> None:
+        seen.append(n)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        References(data, cache=tmp_path).of(Pixels(), stop)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_references_keep_vectors_from_all_over_the_data() -> None:
+    data = Stills(torch.arange(100.0)[:, None, None, None].expand(100, 3, SIZE, SIZE).clone())
+    kept = References(data, keep=10).of(Pixels()).vectors[:, 0]
+    assert kept.tolist() == list(range(0, 100, 10))
+
+
+# Factors.
+
+
+def factor_net() -> FactorNet:
+    return FactorNet("factornet", COLUMNS, widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0), dim=16).eval()
+
+
+def test_als_has_all_its_relatives_and_no_factors_means_not_applicable() -> None:
+    generator = Generator(32, z_dim=8, w_dim=8, mapping_layers=2, channel_base=64).eval()
+    data = SynthFaces("test", 32, 100)
+    found = evaluate(subject(generator, factor_net(), data), {"als": ALS(8)}, show=False)
+    assert sorted(numbers(found)) == sorted(
+        f"als{kind}{shared}_factornet"
+        for kind in ("", "_area", "_mean")
+        for shared in ("", "_shared")
+    )
+    assert all(v.low <= v.value <= v.high for v in found.values)
+    assert np.shape(found.arrays["als_curve"]) == (len(found.arrays["als_attributes"]), 11)
+    json.dumps([value.plain() for value in found.values])
+    nothing = evaluate(
+        subject(Linear()), {"als": ALS(8), "unnatural": UnnaturalShare(2)}, show=False
+    )
+    assert [(v.name, v.value) for v in nothing.values] == [("als", None), ("unnatural", None)]
+    with pytest.raises(UserError, match="no single score for 'hair_style'"):
+        evaluate(
+            subject(generator, factor_net(), data), {"als": ALS(8, ["hair_style"])}, show=False
+        )
+
+
+def test_paths_are_straight_in_w() -> None:
+    samples = Samples(Linear())
+    paths = list(straight_paths(samples, 1, BLOCK + 3))
+    assert [number for number, _ in paths] == [32, 33, 34]
+    for _, frames in paths:
+        middle = (frames[0] + frames[-1]) / 2
+        torch.testing.assert_close(frames[5], middle, atol=1e-4, rtol=1e-4)
+
+
+def test_coverage_compares_spread_shares_and_correlations() -> None:
+    rng = np.random.default_rng(0)
+    columns = [
+        Column("a", "continuous", 0),
+        Column("b", "continuous", 0),
+        Column("c", "categorical", 4),
+    ]
+    real = np.stack([*rng.uniform(-1, 1, [2, 50_000]), rng.integers(0, 4, 50_000)], axis=1)
+    assert compare(real, real, columns)["summary"] == {"spread": 0, "shares": 0, "correlation": 0}
+    samples = real.copy()
+    samples[:, 0] *= 0.5
+    samples[:, 2] = np.minimum(samples[:, 2], 2)
+    found = compare(samples, real, columns)
+    assert found["spread_ratios"] == pytest.approx({"a": 0.5, "b": 1})
+    assert found["summary"]["spread"] == pytest.approx(0.25)
+    assert found["summary"]["shares"] == pytest.approx(0.25, abs=0.01)
+    samples[:, 1] = samples[:, 0]
+    assert compare(samples, real, columns)["summary"]["correlation"] == pytest.approx(1, abs=0.02)
+
+
+class Truthful(FactorNet):
+    """Knows the factors of images that it was told of."""
+
+    def __init__(self) -> None:
+        super().__init__("truthful", COLUMNS, widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0), dim=4)
+        self.known: dict[bytes, Tensor] = {}
+
+    def tell(self, images: Tensor, table: Tensor) -> None:
+        self.known |= {x.numpy().tobytes(): row for x, row in zip(images, table, strict=True)}
+
+    def factors(self, images: Tensor) -> Tensor:
+        return torch.stack([self.known[x.contiguous().numpy().tobytes()] for x in images])
+
+
+def test_what_the_renderer_draws_explains_itself_and_blends_do_not() -> None:
+    data = SynthFaces("test", 32, 64, extras=["factors"])
+    batch = data.__getitems__(range(64))
+    images, table = batch["image"], batch["factors"]
+    network = Truthful()
+    blends = (images + images.flip(0)) / 2
+    network.tell(images, table)
+    network.tell(blends, table)
+    real, blended = misfit(images, network, data.redraw), misfit(blends, network, data.redraw)
+    assert float(real.median()) < 0.1
+    assert (blended > np.percentile(real, 99)).float().mean() > 0.9
+
+
+def test_redrawing_leaves_out_the_grain_only() -> None:
+    data = SynthFaces("test", 32, 64, extras=["factors"])
+    grain, freckles = ([f.name for f in FACTORS].index(n) for n in ("camera_grain", "freckles"))
+    batch = data.__getitems__(range(64))
+    drawn = data.redraw(batch["factors"], 32)
+    errors = (drawn - batch["image"]).abs().mean(dim=[1, 2, 3])
+    clean = (batch["factors"][:, grain] < -0.9) & (batch["factors"][:, freckles] < -0.8)
+    assert clean.any()
+    assert float(errors[clean].max()) < 0.02
+
+
+def test_coverage_of_samples_by_the_judge() -> None:
+    generator = Generator(32, z_dim=8, w_dim=8, mapping_layers=2, channel_base=64).eval()
+    found = evaluate(
+        subject(generator, factor_net(), SynthFaces("test", 32, 100)),
+        {"c": FactorCoverage(64)},
+        show=False,
+    )
+    assert set(numbers(found)) == {
+        f"coverage_{k}64_factornet" for k in ("spread", "shares", "correlation")
+    }
+    assert set(found.arrays["coverage_spread_ratios"]) == {
+        c[0] for c in COLUMNS if c[1] == "continuous"
+    }
