@@ -89,10 +89,16 @@ def test_the_same_value_is_the_same_config_however_it_is_written():
 
 
 def test_overrides_are_forced_only_where_the_key_exists():
-    line = [SMALL, "method.pl_weight=1,2", "seed=0,1", "hydra.verbose=true", "+a=1", "~threads"]
+    line = [SMALL, "method.pl_weight=1,2", "seed=0,1", "hydra.verbose=true"]
     assert check(line, sweep=True) == [
-        SMALL, "++method.pl_weight=1,2", "++seed=0,1", "hydra.verbose=true", "+a=1", "~threads",
+        SMALL, "++method.pl_weight=1,2", "++seed=0,1", "hydra.verbose=true",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["~/faces.zip", "/tmp/gesichter/ü.zip", "my folder/a.zip"])
+def test_paths_need_no_quotes(path):
+    line = [SMALL, "data=images", f"data.path={path}"]
+    assert compose(line)["data"]["path"] == path
 
 
 def test_keys_follow_the_options_that_are_chosen():
@@ -117,16 +123,41 @@ def test_keys_follow_the_options_that_are_chosen():
         ),
         ([SMALL, "data.exras=[mask]"], "did you mean data.extras?"),
         (["experiment=stylegan2_synthface"], "did you mean stylegan2_synthfaces?"),
-        (["experiment=zzz"], "there is no experiment zzz; choose one of: stylegan2_afhqcat,"),
+        (["experiment=zzz"], "there is no experiment zzz; choose one of: cifarnet_cifar10,"),
         ([SMALL, "data=image"], "there is no data image; did you mean images?"),
         ([SMALL, "experimnt=a"], "there is no key experimnt; did you mean experiment?"),
-        ([], "which experiment? choose one of: stylegan2_afhqcat,"),
+        ([], "which experiment? choose one of: cifarnet_cifar10,"),
         ([SMALL, "foo"], "cannot read 'foo': settings are written key=value"),
         ([SMALL, "seed=[1"], "cannot read 'seed=[1'"),
         ([SMALL, "seed=0,1"], "seed=0,1 is a sweep: add -m"),
         ([SMALL, "seed=abc"], "seed must be int, not 'abc'"),
         ([SMALL, "method.lr=abc"], "method.lr must be float, not 'abc'"),
         ([SMALL, "trainer.devices=1.5"], "trainer.devices must be int, not 1.5"),
+        ([SMALL, "seed=-1"], "seed must be at least 0 and at most 4294967295, not -1"),
+        ([SMALL, "seed=4294967296"], "seed must be at least 0 and at most 4294967295"),
+        ([SMALL, "total_kimg=0"], "total_kimg must be greater than 0, not 0"),
+        ([SMALL, "total_kimg=nan"], "total_kimg must be"),
+        ([SMALL, "total_kimg=inf"], "total_kimg must be a finite number, not inf"),
+        ([SMALL, "method.ema_kimg=nan"], "method.ema_kimg must be"),
+        ([SMALL, "method.lr=-1"], "method.lr must be at least 0 and at most 1, not -1"),
+        ([SMALL, "method.r1_interval=0"], "method.r1_interval must be at least 1, not 0"),
+        ([SMALL, "method.mixing_prob=2"], "method.mixing_prob must be at least 0 and at most 1"),
+        ([SMALL, "method.beta2=1"], "method.beta2 must be at least 0 and less than 1, not 1"),
+        ([SMALL, "method.ada_target=5"], "method.ada_target must be at least -1 and at most 1"),
+        ([SMALL, "backbone.generator.z_dim=0"], "backbone.generator.z_dim must be at least 1"),
+        ([SMALL, "backbone.generator.conv_clamp=-1"], "conv_clamp must be greater than 0"),
+        ([SMALL, "data.correlate=3"], "data.correlate must be a list or null, not 3"),
+        ([SMALL, "data.length=-1"], "data.length must be at least 0"),
+        ([SMALL, "trainer.workers=foo"], "trainer.workers must be int or auto, not 'foo'"),
+        ([SMALL, "data=images", "data.path=2024"], "data.path must be str, not 2024"),
+        ([SMALL, "data=images", "data.path=null"], "data.path must be str, not None"),
+        ([SMALL, "data=images", "data.path=x", "data.part=rest"], "judge or teacher, not 'rest'"),
+        ([SMALL, "init_from=3"], "init_from must be str or null, not 3"),
+        ([SMALL, "paths.outputs="], "paths.outputs is empty: give a folder"),
+        ([SMALL, "method._target_=1"], "_target_=1: there is no"),
+        ([SMALL, "+lr=1"], "settings are neither added nor taken away"),
+        ([SMALL, "~seed"], "settings are neither added nor taken away"),
+        (["experiment=[stylegan2_synthfaces]"], "there is no experiment ['stylegan2_synthfaces']"),
         ([SMALL, "seed=${foo}"], "Interpolation key 'foo' not found"),
         ([SMALL, "hydra.foo=1"], "Could not override 'hydra.foo'"),
         ([SMALL, "total_kimg=???"], "stylegan2_synthfaces needs total_kimg: add total_kimg=VALUE"),

@@ -8,15 +8,16 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "ganfeat"
 
-BASE = {"errors", "files", "build", "networks", "loading"}
+BASE = {"errors", "files", "build", "networks", "loading", "ranges"}
 METHODS = {"generators", "encoders", "navigators"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
-    "build": {"errors"},
+    "ranges": {"errors"},
+    "build": {"errors", "ranges"},
     "networks": {"build", "errors", "files"},
     "loading": {"errors", "networks"},
-    "checks": {"build", "errors"},
+    "checks": {"build", "errors", "ranges"},
     "config": {"build", "checks", "errors"},
     "backbone": BASE,
     "data": BASE,

@@ -204,7 +204,7 @@ def test_full_disk(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    assert convert.main([str(source), str(file)]) == 1
+    assert convert.main([str(source), str(file), "--force"]) == 1
     assert capsys.readouterr().err.startswith("error: disk full: ")
     assert file.read_bytes() == before
     assert sorted(os.listdir(tmp_path)) == ["a.pkl", "w.safetensors"]

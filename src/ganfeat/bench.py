@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import statistics
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ from ganfeat.backbone import Discriminator, Generator
 from ganfeat.build import build
 from ganfeat.config import compose
 from ganfeat.data import SynthFaces
+from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 from ganfeat.generators.stylegan2 import StyleGAN2
 from ganfeat.training import machine
@@ -183,14 +185,26 @@ def renderer_speed(bench: Bench, resolution: int) -> float:
     return 256 / bench.seconds(lambda: faces.__getitems__(list(range(256))))
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measure, print, write bench.json."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m ganfeat.bench", description=__doc__)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     arguments = parser.parse_args(argv)
+    try:
+        with atomic_write(arguments.out) as file:  # minutes go by before it is needed
+            file.write(b"{}\n")
+        measure(arguments.device, arguments.out)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def measure(device: str, out: Path) -> None:
+    """Measure everything, print it, and write it to ``out``."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    bench = Bench(machine.pick_device(arguments.device))
+    bench = Bench(machine.pick_device(device))
     machine.prepare(bench.device, None, "auto")
     about = machine.describe(bench.device)
     print(", ".join(f"{key} {value}" for key, value in about.items()))
@@ -224,10 +238,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         "renderer_images_per_s": renderer,
         "peak_memory": memory,
     }
-    with atomic_write(arguments.out) as file:
+    with atomic_write(out) as file:
         file.write((json.dumps(result, indent=1) + "\n").encode())
-    print(f"written to {arguments.out}")
+    print(f"written to {out}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

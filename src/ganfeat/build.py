@@ -9,15 +9,13 @@ import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 from ganfeat.errors import UserError
+from ganfeat.ranges import PLAIN, fits
 
 RUNTIME = frozenset({"label_dim", "num_bf16_res", "columns", "people"})
 """Keywords that have defaults but never stand in a config: data and precision decide them."""
-
-PLAIN = (bool, int, float, str, type(None))
 
 
 def build(node: Mapping[str, Any], **runtime: Any) -> Any:
@@ -86,13 +84,13 @@ def fill(config: Any, key: str = "") -> Any:
     _check_names(target, [name for name in config if name != "_target_"], key)
     for name, parameter in signature(target).items():
         if name in filled:
-            filled[name] = typed(filled[name], parameter.annotation, dotted(key, name))
+            filled[name] = fits(filled[name], parameter.annotation, dotted(key, name))
     return filled | {k: v for k, v in defaults(config["_target_"]).items() if k not in filled}
 
 
 def locate(target: str) -> Callable[..., Any]:
     """The class or function with this dotted path; `UserError` if there is none."""
-    module, _, name = target.rpartition(".")
+    module, _, name = str(target).rpartition(".")
     try:
         found = getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
@@ -111,24 +109,6 @@ def signature(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     parameters = inspect.signature(target, eval_str=True).parameters
     return {name: p for name, p in parameters.items() if p.kind in by_name}
-
-
-def typed(value: Any, annotation: Any, key: str) -> Any:
-    """``value`` as the annotation has it, a whole number as a float where that is asked for.
-
-    Annotations that are not made of plain types alone, and ``???``, are let through.
-
-    Raises:
-        UserError: the value of ``key`` has another type.
-    """
-    union = get_origin(annotation) is Union or isinstance(annotation, UnionType)
-    kinds = get_args(annotation) if union else (annotation,)
-    if not set(kinds) <= set(PLAIN) or type(value) in kinds or value == "???":
-        return value
-    if float in kinds and type(value) is int:
-        return float(value)
-    wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
-    raise UserError(f"{key} must be {wanted}, not {value!r}")
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -1,32 +1,34 @@
 """What a config must be, told to whoever typed it: plain dicts in, `UserError` out."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Literal
 
-from ganfeat.build import dotted, nearest, suggest, typed
+from ganfeat.build import dotted, nearest, suggest
 from ganfeat.errors import UserError
+from ganfeat.ranges import Count, Natural, Positive, Seed, fits
 
 TYPES: dict[str, Any] = {
-    "seed": int,
-    "total_kimg": float,
-    "batch_size": int,
+    "seed": Seed,
+    "total_kimg": Positive,
+    "batch_size": Count,
     "precision": str,
     "device": str,
-    "threads": int | None,
+    "threads": Count | None,
+    "resume": str,
+    "init_from": str | None,
     "force": bool,
-    "trainer.devices": int,
-    "trainer.accumulate": int,
-    "trainer.tick_kimg": float,
-    "trainer.sample_kimg": float,
-    "trainer.checkpoint_kimg": float,
-    "trainer.snapshot_kimg": float | None,
-    "trainer.workers": int | str,
+    "trainer.devices": Count,
+    "trainer.accumulate": Count,
+    "trainer.tick_kimg": Positive,
+    "trainer.sample_kimg": Positive,
+    "trainer.checkpoint_kimg": Positive,
+    "trainer.snapshot_kimg": Positive | None,
+    "trainer.workers": Natural | Literal["auto"],
+    "trainer.allocator": str,
     "logger.wandb": str,  # YAML reads a bare `off` as false
     "paths.outputs": str,
 }
-"""Of the settings that are no keywords of a class, those whose type is to be checked."""
-
-MAY_BE_ZERO = ("seed", "trainer.workers")
+"""Of the settings that are no keywords of a class, what they must be."""
 
 
 def keys(config: dict[str, Any], key: str = "") -> dict[str, Any]:
@@ -66,20 +68,15 @@ def check_preset(config: dict[str, Any], base: dict[str, Any], key: str = "") ->
 
 
 def check_values(config: dict[str, Any]) -> None:
-    """Holds the settings that no signature knows against `TYPES`, in place.
-
-    Counts and intervals have to be positive numbers; only the seed and the workers may be 0.
-    """
+    """Holds the settings that no signature knows against `TYPES`, in place."""
     for key, kind in TYPES.items():
         parent, _, name = key.rpartition(".")
         node = config.get(parent) if parent else config
-        if isinstance(node, dict) and name in node:
-            value = node[name] = typed(node[name], kind, key)
-            is_count = isinstance(value, int | float) and not isinstance(value, bool)
-            least = 0 if key in MAY_BE_ZERO else 1 if isinstance(value, int) else 1e-9
-            if is_count and not least <= value < float("inf"):
-                bound = "at least 0" if least == 0 else "greater than 0"
-                raise UserError(f"{key} must be {bound}, not {value}")
+        if not isinstance(node, dict) or name not in node:
+            raise UserError(f"the config lacks {key}: settings cannot be taken away")
+        node[name] = fits(node[name], kind, key)
+    if not config["paths"]["outputs"]:
+        raise UserError("paths.outputs is empty: give a folder")
 
 
 def check_missing(config: dict[str, Any], experiment: str | None) -> None:

@@ -7,9 +7,11 @@ every value in it.
 """
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +109,8 @@ class _JobFailed(Exception):
 def _reported(sweep: bool = False) -> Iterator[None]:
     """Prints a `UserError` as one line and ends the process, or only this job of a sweep."""
     try:
-        yield
+        with _interruptible():
+            yield
     except UserError as error:
         if os.environ.get("GANFEAT_DEBUG") == "1":
             raise
@@ -115,6 +118,24 @@ def _reported(sweep: bool = False) -> Iterator[None]:
         if sweep and not isinstance(error, Interrupted):
             raise _JobFailed(str(error)) from None
         sys.exit(error.exit_code if isinstance(error, Interrupted) else 1)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM as `Interrupted`, where nobody has taken them over."""
+
+    def stop(number: int, frame: object) -> None:
+        raise Interrupted("stopped before it began to train", exit_code=128 + number)
+
+    if threading.current_thread() is not threading.main_thread():  # a job of some launcher
+        yield
+        return
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -130,8 +151,8 @@ def check(overrides: list[str], config_name: str = "train", sweep: bool = False)
     """The overrides in the form that Hydra takes, or a `UserError` on the first wrong one.
 
     Struct mode refuses a key that stands in no YAML, although a signature may have it. So those
-    that the filled config has are forced (``++``), and no others get through. What begins with
-    ``+``, ``~`` or ``hydra`` is left to Hydra.
+    that the filled config has are forced (``++``), and no others get through: none can be added
+    (``+``) or taken away (``~``). What begins with ``hydra`` is left to Hydra.
     """
     groups = _groups()
     parsed = [_parse(text) for text in overrides]
@@ -150,13 +171,21 @@ def check(overrides: list[str], config_name: str = "train", sweep: bool = False)
 
 
 def _parse(text: str) -> Override:
-    try:
-        return OverridesParser.create().parse_override(text)
-    except HydraException as error:
+    """What Hydra makes of it. A value that its grammar does not know (~, umlauts) is a string."""
+    if text.startswith(("+", "~")) and not text.startswith("++"):  # which is our own form
         raise UserError(
-            f"cannot read {text!r}: settings are written key=value, and a value with brackets, "
-            "commas or equal signs in two pairs of quotes: key=\"'value'\""
-        ) from error
+            f"{text}: settings are neither added nor taken away, write {text.lstrip('+~')!r} as "
+            "key=value (null for none)"
+        )
+    key, equals, value = text.partition("=")
+    simple = equals and not set(value) & set("[]{}(),='\"")
+    for candidate in [text, f"{key}='{value}'"] if simple else [text]:
+        with suppress(HydraException):
+            return OverridesParser.create().parse_override(candidate)
+    raise UserError(
+        f"cannot read {text!r}: settings are written key=value, and a value with brackets, "
+        "commas or equal signs in two pairs of quotes: key=\"'value'\""
+    )
 
 
 def _choice(override: Override, options: list[str]) -> str:
@@ -168,7 +197,7 @@ def _choice(override: Override, options: list[str]) -> str:
     elif override.is_sweep_override():
         names = list(override.sweep_iterator())
     else:
-        names = value if isinstance(value, list) else [value]
+        names = [value]
     for name in map(str, names):
         if name not in options:
             raise UserError(f"there is no {override.key_or_group} {name}; {suggest(name, options)}")
@@ -179,7 +208,7 @@ def _choice(override: Override, options: list[str]) -> str:
 def _forced(override: Override, known: Collection[str], is_group: bool) -> str:
     """The override of a key that exists, in the form that struct mode lets through."""
     key, text = override.key_or_group, str(override.input_line)
-    if is_group or text.startswith(("+", "~", "hydra.", "hydra/")):
+    if is_group or text.startswith(("++", "hydra.", "hydra/")):
         return text
     if key not in known:
         raise UserError(f"there is no key {key}; {right_key(key, known)}")

@@ -9,6 +9,8 @@ from typing import BinaryIO
 
 from ganfeat.errors import UserError
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
@@ -54,7 +56,7 @@ def _create(temporary: Path, path: Path) -> BinaryIO:
 def disk_full(error: BaseException | None) -> bool:
     """Whether a full disk or quota is behind ``error``; torch.save hides it behind its own."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
             return True
         error = error.__cause__ or error.__context__
     return False

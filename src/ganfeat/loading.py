@@ -1,6 +1,7 @@
 """One network from what a run leaves: a weights file, a checkpoint or the run's folder."""
 
-import pickle
+import textwrap
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is absent, cut off, or of another program.
     """
+    file = find_checkpoint(path)
     try:
-        data = torch.load(find_checkpoint(path), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, ValueError, EOFError) as error:
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        with zipfile.ZipFile(file) as whole:
+            if (broken := whole.testzip()) is not None:  # torch would not notice
+                raise ValueError(f"{broken} has another checksum")
+        data = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # a file of any other kind makes readers raise nearly anything
+        reason = textwrap.shorten(str(error) or type(error).__name__, 100)
         raise UserError(
-            f"{path} is damaged, or no checkpoint of ganfeat ({reason}): use another one, or start "
-            "again with force=true"
+            f"{path} is damaged, or no checkpoint of ganfeat ({reason}): give another one, or "
+            "delete it to start from the beginning"
         ) from error
     match data:
         case {"ganfeat": {"networks": dict()}, "state_dict": dict()}:

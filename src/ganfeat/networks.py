@@ -72,6 +72,20 @@ def save_networks(
         file.write(to_bytes(tensors, {"ganfeat": text}))
 
 
+def check_finite(networks: Mapping[str, nn.Module]) -> None:
+    """Refuse networks with numbers that are not finite.
+
+    Raises:
+        UserError: the first such tensor, by name.
+    """
+    for name, network in networks.items():
+        for key, value in network.state_dict().items():
+            if not torch.isfinite(value).all():
+                raise UserError(
+                    f"{name}.{key} is not finite: nothing is saved, the last checkpoint stays"
+                )
+
+
 def describe(networks: Mapping[str, Network]) -> dict[str, Any]:
     """Class name and constructor arguments of each network, as plain data."""
     return {

@@ -190,7 +190,7 @@ def test_what_cannot_be_represented_is_refused_by_name(
     target = tmp_path / "a.safetensors"
     target.write_bytes(b"before")
     with pytest.raises(UserError, match=message) as caught:
-        convert.convert(source, target)
+        convert.convert(source, target, force=True)
     assert "a.pkl" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert target.read_bytes() == b"before"
@@ -211,11 +211,14 @@ def test_command_line_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     whole = source.read_bytes()
     cut = tmp_path / "cut.pkl"
     cut.write_bytes(whole[: len(whole) // 2])
+    kept = tmp_path / "kept.safetensors"
+    kept.write_bytes(b"precious")
     cases = [
         (tmp_path / "none.pkl", tmp_path / "x", "does not exist"),
         (cut, tmp_path / "x", "cut.pkl is damaged, cut off"),
         (source, source, "is the pickle itself"),
         (source, tmp_path, "cannot write"),
+        (source, kept, "kept.safetensors exists: give another name, or --force"),
     ]
     for given, target, message in cases:
         assert convert.main([str(given), str(target)]) == 1
@@ -223,8 +226,10 @@ def test_command_line_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         assert error.startswith("error: ")
         assert message in error
         assert error.count("\n") == 1
+    assert kept.read_bytes() == b"precious"
+    assert convert.main([str(source), str(kept), "--force"]) == 0
     assert source.read_bytes() == whole
-    assert sorted(os.listdir(tmp_path)) == ["a.pkl", "cut.pkl"]
+    assert sorted(os.listdir(tmp_path)) == ["a.pkl", "cut.pkl", "kept.safetensors"]
 
 
 def test_a_real_program_in_the_file_is_not_run(tmp_path: Path) -> None:

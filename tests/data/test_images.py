@@ -305,6 +305,8 @@ def test_every_part_has_all_classes(tmp_path: Path) -> None:
         ([[name, True] for name in NAMES], "mixes kinds"),
         ([[name, [0.0] * (1 + i % 2)] for i, name in enumerate(NAMES)], "lengths 1 and 2"),
         ([[name, ["x"]] for name in NAMES], "other things than numbers"),
+        ([[name, [float("nan")]] for name in NAMES], "other things than finite numbers"),
+        ([[name, 10**30] for name in NAMES], "has the class number 1000000000000000000"),
         ("nonsense", "cannot be understood"),
         ([1, 2], "cannot be understood"),
     ],

@@ -213,6 +213,8 @@ def test_unreadable_images_are_listed(tmp_path: Path, capsys: pytest.CaptureFixt
         (["src", "dst", "--resolution", "16"], "expected the name of a zip"),
         (["src", "file/dst.zip", "--resolution", "16"], "cannot write file/dst.zip: "),
         (["src", "old.zip", "--resolution", "16"], "old.zip exists .* --force"),
+        (["old.zip", "old.zip", "--resolution", "16", "--force"], "is the source itself"),
+        (["src", "foreign.zip", "--resolution", "16"], "foreign.zip.partial is not ours"),
         (["src", "dst.zip", "--resolution", "16", "--workers", "0"], "workers is 0"),
         (["src", "dst.zip", "--resolution", "16", "--workers", "99999"], "workers is 99999"),
     ],
@@ -227,13 +229,25 @@ def test_errors_are_one_line(
     monkeypatch.chdir(tmp_path)
     folder(Path("src"), files(NAMES[:2]))
     folder(Path("broken"), {"a.png": b"", "b.png": b"x"})
-    folder(Path(), {"file": b"", "old.zip": b"precious"})
+    folder(Path(), {"file": b"", "old.zip": b"precious", "foreign.zip.partial": b"precious"})
     Path("empty").mkdir()
     before = sorted(map(str, Path().rglob("*")))
     with pytest.raises(UserError, match=message):
         raise UserError(_error(arguments, capsys))
     assert sorted(map(str, Path().rglob("*"))) == before
     assert Path("old.zip").read_bytes() == b"precious"
+    assert Path("foreign.zip.partial").read_bytes() == b"precious"
+
+
+def test_a_link_that_leads_nowhere_is_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = folder(tmp_path / "src", files(NAMES[:3]))
+    (source / "cat" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    assert main([str(source), str(tmp_path / "dst.zip"), "--resolution", "16"]) == 0
+    said = capsys.readouterr().out
+    assert "3 images of 16x16" in said
+    assert "cat/gone.png" in said
 
 
 def _error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:

@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -311,7 +312,9 @@ def test_truncated_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
     run = tiny.train(tmp_path, "total_kimg=0.008")["run"]
     file = tmp_path / "stylegan2_synthfaces" / run / "checkpoints" / "last.ckpt"
     whole = file.read_bytes()
-    for damaged in (whole[: len(whole) // 2], b"", b"not a checkpoint"):
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    for damaged in (whole[: len(whole) // 2], b"", b"hello " * 9, b"\x80\x02.", bytes(flipped)):
         file.write_bytes(damaged)
         with pytest.raises(UserError, match="damaged, or no checkpoint"):
             tiny.train(tmp_path / "b", f"resume={file}")
@@ -320,6 +323,98 @@ def test_truncated_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
         tiny.train(tmp_path / "b", f"init_from={file}")
     with pytest.raises(UserError, match="does not exist: give a run folder"):
         tiny.train(tmp_path / "b", "resume=nowhere.ckpt")
+
+
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda c: c.pop("global_step"),
+        lambda c: c.pop("optimizer_states"),
+        lambda c: c.pop("loops"),
+        lambda c: c["ganfeat"].pop("config"),
+        lambda c: c["ganfeat"]["networks"].pop("d"),
+        lambda c: c["state_dict"].pop("pl_mean"),
+        lambda c: c["state_dict"].update(pl_mean=torch.zeros(2)),
+    ],
+)
+def test_checkpoints_that_lack_something(tmp_path: Path, take: Any) -> None:
+    run = tiny.train(tmp_path, "total_kimg=0.008")["run"]
+    file = tmp_path / "stylegan2_synthfaces" / run / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(file, weights_only=True)
+    take(checkpoint)
+    torch.save(checkpoint, file)
+    with pytest.raises(UserError, match=r"parts of it are missing|holds no network|does not fit"):
+        tiny.train(tmp_path / "b", f"resume={file}")
+
+
+def test_what_a_run_starts_from_is_checked_first(tmp_path: Path) -> None:
+    folder = tmp_path / "stylegan2_synthfaces" / tiny.train(tmp_path)["run"]
+    with pytest.raises(UserError, match=r"has seen 0\.128 kimg, more than total_kimg=0\.064"):
+        tiny.train(tmp_path / "b", f"resume={folder}", "total_kimg=0.064")
+    with pytest.raises(UserError, match="give one"):
+        tiny.train(tmp_path / "b", f"resume={folder}", f"init_from={folder}")
+    (folder / "result.json").unlink()  # unfinished, with a checkpoint of its own
+    with pytest.raises(UserError, match="nowhere does not exist"):
+        tiny.train(tmp_path, "resume=nowhere")
+
+
+@pytest.mark.parametrize("damage", [b"{", b"null", b"[1]", b"{}", b"\xff\xfe"])
+def test_a_damaged_record_can_be_set_aside(tmp_path: Path, damage: bytes) -> None:
+    tiny.train(tmp_path, "total_kimg=0.008")
+    tiny.only(tmp_path, "result.json").write_bytes(damage)
+    with pytest.raises(UserError, match=r"result\.json cannot be read.*force=true"):
+        tiny.train(tmp_path, "total_kimg=0.008")
+    assert tiny.train(tmp_path, "total_kimg=0.008", "force=true")["status"] == "finished"
+
+
+@pytest.mark.parametrize("damage", [b"a,b\n1,2\n", b"progress/kimg\nabc\n", b"\xff\xfe"])
+def test_a_damaged_log_is_named(tmp_path: Path, damage: bytes) -> None:
+    tiny.train(tmp_path, "total_kimg=0.008")
+    tiny.only(tmp_path, "result.json").unlink()
+    tiny.only(tmp_path, "metrics.csv").write_bytes(damage)
+    with pytest.raises(UserError, match=r"metrics\.csv is no log of ours"):
+        tiny.train(tmp_path, "total_kimg=0.008")
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    tiny.train(tmp_path, "total_kimg=0.008")
+    tiny.only(tmp_path, "result.json").unlink()
+    left = tiny.only(tmp_path, "last.ckpt").with_name(".last.ckpt.123.tmp")
+    left.write_bytes(b"half")
+    tiny.train(tmp_path, "total_kimg=0.008")
+    assert not left.exists()
+
+
+def test_force_moves_nothing_where_the_data_are_gone(tmp_path: Path, photographs: Path) -> None:
+    data = tmp_path / "data"
+    photographs = shutil.copytree(photographs, data)
+    line = ["data=images", f"data.path={data}", "total_kimg=0.008"]
+    run = tiny.train(tmp_path, *line)["run"]
+    shutil.rmtree(data)
+    with pytest.raises(UserError, match="does not exist"):
+        tiny.train(tmp_path, *line, "force=true")
+    assert tiny.train(tmp_path, *line)["run"] == run
+
+
+def test_broken_images_are_in_the_record(tmp_path: Path, photographs: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(photographs, data)
+    broken = next(data.rglob("*.png"))
+    broken.write_bytes(b"no image")
+    line = ["data=images", f"data.path={data}"]
+    assert tiny.train(tmp_path, *line)["broken_images"] == [str(broken.relative_to(data))]
+
+
+def test_weights_that_are_not_finite_are_not_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(self: StyleGAN2) -> None:
+        self.ema.w_avg.fill_(float("nan"))
+
+    monkeypatch.setattr(StyleGAN2, "on_train_end", spoil)
+    with pytest.raises(UserError, match=r"g_ema\.mapping\.w_avg is not finite: nothing is saved"):
+        tiny.train(tmp_path, "total_kimg=0.008")
+    assert not list(tmp_path.rglob("networks.safetensors"))
 
 
 def test_a_full_disk_keeps_the_previous_checkpoint(
@@ -399,7 +494,7 @@ def test_a_gpu_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     [
         ("data.resolution=24", "power of two"),
         ("batch_size=7", "divide"),
-        ("batch_size=0", "greater than 0"),
+        ("batch_size=0", "at least 1"),
         ("trainer.devices=100000", "this machine has"),
         ("threads=100000", "that would crawl"),
         ("total_kimg=-1", "greater than 0"),

@@ -20,16 +20,18 @@ LICENCE = (
 )
 
 
-def convert(source: Path, target: Path) -> dict[str, Any]:
+def convert(source: Path, target: Path, *, force: bool = False) -> dict[str, Any]:
     """Write the networks of an official pickle to ``target``; gives the header written.
 
     Raises:
         UserError: ``source`` is no such pickle or holds what we cannot represent, or ``target``
-            cannot be written. Then ``target`` is as it was.
+            exists (unless ``force``) or cannot be written. Then ``target`` is as it was.
     """
     records = read_records(source)
     if target.exists() and target.samefile(source):
         raise UserError(f"{target} is the pickle itself: name another file to write")
+    if target.is_file() and not force:
+        raise UserError(f"{target} exists: give another name, or --force to replace it")
     networks = {
         name: build_record(record, f"{name} of {source}") for name, record in records.items()
     }
@@ -54,9 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("source", type=Path, help="the .pkl file")
     parser.add_argument("target", type=Path, help="the .safetensors file to write")
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
     given = parser.parse_args(argv)
     try:
-        header = convert(given.source, given.target)
+        header = convert(given.source, given.target, force=given.force)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

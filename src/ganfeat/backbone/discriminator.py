@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from ganfeat.backbone import ops
 from ganfeat.backbone.layers import Conv2d, Linear, MappingNetwork
 from ganfeat.backbone.shape import block_resolutions, channels, check_architecture, in_bf16
 from ganfeat.networks import Network
+from ganfeat.ranges import Count, Natural, Positive, Range
 
 
 class DiscriminatorBlock(nn.Module):
@@ -119,15 +120,15 @@ class Discriminator(Network):
         resolution: int,
         *,
         label_dim: int = 0,
-        channel_base: int = 32768,
-        channel_max: int = 512,
+        channel_base: Count = 32768,
+        channel_max: Count = 512,
         architecture: str = "resnet",
-        image_channels: int = 3,
-        mbstd_group: int = 4,
-        mbstd_channels: int = 1,
-        cmap_dim: int | None = None,
-        mapping_layers: int = 8,
-        conv_clamp: float | None = None,
+        image_channels: Count = 3,
+        mbstd_group: Count = 4,
+        mbstd_channels: Natural = 1,
+        cmap_dim: Count | None = None,
+        mapping_layers: Annotated[int, Range(0, 64)] = 8,
+        conv_clamp: Positive | None = None,
         num_bf16_res: int = 0,
     ) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ space. Parameters carry the official names, so official weights load without a t
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from ganfeat.backbone import ops
 from ganfeat.backbone.layers import MappingNetwork
 from ganfeat.backbone.synthesis import Styles, SynthesisNetwork
 from ganfeat.networks import Network
+from ganfeat.ranges import Count, Positive, Range
 
 Noise = Literal["const", "random", "none"] | Sequence[Tensor]
 
@@ -42,15 +43,15 @@ class Generator(Network):
         self,
         resolution: int,
         *,
-        z_dim: int = 512,
-        w_dim: int = 512,
+        z_dim: Count = 512,
+        w_dim: Count = 512,
         label_dim: int = 0,
-        mapping_layers: int = 8,
-        channel_base: int = 32768,
-        channel_max: int = 512,
+        mapping_layers: Annotated[int, Range(1, 64)] = 8,
+        channel_base: Count = 32768,
+        channel_max: Count = 512,
         architecture: str = "skip",
-        image_channels: int = 3,
-        conv_clamp: float | None = None,
+        image_channels: Count = 3,
+        conv_clamp: Positive | None = None,
         num_bf16_res: int = 0,
     ) -> None:
         super().__init__()

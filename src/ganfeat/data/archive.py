@@ -31,7 +31,9 @@ def open_archive(path: str | os.PathLike[str]) -> "Archive":
     Raises:
         UserError: the path is missing, is none of the three, or holds no image.
     """
-    path = Path(path)
+    if not os.fspath(path):
+        raise UserError("no path of data was given: expected a folder or a zip of images")
+    path = Path(path).expanduser()
     if not path.exists():
         raise UserError(f"{path} does not exist: give the path of a folder or a zip of images")
     try:
@@ -105,8 +107,8 @@ class FolderArchive(Archive):
         return self._file(name).read_bytes()
 
     def size(self, name: str) -> int:
-        """See `Archive.size`."""
-        return self._file(name).stat().st_size
+        """See `Archive.size`; of a link that leads nowhere, its own."""
+        return os.stat(self._file(name), follow_symlinks=os.path.exists(self._file(name))).st_size
 
     def _file(self, name: str) -> Path:
         return self.path / self._unwritable.get(name, name)

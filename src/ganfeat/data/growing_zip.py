@@ -39,6 +39,9 @@ class GrowingZip:
         self._entries: list[zipfile.ZipInfo] = []
         while self._read_entry():
             pass
+        if not self._entries and os.path.getsize(path) > 0 and not self._begun():
+            self._file.close()
+            raise UserError(f"{path} is not ours, and would be overwritten: move it away")
         self.cut(len(self._entries))
 
     @property
@@ -77,6 +80,11 @@ class GrowingZip:
         """Close the file; what it holds stays."""
         with suppress(OSError):  # a full disk was reported by `add`
             self._file.close()
+
+    def _begun(self) -> bool:
+        """Whether what there is may be the beginning of a first entry of ours."""
+        self._file.seek(0)
+        return b"PK\3\4".startswith(self._file.read(4))
 
     def _append(self, entry: zipfile.ZipInfo, data: bytes) -> None:
         self.first = self.first if self._entries else data

@@ -16,6 +16,7 @@ from ganfeat.data.labels import Labels, read_labels
 from ganfeat.data.pixels import check_resolution, decode, fit_square
 from ganfeat.data.trouble import Trouble
 from ganfeat.errors import UserError
+from ganfeat.ranges import Count, Seed
 
 Part = Literal["all", "train", "judge", "teacher"]
 
@@ -56,8 +57,8 @@ class ImageDataset(Dataset[dict[str, torch.Tensor]]):
         resolution: int | None = None,
         labels: bool = False,
         xflip: bool = False,
-        subset: int | None = None,
-        subset_seed: int = 0,
+        subset: Count | None = None,
+        subset_seed: Seed = 0,
         part: Part = "all",
     ) -> None:
         self._archive = open_archive(path)

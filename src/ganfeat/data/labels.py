@@ -10,6 +10,8 @@ import numpy as np
 from ganfeat.data.archive import Archive
 from ganfeat.errors import UserError
 
+MOST_CLASSES = 100_000
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -80,6 +82,11 @@ def _checked(labels: list[Any], everything: list[Any], where: str) -> Labels:
     """Class numbers or vectors; `everything` has the labels of absent images too."""
     if all(type(label) is int and label >= 0 for label in labels):
         highest = max(label for label in everything if type(label) is int)
+        if highest >= MOST_CLASSES:
+            raise UserError(
+                f"{where} has the class number {highest}: expected numbers from 0, below "
+                f"{MOST_CLASSES}"
+            )
         return Labels(np.array(labels, dtype=np.int64), highest + 1)
     if not all(isinstance(label, list) and label for label in labels):
         raise UserError(
@@ -92,6 +99,9 @@ def _checked(labels: list[Any], everything: list[Any], where: str) -> Labels:
             "make them equally long"
         )
     try:
-        return Labels(np.array(labels, dtype=np.float32), lengths[0])
-    except (ValueError, TypeError) as error:
+        vectors = np.array(labels, dtype=np.float32)
+    except (ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{where} has label vectors of other things than numbers") from error
+    if vectors.ndim != 2 or not np.isfinite(vectors).all():
+        raise UserError(f"{where} has label vectors of other things than finite numbers")
+    return Labels(vectors, lengths[0])

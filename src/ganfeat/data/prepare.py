@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import os
+import signal
 import sys
 import zipfile
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from ganfeat.data.growing_zip import GrowingZip
 from ganfeat.data.labels import Labels, read_labels
 from ganfeat.data.pixels import Fit, check_resolution
 from ganfeat.errors import UserError
+from ganfeat.files import disk_full
 
 _SETTINGS = "prepare.json"  # the zip's first entry: what it was made of
 _LABELS = "dataset.json"  # its last
@@ -73,7 +75,7 @@ def prepare(
     Raises:
         UserError: nothing to read or nothing readable, `dst` exists or cannot be written.
     """
-    dst = Path(dst)
+    dst = Path(dst).expanduser()
     if fit not in get_args(Fit):
         raise UserError(f"fit is {fit}: expected one of {', '.join(get_args(Fit))}")
     if dst.suffix != ".zip" or dst.is_dir():
@@ -82,6 +84,8 @@ def prepare(
     if workers is not None and not 1 <= workers <= most:
         raise UserError(f"workers is {workers}: expected 1 to {most} on this machine")
     check_resolution(resolution)
+    if dst.exists() and dst.samefile(Path(src).expanduser()):
+        raise UserError(f"{dst} is the source itself: give another name to write")
     job = Job(open_archive(src), resolution, fit)
     labels = read_labels(job.archive)
     settings = _settings(job, labels)
@@ -100,10 +104,10 @@ def prepare(
         finally:
             partial.close()
     except OSError as error:
-        raise UserError(
-            f"cannot write {dst}: {error.strerror}; "
-            "nothing is lost, the same command goes on from here"
-        ) from error
+        advice = (
+            "once there is room, the same command goes on" if disk_full(error) else "give another"
+        )
+        raise UserError(f"cannot write {dst}: {error.strerror}; {advice}") from error
 
 
 def _settings(job: Job, labels: Labels | None) -> bytes:
@@ -215,27 +219,35 @@ def _progress() -> Progress:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(arguments)
+    previous = signal.signal(signal.SIGTERM, _stop)
     try:
         done = prepare(**vars(options))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         print("interrupted: run the same command again to go on", file=sys.stderr)
-        return 130
+        return 128 + (stopped.args[0] if stopped.args else signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
     if done is None:
         print(f"{options.dst} is there already, made of the same images and settings")
         return 0
     kind = "no labels"
     if done.labels is not None:
-        kind = "classes" if done.labels.values.ndim == 1 else "numbers a label"
-        kind = f"{done.labels.dim} {kind}"
+        classes = done.labels.values.ndim == 1
+        kind = f"{done.labels.dim} classes" if classes else f"label vectors of {done.labels.dim}"
     side = options.resolution
     print(f"{options.dst}: {done.images} images of {side}x{side}, {kind}")
     if done.unreadable:
         print(f"{len(done.unreadable)} could not be read and were left out:")
         print("\n".join(f"  {name}: {reason}" for name, reason in done.unreadable))
     return 0
+
+
+def _stop(number: int, frame: object) -> None:
+    """SIGTERM ends the command like Ctrl-C."""
+    raise KeyboardInterrupt(number)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -42,6 +42,8 @@ class InfiniteSampler(Sampler[list[int]]):
                 f"batch_size {batch_size} cannot be shared by {world_size} processes: "
                 f"it is the total, expected a multiple of {world_size}"
             )
+        if length < 1:
+            raise UserError("there are no images to draw from: the data are empty")
         self.length = length
         self.batch_size = batch_size
         self.seed = seed

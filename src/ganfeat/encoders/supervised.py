@@ -16,6 +16,7 @@ from ganfeat.errors import UserError
 from ganfeat.features import ClassNet, FactorNet
 from ganfeat.features.small import Column
 from ganfeat.networks import Network
+from ganfeat.ranges import LearningRate, NotNegative, Share
 from ganfeat.training.augment import AugmentPipe
 from ganfeat.training.ema import ema_decay, update_ema
 from ganfeat.training.method import Losses, Method, Phase, Step
@@ -108,12 +109,12 @@ class FactorRegression(Encoder):
         batch_size: int,
         seed: int,
         people: int | None = None,
-        identity_weight: float = 0.1,
-        landmark_weight: float = 0.3,
-        lr: float = 2e-3,
-        weight_decay: float = 0.02,
-        warmup_kimg: float = 5.0,
-        ema_kimg: float = 10.0,
+        identity_weight: NotNegative = 0.1,
+        landmark_weight: NotNegative = 0.3,
+        lr: LearningRate = 2e-3,
+        weight_decay: NotNegative = 0.02,
+        warmup_kimg: NotNegative = 5.0,
+        ema_kimg: NotNegative = 10.0,
     ) -> None:
         if people is None:
             raise UserError("factors can be learnt from drawn images only: choose data=synthfaces")
@@ -194,12 +195,12 @@ class Classification(Encoder):
         total_kimg: float,
         batch_size: int,
         seed: int,
-        augment_p: float = 0.5,
-        label_smoothing: float = 0.1,
-        lr: float = 2e-3,
-        weight_decay: float = 0.05,
-        warmup_kimg: float = 5.0,
-        ema_kimg: float = 20.0,
+        augment_p: Share = 0.5,
+        label_smoothing: Share = 0.1,
+        lr: LearningRate = 2e-3,
+        weight_decay: NotNegative = 0.05,
+        warmup_kimg: NotNegative = 5.0,
+        ema_kimg: NotNegative = 20.0,
     ) -> None:
         super().__init__(
             network,

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from ganfeat.encoders.supervised import Encoder
 from ganfeat.features import SmallNet
+from ganfeat.ranges import Count, LearningRate, NotNegative, Share
 from ganfeat.training.augment import AugmentPipe
 from ganfeat.training.distributed import mean_over_processes
 from ganfeat.training.method import Losses, Step
@@ -39,16 +40,16 @@ class VICReg(Encoder):
         total_kimg: float,
         batch_size: int,
         seed: int,
-        width: int = 512,
-        invariance: float = 25.0,
-        variance: float = 25.0,
-        covariance: float = 1.0,
-        augment_p: float = 0.8,
-        noise: float = 0.05,
-        lr: float = 2e-3,
-        weight_decay: float = 1e-4,
-        warmup_kimg: float = 10.0,
-        ema_kimg: float = 10.0,
+        width: Count = 512,
+        invariance: NotNegative = 25.0,
+        variance: NotNegative = 25.0,
+        covariance: NotNegative = 1.0,
+        augment_p: Share = 0.8,
+        noise: NotNegative = 0.05,
+        lr: LearningRate = 2e-3,
+        weight_decay: NotNegative = 1e-4,
+        warmup_kimg: NotNegative = 10.0,
+        ema_kimg: NotNegative = 10.0,
     ) -> None:
         super().__init__(
             network,

@@ -6,6 +6,7 @@ Phases, in this order: Gmain, path length every 4 iterations on half a batch, Dm
 import copy
 import math
 from collections.abc import Mapping
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from torch.optim import Optimizer
 from ganfeat.backbone import Discriminator, Generator
 from ganfeat.errors import UserError
 from ganfeat.networks import Network
+from ganfeat.ranges import Count, Decay, LearningRate, NotNegative, Positive, Range, Share
 from ganfeat.training.ada import AdaController
 from ganfeat.training.augment import AugmentPipe
 from ganfeat.training.distributed import mean_over_processes
@@ -61,24 +63,26 @@ class StyleGAN2(Method):
         *,
         batch_size: int,
         seed: int,
-        lr: float = 0.0025,
-        beta2: float = 0.99,
-        r1_gamma: float = 1.0,
-        r1_interval: int = 16,
-        pl_weight: float = 2.0,
-        pl_interval: int = 4,
-        pl_decay: float = 0.01,
-        pl_batch_shrink: int = 2,
-        mixing_prob: float = 0.9,
-        w_avg_beta: float = 0.995,
-        ema_kimg: float = 10.0,
-        ema_rampup: float | None = None,
+        lr: LearningRate = 0.0025,
+        beta2: Decay = 0.99,
+        r1_gamma: NotNegative = 1.0,
+        r1_interval: Count = 16,
+        pl_weight: NotNegative = 2.0,
+        pl_interval: Count = 4,
+        pl_decay: Share = 0.01,
+        pl_batch_shrink: Count = 2,
+        mixing_prob: Share = 0.9,
+        w_avg_beta: Share = 0.995,
+        ema_kimg: NotNegative = 10.0,
+        ema_rampup: NotNegative | None = None,
         augment: str = "none",
-        augment_p: float = 0.0,
-        ada_target: float | None = 0.6,
-        ada_kimg: float = 500.0,
-        ada_max_p: float = 0.8,
+        augment_p: Share = 0.0,
+        ada_target: Annotated[float, Range(-1, 1)] | None = 0.6,
+        ada_kimg: Positive = 500.0,
+        ada_max_p: Share = 0.8,
     ) -> None:
+        if generator.config["image_channels"] != 3 or discriminator.config["image_channels"] != 3:
+            raise UserError("the data have 3 colours: image_channels must be 3 in both networks")
         super().__init__(batch_size=batch_size, seed=seed)
         self.generator, self.discriminator = generator, discriminator
         self.ema = copy.deepcopy(generator).eval()

@@ -10,7 +10,7 @@ from ganfeat import backbone
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 from ganfeat.loading import find_checkpoint, read_checkpoint
-from ganfeat.networks import Network, class_name
+from ganfeat.networks import Network, class_name, pick
 
 FORMAT = 1
 
@@ -45,7 +45,17 @@ def check_resumable(path: Path, method: Any, config: dict[str, Any]) -> float:
         UserError: no such file, a damaged one, or one of another run; names the first difference.
     """
     checkpoint = read_checkpoint(path)
-    about = checkpoint["ganfeat"]
+    match checkpoint:
+        case {
+            "ganfeat": {"method": str(), "config": dict(), "terms": dict()},
+            "optimizer_states": list(),
+            "callbacks": dict(),
+            "loops": dict(),
+            "global_step": int(),
+        }:
+            about = checkpoint["ganfeat"]
+        case _:
+            raise UserError(f"{path} cannot be resumed from: parts of it are missing")
     if about.get("format", 0) > FORMAT:
         raise UserError(
             f"{path} has checkpoint format {about['format']}, this version reads up to {FORMAT}: "
@@ -55,7 +65,8 @@ def check_resumable(path: Path, method: Any, config: dict[str, Any]) -> float:
     if about["method"] != name:
         raise UserError(f"{path} is of the method {about['method']}, this run is {name}")
     for key, network in method.networks().items():
-        check_same_size(network, about["networks"][key]["config"], f"network {key} of {path}")
+        theirs = pick(about["networks"], key, path).get("config", {})
+        check_same_size(network, theirs, f"network {key} of {path}")
     theirs, ours = _flat(about["config"]), _flat(config)
     for key in sorted(theirs.keys() | ours.keys()):
         if key.split(".")[0] not in MAY_DIFFER and theirs.get(key) != ours.get(key):
@@ -63,6 +74,10 @@ def check_resumable(path: Path, method: Any, config: dict[str, Any]) -> float:
                 f"{path} was made with {key}={theirs.get(key)}, this run has {key}={ours.get(key)}"
                 ": use the same, or init_from= to take the weights alone"
             )
+    held = {name: value.shape for name, value in checkpoint["state_dict"].items()}
+    needed = {name: value.shape for name, value in method.state_dict().items()}
+    if wrong := sorted(name for name in held.keys() | needed if held.get(name) != needed.get(name)):
+        raise UserError(f"{path} does not fit: {wrong[0]} is missing in one, or of another shape")
     return float(checkpoint["global_step"] * config["batch_size"] / 1000)
 
 

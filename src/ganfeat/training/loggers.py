@@ -29,9 +29,7 @@ class CSVLog(Logger):
         self.path = path
         self.rows: list[dict[str, str]] = []
         if path.exists():
-            with open(path, newline="") as file:
-                rows = list(csv.DictReader(file))
-            self.rows = [row for row in rows if None not in row.values()]  # not one cut off
+            self.rows = _read(path)
 
     @property
     def name(self) -> str:
@@ -85,6 +83,20 @@ class CSVLog(Logger):
             file.write(text.getvalue().encode())
 
 
+def _read(path: Path) -> list[dict[str, str]]:
+    """The rows of a log, but for one that was cut off."""
+    try:
+        with open(path, newline="") as file:
+            rows = [row for row in csv.DictReader(file) if None not in row.values()]
+        for row in rows:
+            for value in row.values():
+                float(value or 0)
+            row[KIMG]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise UserError(f"{path} is no log of ours ({error}): delete it to go on") from error
+    return rows
+
+
 def wandb_mode(wanted: str) -> str:
     """``online``, ``offline`` or ``off`` for auto, online, offline or off.
 
@@ -104,6 +116,7 @@ def wandb_logger(mode: str, folder: RunFolder, config: dict[str, Any]) -> Logger
     """A wandb run that resumes itself and draws everything over kimg."""
     if importlib.util.find_spec("wandb") is None:
         raise UserError("wandb is not installed: pip install wandb, or logger=csv")
+    import wandb
     from pytorch_lightning.loggers import WandbLogger
 
     logger = WandbLogger(
@@ -116,7 +129,11 @@ def wandb_logger(mode: str, folder: RunFolder, config: dict[str, Any]) -> Logger
         resume="allow",
         settings={"silent": True},
     )
-    logger.experiment.define_metric(KIMG)
+    try:
+        logger.experiment.define_metric(KIMG)
+    except wandb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"wandb does not start ({reason}): log in, or logger=csv") from error
     logger.experiment.define_metric("*", step_metric=KIMG)
     return logger
 

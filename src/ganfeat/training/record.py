@@ -49,22 +49,34 @@ class RunFolder:
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
         self.id = run_id(config)
-        self.path: Path = Path(config["paths"]["outputs"]) / config["experiment"] / self.id
+        outputs = Path(config["paths"]["outputs"]).expanduser()
+        self.path: Path = outputs / config["experiment"] / self.id
         self.checkpoint = self.path / LAST_CHECKPOINT
         self.weights = self.checkpoint.with_name("networks.safetensors")
         self.samples = self.path / "samples"
 
     def result(self) -> dict[str, Any] | None:
-        """The result as it stands, None where there is none yet."""
+        """The result as it stands, None where there is none yet.
+
+        Raises:
+            UserError: it is there and cannot be understood.
+        """
+        path = self.path / "result.json"
         try:
-            return dict(json.loads((self.path / "result.json").read_text()))
+            result = json.loads(path.read_text())
+            if isinstance(result, dict) and isinstance(result.get("status"), str):
+                return result
+            reason = "it has no status"
         except FileNotFoundError:
             return None
-        except json.JSONDecodeError as error:
-            raise UserError(
-                f"{self.path / 'result.json'} is not valid JSON ({error}): delete it to go on with "
-                "this run, or start again with force=true"
-            ) from None
+        except OSError as error:
+            reason = str(error.strerror)
+        except ValueError as error:  # no JSON, or no text at all
+            reason = str(error)
+        raise UserError(
+            f"{path} cannot be read ({reason}): delete it to go on with this run, or start again "
+            "with force=true"
+        )
 
     def finished(self) -> dict[str, Any] | None:
         """The result of a run that has come to its end, else None."""
@@ -99,6 +111,8 @@ class RunFolder:
                 raise UserError(
                     f"another process is training in {self.path}: wait for it, or change the seed"
                 ) from None
+            for left in self.path.rglob(".*.tmp"):  # by a process that was killed while it wrote
+                left.unlink()
             yield
 
     def set_aside(self) -> Path | None:

@@ -5,12 +5,13 @@ import json
 import logging
 import signal
 import sys
+from dataclasses import dataclass, field
 
 import yaml
 
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import disk_full
-from ganfeat.networks import save_networks, state_hash
+from ganfeat.networks import check_finite, save_networks, state_hash
 from ganfeat.training import machine
 from ganfeat.training.callbacks import Clock
 from ganfeat.training.distributed import rank
@@ -39,8 +40,8 @@ def run(config: Config, overrides: list[str]) -> Config:
         Interrupted: Ctrl-C or SIGTERM; a checkpoint was written.
     """
     folder = RunFolder(config)
-    finished = folder.finished()
-    if finished is not None and not config["force"]:
+    finished = None if config["force"] else folder.finished()
+    if finished is not None:
         print(f"{folder.path} is finished; force=true starts again")
         print(json.dumps(finished, indent=1))
         return finished
@@ -48,9 +49,11 @@ def run(config: Config, overrides: list[str]) -> Config:
     machine.prepare(device, config["threads"], config["trainer"]["allocator"])
     if rank() > 0:  # the first process keeps the record; this one ends as it does
         with contextlib.suppress(Interrupted):
-            _train(config, folder, device, Clock())
+            _train(config, folder, device, Outcome())
         return {}
     with folder.locked():
+        if config["force"]:
+            make_data(config)  # where that fails, the earlier run stays in its place
         if config["force"] and (aside := folder.set_aside()):
             print(f"the earlier run is now {aside}", file=sys.stderr)
         folder.write("config.yaml", yaml.safe_dump(config, sort_keys=False))
@@ -66,13 +69,28 @@ def run(config: Config, overrides: list[str]) -> Config:
             return _recorded(config, folder, device, about)
 
 
+@dataclass
+class Outcome:
+    """What there is to record, as far as the run came.
+
+    Attributes:
+        clock: counts images and seconds.
+        weights: hashes of the networks that were saved.
+        broken_images: names of the images that could not be read.
+    """
+
+    clock: Clock = field(default_factory=Clock)
+    weights: dict[str, str] = field(default_factory=dict)
+    broken_images: set[str] = field(default_factory=set)
+
+
 def _recorded(config: Config, folder: RunFolder, device: str, about: Config) -> Config:
     """Train, and write how it ended, however it ended."""
-    clock = Clock()
-    weights: dict[str, str] = {}
+    earlier = folder.result() or {}
+    outcome = Outcome(broken_images=set(earlier.get("broken_images", [])))
     status, error = "failed", None
     try:
-        weights = _train(config, folder, device, clock)
+        _train(config, folder, device, outcome)
         status = "finished"
     except Interrupted:
         status = "interrupted"
@@ -81,51 +99,61 @@ def _recorded(config: Config, folder: RunFolder, device: str, about: Config) -> 
         error = _one_line(failure)
         raise
     finally:
-        seconds, images = clock.totals["seconds"], clock.totals["images"]
+        totals = outcome.clock.totals
+        seconds, images = totals["seconds"], totals["images"]
         result = {
             **about,
             "kimg": images / 1000,
             "seconds": round(seconds, 1),
             "images_per_s": round(images / seconds, 2) if seconds else None,
-            "data_wait": round(clock.totals["waited"] / seconds, 4) if seconds else None,
+            "data_wait": round(totals["waited"] / seconds, 4) if seconds else None,
             "peak_memory": machine.peak_memory(),
-            "weights": weights,
+            "broken_images": sorted(outcome.broken_images),
+            "weights": outcome.weights,
             "status": status,
             "error": error,
             "metrics": [],
             "arrays": CSVLog(folder.path / "metrics.csv").curves(),
             "pictures": folder.last_pictures(),
         }
-        if images > 0 or folder.result() is None:  # else what an earlier session did would be lost
+        if images > 0 or not earlier:  # else what an earlier session did would be lost
             folder.write("result.json", json.dumps(result, indent=1) + "\n")
     log.info("finished: %s", folder.path / "result.json")
     return result
 
 
-def _train(config: Config, folder: RunFolder, device: str, clock: Clock) -> dict[str, str]:
-    """Train to the end; the hashes of the weights that were saved."""
+def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome) -> None:
+    """Train to the end and save the weights."""
+    data = None
     try:
         data = make_data(config)
         method = make_method(config, data, device)
         start, kimg = starting_point(config, folder, method)
-        trainer, checkpoints = make_trainer(config, folder, device, clock, kimg)
+        trainer, checkpoints = make_trainer(config, folder, device, outcome.clock, kimg)
         trainer.fit(method, datamodule=data, ckpt_path=start, weights_only=True)
         if checkpoints.stopped_by:
             raise _interruption(checkpoints.stopped_by, folder, forced=config["force"])
         if not trainer.is_global_zero:
-            return {}
+            return
         networks = method.networks()
+        check_finite(networks)
         save_networks(folder.weights, networks, folder.weights_header())
-        return {name: state_hash(network) for name, network in networks.items()}
+        outcome.weights = {name: state_hash(network) for name, network in networks.items()}
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
         raise Interrupted("stopped while it was setting up; the same command goes on") from None
     except Exception as error:
-        if disk_full(error) and not isinstance(error, UserError):
+        if isinstance(error, UserError):
+            raise
+        if disk_full(error):
             raise UserError(
                 f"disk full: {folder.path} needs more room; once there is, the same command goes on"
             ) from error
+        if isinstance(error, FileNotFoundError) and not folder.path.exists():
+            raise UserError(f"{folder.path} was deleted while the run was writing to it") from error
         raise
     finally:
+        if data is not None:
+            outcome.broken_images |= set(getattr(data.dataset, "broken", []))
         finish_wandb()
 
 

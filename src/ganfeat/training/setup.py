@@ -66,8 +66,11 @@ def starting_point(config: Config, folder: RunFolder, method: Method) -> tuple[P
     Raises:
         UserError: the checkpoint is damaged or of another run, or ``resume=never`` forbids it.
     """
-    resume = str(config["resume"])
-    path = None
+    resume = config["resume"]
+    given = resume not in ("auto", "never")
+    if given and config["init_from"]:
+        raise UserError("resume= goes on with all of a run, init_from= takes weights: give one")
+    path = find_checkpoint(resume) if given else None
     if folder.checkpoint.exists():
         if resume == "never":
             raise UserError(
@@ -75,13 +78,16 @@ def starting_point(config: Config, folder: RunFolder, method: Method) -> tuple[P
                 "starts again"
             )
         path = folder.checkpoint  # this run's own is further on than the one it resumed from
-    elif resume not in ("auto", "never"):
-        path = find_checkpoint(resume)
     if path is None:
         if config["init_from"]:
             initialise(method.networks(), config["init_from"])
         return None, 0.0
     kimg = check_resumable(path, method, config)
+    if kimg > config["total_kimg"] + config["batch_size"] / 1000:
+        raise UserError(
+            f"{path} has seen {kimg:g} kimg, more than total_kimg={config['total_kimg']:g}: train "
+            "longer, or resume from an earlier checkpoint"
+        )
     log.info("resuming from %s at %.4g kimg", path, kimg)
     return path, kimg
 

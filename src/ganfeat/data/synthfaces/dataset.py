@@ -14,6 +14,7 @@ from ganfeat.data.synthfaces.drawing import EXTRAS, check_extras, check_resoluti
 from ganfeat.data.synthfaces.factors import FACTORS, denormalise, normalise
 from ganfeat.data.synthfaces.sampling import Faces, sample, split_of
 from ganfeat.errors import UserError
+from ganfeat.ranges import Natural, Seed
 
 # Raised whenever a face changes, so that numbers from before and after never share a column.
 RENDERER = 1
@@ -48,8 +49,8 @@ class SynthFaces(Dataset[dict[str, Tensor]]):
         self,
         split: str = "train",
         resolution: int = 32,
-        length: int | None = None,
-        seed: int = 0,
+        length: Natural | None = None,
+        seed: Seed = 0,
         extras: Iterable[str] = (),
         correlate: Spec | None = None,
     ) -> None:

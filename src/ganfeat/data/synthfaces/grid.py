@@ -13,6 +13,7 @@ from ganfeat.data.synthfaces.dataset import SynthFaces
 from ganfeat.data.synthfaces.drawing import check_resolution, render
 from ganfeat.data.synthfaces.factors import FACTORS, Factor
 from ganfeat.errors import UserError
+from ganfeat.files import atomic_write
 
 STEPS, SIDE = 7, 8
 _LABEL, _PANELS, _GAP = 215, 3, 8
@@ -66,17 +67,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         drawn = picture(given.split, given.resolution, given.seed)
         _save(drawn, Path(given.grid))
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"{given.grid}: {drawn.width} x {drawn.height}")
     return 0
 
 
 def _save(drawn: Image.Image, path: Path) -> None:
-    try:
-        drawn.save(path)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"cannot write {path} ({error}); expected a picture file such as out.png in a folder "
-            "that exists; correct --grid"
-        ) from error
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if kind not in Image.SAVE:
+        raise UserError(f"{path} is no name of a picture: give --grid one such as out.png")
+    with atomic_write(path) as file:
+        drawn.save(file, format=kind)

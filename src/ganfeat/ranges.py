@@ -1,0 +1,106 @@
+"""Ranges as types: what a signature says is what a config is held against.
+
+``lr: Positive = 0.002`` is a float to the class and to mypy; `fits` reads the range where a value
+comes from somebody's keyboard.
+"""
+
+import inspect
+import math
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from ganfeat.errors import UserError
+
+PLAIN = (bool, int, float, str, type(None))
+
+
+@dataclass(frozen=True)
+class Range:
+    """From ``low`` to ``high``, both included unless said otherwise."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    without_low: bool = False
+    without_high: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        above = value > self.low if self.without_low else value >= self.low
+        return above and (value < self.high if self.without_high else value <= self.high)
+
+    def __str__(self) -> str:
+        lower = f"greater than {self.low:g}" if self.without_low else f"at least {self.low:g}"
+        upper = f"less than {self.high:.12g}" if self.without_high else f"at most {self.high:.12g}"
+        bounds = [lower] if self.low > -math.inf else []
+        return " and ".join(bounds + ([upper] if self.high < math.inf else []))
+
+
+Count = Annotated[int, Range(1)]
+Natural = Annotated[int, Range(0)]
+Seed = Annotated[int, Range(0, 2**32 - 1)]
+Positive = Annotated[float, Range(0, without_low=True)]
+NotNegative = Annotated[float, Range(0)]
+Share = Annotated[float, Range(0, 1)]
+Decay = Annotated[float, Range(0, 1, without_high=True)]
+LearningRate = Annotated[float, Range(0, 1)]
+
+
+def fits(value: Any, annotation: Any, key: str) -> Any:
+    """``value`` as the annotation has it, a whole number as a float where that is asked for.
+
+    Lists and dicts are left to whoever takes them, as is ``???``. No float may be nan or infinite.
+
+    Raises:
+        UserError: the value of ``key`` has another type, or lies outside its range.
+    """
+    if value == "???" or annotation in (Any, inspect.Parameter.empty):
+        return value
+    kinds = get_args(annotation) if _is_union(annotation) else (annotation,)
+    for kind in kinds:
+        base, ranges = _taken_apart(kind)
+        if type(value) is int and base is float:
+            value = float(value)
+        if not _matches(value, base):
+            continue
+        for bound in ranges:
+            if value not in bound:
+                raise UserError(f"{key} must be {bound}, not {value:g}")
+        if type(value) is float and not math.isfinite(value):
+            raise UserError(f"{key} must be a finite number, not {value}")
+        return value
+    raise UserError(f"{key} must be {' or '.join(_words(kinds))}, not {value!r}")
+
+
+def _is_union(annotation: Any) -> bool:
+    return get_origin(annotation) is Union or isinstance(annotation, UnionType)
+
+
+def _taken_apart(kind: Any) -> tuple[Any, list[Range]]:
+    """The type itself and the ranges that stand with it."""
+    if get_origin(kind) is not Annotated:
+        return kind, []
+    base, *more = get_args(kind)
+    return base, [thing for thing in more if isinstance(thing, Range)]
+
+
+def _matches(value: Any, base: Any) -> bool:
+    if base in PLAIN:
+        return type(value) is base
+    if get_origin(base) is Literal:
+        return value in get_args(base)
+    return isinstance(value, list | dict)  # what is no plain type is a node or a collection
+
+
+def _words(kinds: tuple[Any, ...]) -> list[str]:
+    words: list[str] = []
+    for kind in kinds:
+        base, _ = _taken_apart(kind)
+        if base is type(None):
+            words.append("null")
+        elif base in PLAIN:
+            words.append(base.__name__)
+        elif get_origin(base) is Literal:
+            words += [str(option) for option in get_args(base)]
+        elif getattr(base, "__module__", "") != "os":  # a path is a str in a config
+            words.append("a list")
+    return list(dict.fromkeys(words))
