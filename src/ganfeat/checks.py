@@ -72,9 +72,8 @@ def check_values(config: dict[str, Any]) -> None:
     for key, kind in TYPES.items():
         parent, _, name = key.rpartition(".")
         node = config.get(parent) if parent else config
-        if not isinstance(node, dict) or name not in node:
-            raise UserError(f"the config lacks {key}: settings cannot be taken away")
-        node[name] = fits(node[name], kind, key)
+        if isinstance(node, dict) and name in node:
+            node[name] = fits(node[name], kind, key)
     if not config["paths"]["outputs"]:
         raise UserError("paths.outputs is empty: give a folder")
 

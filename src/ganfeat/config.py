@@ -70,6 +70,8 @@ def entry_point(config_name: str, task: Task) -> None:
                 main(lambda composed: _job(composed, task))()
     except _JobFailed:
         sys.exit(1)
+    except BrokenPipeError:  # `--help | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _arguments(argv: list[str], config_name: str) -> list[str]:

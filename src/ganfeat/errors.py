@@ -10,7 +10,7 @@ class UserError(Exception):
 
 
 class Interrupted(UserError):
-    """A run that was told to stop (Ctrl-C, SIGTERM) and did so in order, with all state saved.
+    """A run that was told to stop (Ctrl-C, SIGTERM) and did so in order; it says what was saved.
 
     Attributes:
         exit_code: what the process ends with; 128 plus the signal, as shells have it.

@@ -207,6 +207,9 @@ class Stills:
     def __getitems__(self, indices: list[int]) -> dict[str, Tensor]:
         return {"image": self.images[indices]}
 
+    def reference(self, part: str, n: int) -> Any:
+        return self
+
     def fingerprint(self) -> dict[str, Any]:
         return {"sum": float(self.images.double().sum())}
 
@@ -225,8 +228,6 @@ def test_a_generator_is_close_to_its_own_samples() -> None:
 def test_too_few_images_for_a_protocol() -> None:
     with pytest.raises(UserError, match="FID with pixels needs more than 48 images a side"):
         evaluate(subject(Linear()), {"fid": FID(32)}, show=False)
-    with pytest.raises(UserError, match="500 real images, the data have 200"):
-        References(SynthFaces("test", SIZE, 200), n=500)
 
 
 def test_images_that_are_not_finite_are_named() -> None:
@@ -250,29 +251,30 @@ def test_references_are_kept_by_what_they_depend_on(
 
     monkeypatch.setattr(References, "_compute", count)
     network = Pixels()
-    first = References(SynthFaces("test", SIZE, 100), cache=tmp_path).of(network)
-    again = References(SynthFaces("test", SIZE, 100), cache=tmp_path).of(network)
+    first = References(SynthFaces("test", SIZE, 100), cache=tmp_path).of(network, 100)
+    again = References(SynthFaces("test", SIZE, 100), cache=tmp_path).of(network, 100)
     assert len(counted) == 1
     assert torch.equal(first.vectors, again.vectors)
     assert torch.equal(first.gaussian.covariance, again.gaussian.covariance)
-    References(SynthFaces("test", SIZE, 100, seed=1), cache=tmp_path).of(network)
-    References(SynthFaces("test", SIZE, 100), cache=tmp_path, keep=50).of(network)
+    References(SynthFaces("test", SIZE, 100, seed=1), cache=tmp_path).of(network, 100)
+    References(SynthFaces("test", SIZE, 100), cache=tmp_path, keep=50).of(network, 100)
+    References(SynthFaces("test", SIZE, 100), "val", cache=tmp_path).of(network, 100)
     network.anchor.data += 1
-    References(SynthFaces("test", SIZE, 100), cache=tmp_path).of(network)
-    assert len(counted) == 4
-    References(SynthFaces("test", SIZE, 100), cache=tmp_path, refresh=True).of(network)
+    References(SynthFaces("test", SIZE, 100), cache=tmp_path).of(network, 100)
     assert len(counted) == 5
-    assert len(list(tmp_path.iterdir())) == 4
+    References(SynthFaces("test", SIZE, 100), cache=tmp_path, refresh=True).of(network, 100)
+    assert len(counted) == 6
+    assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_a_damaged_cache_is_made_again_and_a_partial_one_never_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = SynthFaces("test", SIZE, 200)
-    whole = References(data, cache=tmp_path).of(Pixels())
+    whole = References(data, cache=tmp_path).of(Pixels(), 200)
     [file] = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-100])
-    assert torch.equal(References(data, cache=tmp_path).of(Pixels()).vectors, whole.vectors)
+    assert torch.equal(References(data, cache=tmp_path).of(Pixels(), 200).vectors, whole.vectors)
     file.unlink()
     monkeypatch.setattr(reference, "BATCH", 50)
     seen: list[int] = []
@@ -283,13 +285,13 @@ def test_a_damaged_cache_is_made_again_and_a_partial_one_never_written(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        References(data, cache=tmp_path).of(Pixels(), stop)
+        References(data, cache=tmp_path).of(Pixels(), 200, stop)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_references_keep_vectors_from_all_over_the_data() -> None:
     data = Stills(torch.arange(100.0)[:, None, None, None].expand(100, 3, SIZE, SIZE).clone())
-    kept = References(data, keep=10).of(Pixels()).vectors[:, 0]
+    kept = References(data, keep=10).of(Pixels(), 100).vectors[:, 0]
     assert kept.tolist() == list(range(0, 100, 10))
 
 

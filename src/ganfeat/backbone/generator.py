@@ -95,6 +95,8 @@ class Generator(Network):
 
     def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """``z`` [N,z_dim], ``label`` [N,label_dim] or None -> w [N,w_dim]."""
+        if z.ndim != 2 or z.shape[1] != self.z_dim:
+            raise ValueError(f"z must be [N,{self.z_dim}], not {list(z.shape)}")
         w: Tensor = self.mapping(z, label)
         return w
 
@@ -113,6 +115,11 @@ class Generator(Network):
 
     def styles(self, ws: Tensor) -> Styles:
         """W+ to the full S space: ws [N,L,w_dim] -> {layer name: [N, channels of its input]}."""
+        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
+            raise ValueError(
+                f"ws must be [N,{self.num_ws},{self.w_dim}], not {list(ws.shape)}: broadcast(w) "
+                "makes them of w"
+            )
         return {
             name: self.synthesis.get_submodule(f"{name}.affine")(ws[:, i])
             for name, i in zip(self.style_names, self._style_latent, strict=True)

@@ -119,6 +119,8 @@ class MappingNetwork(nn.Module):
 
     def forward(self, z: Tensor | None, label: Tensor | None = None) -> Tensor:
         """``z`` [N,z_dim] and ``label`` [N,label_dim] to w [N,w_dim]."""
+        if self.label_dim == 0 and label is not None and label.shape[1] > 0:
+            raise ValueError("a label was given to a network without labels")
         parts = []
         if z is not None:
             parts.append(ops.normalize_2nd_moment(z))

@@ -117,6 +117,11 @@ class ImageDataset(Dataset[dict[str, torch.Tensor]]):
         """Log broken images and wrong sizes once each; the main process does so for workers."""
         self._trouble.report(self._why)
 
+    def reference(self, part: str, n: int) -> "ImageDataset":
+        """The images to compare with: all of these, unflipped, whatever ``part`` and ``n`` say."""
+        options = {**self._options, "xflip": False}
+        return ImageDataset(self.path, self.resolution, **options) if self._copies > 1 else self
+
     def facts(self) -> dict[str, Any]:
         """What networks and methods are made for."""
         return {"resolution": self.resolution, "label_dim": self.label_dim}

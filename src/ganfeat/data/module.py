@@ -29,6 +29,9 @@ class BatchDataset(Protocol):
     def __getitems__(self, indices: list[int]) -> Batch:
         """`image`, float32 [N, 3, R, R] in [-1, 1], and what else the dataset has."""
 
+    def reference(self, part: str, n: int) -> "BatchDataset":
+        """The real images that generated ones are compared with."""
+
     def facts(self) -> dict[str, Any]:
         """What networks and methods are made for: `resolution`, `label_dim` and what else."""
 

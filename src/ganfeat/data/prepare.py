@@ -25,10 +25,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganfeat.data.archive import image_key, open_archive
-from ganfeat.data.convert import Job, convert_all
 from ganfeat.data.growing_zip import GrowingZip
 from ganfeat.data.labels import Labels, read_labels
 from ganfeat.data.pixels import Fit, check_resolution
+from ganfeat.data.squares import Job, convert_all
 from ganfeat.errors import UserError
 from ganfeat.files import disk_full
 

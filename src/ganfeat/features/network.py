@@ -1,6 +1,7 @@
 """What every network that looks at images can do, and how images are brought to its size."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -73,6 +74,21 @@ def area(images: Tensor, size: int, name: str) -> Tensor:
             f"{height}x{width} px do not fit"
         )
     return F.avg_pool2d(images, height // size)
+
+
+Resize = Literal["area", "bilinear", "bicubic"]
+
+
+def resized(images: Tensor, size: int, rule: Resize) -> Tensor:
+    """Images [N,3,R,R] to ``size``; the last two rules filter where they shrink."""
+    if rule == "area":
+        return F.interpolate(images, (size, size), mode="area")
+    return F.interpolate(images, (size, size), mode=rule, align_corners=False, antialias=True)
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """[-1,1] to 0..255, as the published metrics do it: x * 127.5 + 128, clamped, cut off."""
+    return (images * 127.5 + 128).clamp(0, 255).to(torch.uint8)
 
 
 def standardise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:

@@ -105,7 +105,9 @@ class ALS(OfGenerator):
         own = scores.std(axis=(0, 1))
         truth = [scores_of(network, x, names) for x in subject.references.images(REAL)]
         real = torch.cat(truth).double().cpu().numpy().std(axis=0)
-        protocol = subject.protocol(network, attributes=names, frames=FRAMES, path="w, straight")
+        protocol = subject.protocol(
+            network, real=REAL, attributes=names, frames=FRAMES, path="w, straight"
+        )
         values: list[Value] = []
         arrays = {}
         for sigma, end in ((own, ""), (real, "_shared")):

@@ -50,7 +50,7 @@ class FactorCoverage(OfSamples):
         images = subject.references.images(self.n)
         real = torch.cat([network.factors(x).cpu() for x in images]).double().numpy()
         found = compare(samples, real, network.columns)
-        protocol = subject.protocol(network)
+        protocol = subject.protocol(network, real=self.n)
         end = f"{count_name(self.n)}_{network.name}"
         values = [
             Value(f"coverage_{kind}{end}", value, n=self.n, protocol=protocol)

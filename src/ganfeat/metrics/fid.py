@@ -34,14 +34,14 @@ class FID(OfSamples):
         """One number."""
         network = subject.judge.embedding
         assert self.moments is not None
-        generated, real = self.moments.compute(), subject.references.of(network).gaussian
+        generated, real = self.moments.compute(), subject.references.of(network, self.n).gaussian
         dim = len(generated.mean)
         if min(generated.n, real.n) <= dim:
             raise UserError(
                 f"FID with {network.name} needs more than {dim} images a side, there are "
                 f"{generated.n} generated and {real.n} real"
             )
-        protocol = subject.protocol(network, covariance="divided by n")
+        protocol = subject.protocol(network, real=self.n, covariance="divided by n")
         name = f"fid{count_name(self.n)}_{network.name}"
         distance = frechet_distance(generated, real)
         return Result([Value(name, distance, n=self.n, protocol=protocol)])

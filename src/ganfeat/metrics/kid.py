@@ -61,9 +61,11 @@ class KID(OfVectors):
     def result(self, subject: Subject) -> Result:
         """One number."""
         network = subject.judge.embedding
-        generated, real = self.vectors(), subject.references.of(network).vectors
+        generated, real = self.vectors(), subject.references.of(network, self.n).vectors
         pairs = subsets(len(generated), len(real), self.subsets, self.size, self.seed)
-        protocol = subject.protocol(network, subsets=self.subsets, size=len(pairs[0][0]))
+        protocol = subject.protocol(
+            network, real=self.n, subsets=self.subsets, size=len(pairs[0][0])
+        )
         name = f"kid{count_name(self.n)}_{network.name}"
         distance = kernel_distance(generated, real, pairs)
         return Result([Value(name, distance, n=self.n, protocol=protocol)])

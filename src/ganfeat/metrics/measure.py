@@ -40,14 +40,14 @@ class Subject:
     rank: int = 0
     ranks: int = 1
 
-    def protocol(self, *networks: Features, **more: Any) -> dict[str, Any]:
-        """What a number depends on: networks, truncation, noise, data and what is given."""
+    def protocol(self, *networks: Features, real: int = 0, **more: Any) -> dict[str, Any]:
+        """What a number depends on: networks, truncation, noise, ``real`` images and more."""
         return {
             "networks": {n.name: {"weights": state_hash(n), "resize": n.resize} for n in networks},
             "psi": self.samples.psi,
             "noise": "random",
             "seed": self.samples.seed,
-            "data": self.references.fingerprint,
+            "data": self.references.fingerprint(real) if real else None,
             **more,
         }
 

@@ -40,8 +40,8 @@ class References:
     """Real images, and what networks see in them.
 
     Args:
-        data: a dataset of whole batches.
-        n: how many of its images count; None for all.
+        data: the dataset of the run; its `reference` gives the images to compare with.
+        part: ``val`` while a run goes on, ``test`` for what is reported.
         keep: how many vectors are kept.
         cache: the folder for results, None for none.
         refresh: compute anew what lies there.
@@ -51,68 +51,70 @@ class References:
     def __init__(
         self,
         data: Any,
-        n: int | None = None,
+        part: str = "test",
         keep: int = 10_000,
         cache: Path | None = None,
         refresh: bool = False,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.data, self.keep, self.cache, self.refresh = data, keep, cache, refresh
-        self.n = len(data) if n is None else n
-        self.device = device
-        if self.n > len(data):
-            raise UserError(
-                f"the protocol compares with {self.n} real images, the data have {len(data)}: "
-                "give more images, or metrics that need fewer"
-            )
-        self._fingerprint: dict[str, Any] | None = None
+        self.data, self.part, self.keep = data, part, keep
+        self.cache, self.refresh, self.device = cache, refresh, device
+        self._fingerprints: dict[int, dict[str, Any]] = {}
 
-    @property
-    def fingerprint(self) -> dict[str, Any]:
-        """What identifies the images."""
-        if self._fingerprint is None:
-            self._fingerprint = {**self.data.fingerprint(), "n": self.n}
-        return self._fingerprint
+    def real(self, n: int) -> Any:
+        """The dataset of real images for a protocol that counts ``n``."""
+        return self.data.reference(self.part, n)
 
-    def images(self, n: int | None = None) -> Iterator[Tensor]:
-        """Batches of the first ``n`` images, spread over the whole data; all without ``n``."""
-        count = self.n if n is None else min(n, self.n)
-        chosen = [i * self.n // count for i in range(count)]
-        for start in range(0, count, BATCH):
-            batch: Tensor = self.data.__getitems__(chosen[start : start + BATCH])["image"]
-            yield batch.to(self.device)
+    def fingerprint(self, n: int) -> dict[str, Any]:
+        """What identifies these images."""
+        if n not in self._fingerprints:
+            self._fingerprints[n] = self.real(n).fingerprint()
+        return self._fingerprints[n]
 
-    def of(self, network: Features, progress: Callable[[int], None] = lambda n: None) -> Reference:
-        """What ``network`` sees, from the cache where it is there.
+    def images(self, n: int) -> Iterator[Tensor]:
+        """Batches of ``n`` of these images, spread over all of them; all where there are fewer."""
+        data = self.real(n)
+        count = min(n, len(data))
+        return self._batches(data, [i * len(data) // count for i in range(count)])
+
+    def of(
+        self, network: Features, n: int, progress: Callable[[int], None] = lambda n: None
+    ) -> Reference:
+        """What ``network`` sees in all of them, from the cache where it is there.
 
         A changed image or weight is another entry; one is written when it is whole.
         """
-        key = {"data": self.fingerprint, "network": network.name, "weights": state_hash(network)}
-        text = json.dumps({**key, "keep": self.keep}, sort_keys=True)
+        key = {"data": self.fingerprint(n), "network": network.name, "keep": self.keep}
+        text = json.dumps({**key, "weights": state_hash(network)}, sort_keys=True)
         name = f"{network.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
         path = None if self.cache is None else self.cache / name
         found = None if path is None or self.refresh else _read(path)
         if found is None:
-            found = self._compute(network, progress)
+            found = self._compute(network, self.real(n), progress)
             if path is not None:
                 _write(path, found)
         return found
 
     @torch.no_grad()
-    def _compute(self, network: Features, progress: Callable[[int], None]) -> Reference:
+    def _compute(self, network: Features, data: Any, progress: Callable[[int], None]) -> Reference:
         moments, kept = None, []
-        every = max(1, self.n // self.keep)
+        every = max(1, len(data) // self.keep)
         seen = 0
-        for images in self.images():
+        for images in self._batches(data, list(range(len(data)))):
             vectors = network.embed(images)
             moments = moments or Moments(vectors.shape[1]).to(vectors.device)
             moments.update(vectors)
-            first = -seen % every
-            kept.append(vectors[first::every].float().cpu())
+            kept.append(vectors[-seen % every :: every].float().cpu())
             seen += len(vectors)
             progress(len(vectors))
-        assert moments is not None
+        if moments is None:
+            raise UserError("there are no real images to compare with")
         return Reference(moments.compute(), torch.cat(kept)[: self.keep])
+
+    def _batches(self, data: Any, chosen: list[int]) -> Iterator[Tensor]:
+        for start in range(0, len(chosen), BATCH):
+            batch: Tensor = data.__getitems__(chosen[start : start + BATCH])["image"]
+            yield batch.to(self.device)
 
 
 def _write(path: Path, found: Reference) -> None:

@@ -49,7 +49,7 @@ class UnnaturalShare(OfGenerator):
                 rows.update(misfit(frames, network, redraw)[None], torch.tensor([number]))
                 progress(FRAMES)
         beyond = (rows.compute() > threshold).double().numpy()
-        protocol = subject.protocol(network, threshold=threshold, percentile=PERCENTILE, real=REAL)
+        protocol = subject.protocol(network, real=REAL, threshold=threshold, percentile=PERCENTILE)
         share = mean_value(f"unnatural_{network.name}", beyond.mean(axis=1), protocol)
         return Result([share], {"unnatural_curve": beyond.mean(axis=0).tolist()})
 

@@ -170,24 +170,24 @@ class Method(LightningModule):
         self._set_rates()
         for i, phase in enumerate(self._phases):
             if self.iteration % phase.interval == 0:
-                self._run_phase(phase, batch, ticks=i == 0)
+                self._run_phase(phase, batch, counts=i == 0)
         self.end_iteration()
 
-    def _every_optimizer(self, *, ticks: bool) -> list[Any]:
-        """All optimisers. Lightning counts the steps of those that it wraps: one is to tick."""
-        optimizers: Any = self.optimizers(use_pl_optimizer=ticks)
+    def _every_optimizer(self, *, counts: bool) -> list[Any]:
+        """All optimisers. Lightning counts the steps of those that it wraps: one counts."""
+        optimizers: Any = self.optimizers(use_pl_optimizer=counts)
         return optimizers if isinstance(optimizers, list) else [optimizers]
 
     def _set_rates(self) -> None:
         factor = self.schedule()
-        for optimizer, rates in zip(self._every_optimizer(ticks=False), self._rates, strict=True):
+        for optimizer, rates in zip(self._every_optimizer(counts=False), self._rates, strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
 
-    def _run_phase(self, phase: Phase, batch: Batch, *, ticks: bool) -> None:
+    def _run_phase(self, phase: Phase, batch: Batch, *, counts: bool) -> None:
         network = getattr(self, phase.network)
         parameters = list(network.parameters())
-        optimizer = self._every_optimizer(ticks=ticks)[self._optimizer_of[phase.network]]
+        optimizer = self._every_optimizer(counts=counts)[self._optimizer_of[phase.network]]
         optimizer.zero_grad(set_to_none=True)
         network.requires_grad_(True)
         for micro in range(self.accumulate):

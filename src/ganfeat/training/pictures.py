@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganfeat.features.network import to_uint8
 from ganfeat.files import atomic_write
 
 
@@ -25,11 +26,6 @@ def image_grid(images: Tensor, columns: int) -> Tensor:
         images = torch.cat([images, empty])
     grid = images.reshape(rows, columns, c, h, w).permute(2, 0, 3, 1, 4)
     return grid.reshape(c, rows * h, columns * w)
-
-
-def to_uint8(image: Tensor) -> Tensor:
-    """[-1,1] to 0..255, as the published metrics do it: x * 127.5 + 128, clamped."""
-    return (image * 127.5 + 128).clamp(0, 255).to(torch.uint8)
 
 
 def save_png(image: Tensor, path: Path) -> None:
