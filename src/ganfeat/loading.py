@@ -8,7 +8,16 @@ from typing import Any
 import torch
 
 from ganfeat.errors import UserError
-from ganfeat.networks import AnyPath, Network, Packed, build, packed, pick, read_safetensors
+from ganfeat.networks import (
+    AnyPath,
+    Network,
+    Packed,
+    build,
+    packed,
+    pick,
+    read_header,
+    read_safetensors,
+)
 
 LAST_CHECKPOINT = Path("checkpoints", "last.ckpt")  # inside a run folder
 
@@ -27,6 +36,16 @@ def load_network(path: AnyPath, network: str) -> Network:
     with open(file, "rb") as opened:
         read = _from_checkpoint if opened.read(2) == b"PK" else read_safetensors
     return build(read(file, network), f"{network} of {file}")
+
+
+def read_about(path: AnyPath) -> dict[str, Any]:
+    """``data`` and ``judge`` of the run that a file comes from, as far as it says so."""
+    file = find_checkpoint(path)
+    with open(file, "rb") as opened:
+        start = opened.read(9)
+    if start[:2] == b"PK":
+        return dict(read_checkpoint(file)["ganfeat"]["config"])
+    return {} if start[:1] == b"\x80" and start[8:] != b"{" else read_header(file)
 
 
 def find_checkpoint(path: AnyPath) -> Path:

@@ -117,10 +117,16 @@ class ImageDataset(Dataset[dict[str, torch.Tensor]]):
         """Log broken images and wrong sizes once each; the main process does so for workers."""
         self._trouble.report(self._why)
 
+    def all_labels(self) -> torch.Tensor:
+        """The labels of all images, [n,label_dim]."""
+        if self._labels is None:
+            raise UserError(f"{self.path}: labels are needed, set data.labels=true")
+        return torch.from_numpy(self._labels.batch(range(len(self.names))))
+
     def reference(self, part: str, n: int) -> "ImageDataset":
         """The images to compare with: all of these, unflipped, whatever ``part`` and ``n`` say."""
-        options = {**self._options, "xflip": False}
-        return ImageDataset(self.path, self.resolution, **options) if self._copies > 1 else self
+        unflipped: Any = {**self._options, "xflip": False}
+        return self if self._copies == 1 else ImageDataset(self.path, self.resolution, **unflipped)
 
     def facts(self) -> dict[str, Any]:
         """What networks and methods are made for."""

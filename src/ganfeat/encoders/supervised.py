@@ -87,6 +87,10 @@ class Encoder(Method):
         """``encoder`` and its average, ``encoder_ema``."""
         return {"encoder": self.network, "encoder_ema": self.ema}
 
+    def artefact(self) -> Network:
+        """The average."""
+        return self.ema
+
 
 class FactorRegression(Encoder):
     """Factors, landmarks and people of SynthFaces, from the truth that comes with each image.

@@ -1,6 +1,7 @@
 """Vision transformers (Dosovitskiy et al. 2021) through timm: DINO's, and CLIP's image tower."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import timm
 from timm.models import get_pretrained_cfg
@@ -47,7 +48,7 @@ class ViT(Features):
         self.name, self.resize, self.rule = name, f"{resize} to {self.size}", resize
         self.mean, self.std = tuple(mean or published.mean), tuple(std or published.std)
         self.blocks, self.norm = list(blocks), norm
-        self.model = timm.create_model(model, pretrained=False, num_classes=0)
+        self.model: Any = timm.create_model(model, pretrained=False, num_classes=0)
         if any(block >= len(self.model.blocks) for block in self.blocks):
             raise UserError(f"{model} has {len(self.model.blocks)} blocks, not {max(blocks) + 1}")
         file = find(

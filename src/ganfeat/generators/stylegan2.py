@@ -128,6 +128,10 @@ class StyleGAN2(Method):
         """``g``, ``d`` and ``g_ema``."""
         return {"g": self.generator, "d": self.discriminator, "g_ema": self.ema}
 
+    def artefact(self) -> Generator:
+        """The average generator."""
+        return self.ema
+
     def latents(self, step: Step, *, track: bool = False) -> Tensor:
         """Fresh ws [n,L,D] with style mixing; ``track`` moves the running mean of w."""
         g, draws = self.generator, step.draws

@@ -14,7 +14,7 @@ from torch import Tensor
 from ganfeat.errors import UserError
 from ganfeat.features import FactorNet
 from ganfeat.metrics.measure import OfGenerator, Progress, Result, Rows, Subject
-from ganfeat.metrics.subject import BLOCK, Samples
+from ganfeat.metrics.subject import BLOCK, Judge, Samples
 from ganfeat.metrics.value import Value, middle, resampled_means
 
 Array = NDArray[np.float64]
@@ -81,10 +81,12 @@ class ALS(OfGenerator):
         attributes: factors to score; None for all that are continuous or binary.
     """
 
-    needs_factors = True
-
     def __init__(self, paths: int = 500, attributes: Sequence[str] | None = None) -> None:
         self.paths, self.attributes = paths, attributes
+
+    def applies(self, judge: Judge) -> bool:
+        """Where factors can be named."""
+        return judge.attributes is not None
 
     def images(self) -> int:
         """11 for each path."""

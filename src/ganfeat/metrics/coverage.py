@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ganfeat.features.small import Column
 from ganfeat.metrics.measure import OfSamples, Result, Rows, Subject
-from ganfeat.metrics.subject import Looks
+from ganfeat.metrics.subject import Judge, Looks
 from ganfeat.metrics.value import Value, count_name
 
 Array = NDArray[np.float64]
@@ -26,10 +26,12 @@ class FactorCoverage(OfSamples):
         n: number of samples, and of real images.
     """
 
-    needs_factors = True
-
     def __init__(self, n: int = 5000) -> None:
         self.n = n
+
+    def applies(self, judge: Judge) -> bool:
+        """Where factors can be named."""
+        return judge.attributes is not None
 
     def start(self, subject: Subject) -> None:
         """Room for the tables."""

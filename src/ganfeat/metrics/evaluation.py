@@ -27,7 +27,7 @@ def evaluate(
 
     Args:
         subject: the generator, the judge and the real images.
-        measurements: by name. Those that need factors give ``n/a`` where the judge knows none.
+        measurements: by name. What the judge cannot do gives ``n/a``.
         show: a progress bar with the time left.
 
     Returns:
@@ -36,8 +36,7 @@ def evaluate(
     Raises:
         UserError: too few images for a protocol, or numbers that are not finite.
     """
-    known = subject.judge.attributes is not None
-    possible = {k: m for k, m in measurements.items() if known or not m.needs_factors}
+    possible = {k: m for k, m in measurements.items() if m.applies(subject.judge)}
     of_samples = {k: m for k, m in possible.items() if isinstance(m, OfSamples)}
     results = {k: Result([Value(k, None)]) for k in measurements if k not in possible}
     with _progress(show and subject.rank == 0) as bar:

@@ -4,9 +4,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from ganfeat.errors import UserError
 from ganfeat.metrics.measure import OfSamples, Result, Subject
-from ganfeat.metrics.subject import Looks
+from ganfeat.metrics.subject import Judge, Looks
 from ganfeat.metrics.value import Value, count_name
 
 
@@ -61,12 +60,12 @@ class InceptionScore(OfSamples):
     def __init__(self, n: int = 50_000, splits: int = 10) -> None:
         self.n, self.splits = n, splits
 
+    def applies(self, judge: Judge) -> bool:
+        """Where there are classes."""
+        return judge.embedding.classes > 0
+
     def start(self, subject: Subject) -> None:
-        """Whether there are classes."""
-        if not subject.judge.embedding.classes:
-            raise UserError(
-                f"an inception score needs classes, which {subject.judge.embedding.name} has not"
-            )
+        """The number of classes is not known yet."""
         self.score: SplitScore | None = None
 
     def look(self, looks: Looks) -> None:

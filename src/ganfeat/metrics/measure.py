@@ -96,11 +96,13 @@ class OfSamples:
 
     Attributes:
         n: how many it wants: the first ``n`` samples.
-        needs_factors: whether only a judge that names factors can do it.
     """
 
     n: int
-    needs_factors = False
+
+    def applies(self, judge: Judge) -> bool:
+        """Whether this judge can do it."""
+        return True
 
     def start(self, subject: Subject) -> None:
         """Before the first batch."""
@@ -137,7 +139,9 @@ class OfVectors(OfSamples):
 class OfGenerator:
     """Measures a generator by images of its own choice."""
 
-    needs_factors = False
+    def applies(self, judge: Judge) -> bool:
+        """Whether this judge can do it."""
+        return True
 
     def images(self) -> int:
         """How many it will ask for, over all processes."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from ganfeat.features import FactorNet
 from ganfeat.metrics.als import FRAMES, straight_paths
 from ganfeat.metrics.measure import OfGenerator, Progress, Result, Rows, Subject
-from ganfeat.metrics.subject import BLOCK
+from ganfeat.metrics.subject import BLOCK, Judge
 from ganfeat.metrics.value import mean_value
 
 Redraw = Callable[[Tensor, int], Tensor]  # factor table [N,F] and resolution to images
@@ -27,10 +27,12 @@ class UnnaturalShare(OfGenerator):
         paths: number of paths, of 11 images each.
     """
 
-    needs_factors = True
-
     def __init__(self, paths: int = 200) -> None:
         self.paths = paths
+
+    def applies(self, judge: Judge) -> bool:
+        """Where factors can be named."""
+        return judge.attributes is not None
 
     def images(self) -> int:
         """11 for each path."""

@@ -105,6 +105,10 @@ class Method(LightningModule):
         """The networks that the run's weights file holds, by their public names."""
         raise NotImplementedError
 
+    def artefact(self) -> nn.Module:
+        """What the method is for: a generator, an encoder or a navigator."""
+        raise NotImplementedError
+
     @property
     def images_seen(self) -> int:
         """Images seen before the current iteration."""

@@ -85,7 +85,12 @@ class RunFolder:
 
     def weights_header(self) -> dict[str, Any]:
         """What a weights file of this run says about where it came from."""
-        return {"source": {"run": f"{self.config['experiment']}/{self.id}"}, "licence": "MIT"}
+        return {
+            "source": {"run": f"{self.config['experiment']}/{self.id}"},
+            "licence": "MIT",
+            "data": self.config["data"],
+            "judge": self.config.get("judge"),
+        }
 
     def last_pictures(self) -> list[str]:
         """The newest picture of each name, relative to the folder."""

@@ -5,7 +5,9 @@ import json
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import yaml
 
@@ -23,7 +25,13 @@ from ganfeat.training.setup import Config, make_data, make_method, make_trainer,
 log = logging.getLogger(__name__)
 
 
-def run(config: Config, overrides: list[str]) -> Config:
+Exam = Callable[[Any, Any], tuple[list[Config], Config]]
+"""From what a method made and its dataset to values and arrays, both as plain data."""
+
+
+def run(
+    config: Config, overrides: list[str], examiner: Callable[[Config, str], Exam] | None = None
+) -> Config:
     """Train, and leave the run's folder with its result.
 
     A finished run prints its result and changes nothing; an unfinished one goes on.
@@ -31,6 +39,8 @@ def run(config: Config, overrides: list[str]) -> Config:
     Args:
         config: the resolved config as plain data.
         overrides: what was typed, for the record.
+        examiner: gives what measures at the end, from the config and the device. It is called
+            before training begins, so that what is missing is told at once.
 
     Returns:
         What ``result.json`` holds; nothing in the processes that Lightning starts beside this one.
@@ -49,7 +59,7 @@ def run(config: Config, overrides: list[str]) -> Config:
     machine.prepare(device, config["threads"], config["trainer"]["allocator"])
     if rank() > 0:  # the first process keeps the record; this one ends as it does
         with contextlib.suppress(Interrupted):
-            _train(config, folder, device, Outcome())
+            _train(config, folder, device, Outcome(), examiner)
         return {}
     with folder.locked():
         if config["force"]:
@@ -66,7 +76,7 @@ def run(config: Config, overrides: list[str]) -> Config:
             "machine": machine.describe(device),
         }
         with logged(folder.path / "train.log"):
-            return _recorded(config, folder, device, about)
+            return _recorded(config, folder, device, about, examiner)
 
 
 @dataclass
@@ -77,20 +87,25 @@ class Outcome:
         clock: counts images and seconds.
         weights: hashes of the networks that were saved.
         broken_images: names of the images that could not be read.
+        metrics, arrays: what was measured at the end.
     """
 
     clock: Clock = field(default_factory=Clock)
     weights: dict[str, str] = field(default_factory=dict)
     broken_images: set[str] = field(default_factory=set)
+    metrics: list[Config] = field(default_factory=list)
+    arrays: Config = field(default_factory=dict)
 
 
-def _recorded(config: Config, folder: RunFolder, device: str, about: Config) -> Config:
+def _recorded(
+    config: Config, folder: RunFolder, device: str, about: Config, examiner: Any
+) -> Config:
     """Train, and write how it ended, however it ended."""
     earlier = folder.result() or {}
     outcome = Outcome(broken_images=set(earlier.get("broken_images", [])))
     status, error = "failed", None
     try:
-        _train(config, folder, device, outcome)
+        _train(config, folder, device, outcome, examiner)
         status = "finished"
     except Interrupted:
         status = "interrupted"
@@ -112,8 +127,8 @@ def _recorded(config: Config, folder: RunFolder, device: str, about: Config) -> 
             "weights": outcome.weights,
             "status": status,
             "error": error,
-            "metrics": [],
-            "arrays": CSVLog(folder.path / "metrics.csv").curves(),
+            "metrics": outcome.metrics,
+            "arrays": {**CSVLog(folder.path / "metrics.csv").curves(), **outcome.arrays},
             "pictures": folder.last_pictures(),
         }
         if images > 0 or not earlier:  # else what an earlier session did would be lost
@@ -122,12 +137,13 @@ def _recorded(config: Config, folder: RunFolder, device: str, about: Config) -> 
     return result
 
 
-def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome) -> None:
-    """Train to the end and save the weights."""
+def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, examiner: Any) -> None:
+    """Train to the end, save the weights and measure."""
     data = None
     try:
         data = make_data(config)
         method = make_method(config, data, device)
+        exam = examiner(config, device) if examiner and config.get("metrics") else None
         start, kimg = starting_point(config, folder, method)
         trainer, checkpoints = make_trainer(config, folder, device, outcome.clock, kimg)
         trainer.fit(method, datamodule=data, ckpt_path=start, weights_only=True)
@@ -139,6 +155,8 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome) -> 
         check_finite(networks)
         save_networks(folder.weights, networks, folder.weights_header())
         outcome.weights = {name: state_hash(network) for name, network in networks.items()}
+        if exam is not None:
+            outcome.metrics, outcome.arrays = exam(method.artefact(), data.dataset)
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
         raise Interrupted("stopped while it was setting up; the same command goes on") from None
     except Exception as error:

@@ -1,0 +1,198 @@
+"""What measures a generator: after training, while it trains, and by ``evaluate.py``."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from ganfeat import backbone
+from ganfeat.backbone import Generator
+from ganfeat.build import build
+from ganfeat.errors import UserError
+from ganfeat.features import Features
+from ganfeat.files import atomic_write
+from ganfeat.loading import find_checkpoint, read_about
+from ganfeat.metrics.evaluation import Measurement, evaluate
+from ganfeat.metrics.measure import Result, Subject
+from ganfeat.metrics.reference import References
+from ganfeat.metrics.subject import Judge, Samples
+from ganfeat.metrics.value import Value
+from ganfeat.training import machine
+from ganfeat.training.distributed import rank, world_size
+
+log = logging.getLogger(__name__)
+
+Config = dict[str, Any]
+
+
+class Examiner:
+    """The judge and the measurements of a config, ready before anything is trained.
+
+    Args:
+        judge: node of each network: `embedding`, `perceptual`, `attributes`.
+        metrics: node of each measurement, by name.
+        device: where everything runs.
+        cache: the folder for reference statistics.
+        refresh: compute them anew.
+
+    Raises:
+        UserError: the weights of a network are missing.
+    """
+
+    def __init__(
+        self,
+        judge: Mapping[str, Any],
+        metrics: Mapping[str, Any],
+        device: str,
+        cache: Path,
+        refresh: bool = False,
+    ) -> None:
+        built: dict[str, Features | None] = {}
+        for node in judge.values():  # one network may have several parts
+            key = json.dumps(node, sort_keys=True)
+            if key not in built:
+                built[key] = None if node is None else build(node).to(device)
+        found: Any = {part: built[json.dumps(node, sort_keys=True)] for part, node in judge.items()}
+        self.judge = Judge(**found)
+        self.measurements: dict[str, Measurement] = {k: build(v) for k, v in metrics.items()}
+        self.device, self.cache, self.refresh = device, cache, refresh
+
+    def examine(
+        self,
+        generator: Generator,
+        data: Any,
+        *,
+        part: str = "test",
+        seed: int = 0,
+        psi: float = 1.0,
+        show: bool = True,
+    ) -> Result:
+        """Measure ``generator`` against ``data``; see `References` for ``part``."""
+        references = References(
+            data, part, cache=self.cache, refresh=self.refresh, device=self.device
+        )
+        labels = data.all_labels() if generator.label_dim else None
+        samples = Samples(generator.to(self.device).eval(), labels, seed, psi)
+        subject = Subject(samples, self.judge, references, rank(), world_size())
+        return evaluate(subject, self.measurements, show)
+
+
+def examiner(
+    config: Config, device: str
+) -> Callable[[Generator, Any], tuple[list[Config], Config]]:
+    """What measures at the end of a training run with this config."""
+    cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
+    ready = Examiner(config["judge"], config["metrics"], device, cache)
+
+    def exam(generator: Generator, data: Any) -> tuple[list[Config], Config]:
+        found = ready.examine(generator, data, seed=config["seed"])
+        print_table(found.values)
+        return [value.plain() for value in found.values], dict(found.arrays)
+
+    return exam
+
+
+def run(config: Config, overrides: list[str]) -> Config:
+    """Measure what ``run=`` or ``checkpoint=`` names, and write it into a result.
+
+    Args:
+        config: the resolved config as plain data.
+        overrides: what was typed.
+
+    Returns:
+        What ``result.json`` holds afterwards.
+
+    Raises:
+        UserError: whatever the person who typed the command can mend.
+    """
+    path, target = _source(config)
+    about = read_about(find_checkpoint(path))
+    data, judge = (config.get(key) or about.get(key) for key in ("data", "judge"))
+    if data is None or judge is None:
+        raise UserError(
+            f"{path} does not say what to compare with: add data=synthfaces, or data=images "
+            "data.path=FOLDER_OR_ZIP"
+        )
+    if not config["metrics"]:
+        raise UserError("there is nothing to measure: choose metrics=quick, standard or paper")
+    device = machine.pick_device(config["device"])
+    machine.prepare(device, config["threads"], "auto")
+    generator = backbone.load(path)
+    dataset = build({**data, "resolution": generator.resolution})
+    cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
+    examiner = Examiner(judge, config["metrics"], device, cache, config["refresh"])
+    if asked := _asked_for(overrides):
+        for name in asked:
+            if not examiner.measurements[name].applies(examiner.judge):
+                raise UserError(f"{name} cannot be measured here: the judge has no factors")
+    with torch.no_grad():
+        found = examiner.examine(generator, dataset, seed=config["seed"], psi=config["psi"])
+    result = merged(target, found, source=str(path))
+    print_table(found.values)
+    print(f"written to {target}")
+    return result
+
+
+def _asked_for(overrides: list[str]) -> list[str]:
+    """Metrics whose settings were typed."""
+    parts = [text.partition("=")[0].split(".") for text in overrides]
+    return [part[1] for part in parts if part[0] == "metrics" and len(part) > 1]
+
+
+def _source(config: Config) -> tuple[Path, Path]:
+    """What is measured, and where the result goes."""
+    folder, checkpoint = config["run"], config["checkpoint"]
+    if (folder is None) == (checkpoint is None):
+        raise UserError("what is to be measured? give run=FOLDER or checkpoint=FILE, one of them")
+    if folder is not None:
+        path = Path(folder).expanduser()
+        if not (path / "config.yaml").is_file():
+            raise UserError(f"{path} is no run folder: it holds no config.yaml")
+        weights = path / "checkpoints" / "networks.safetensors"
+        return weights if weights.is_file() else path, path / "result.json"
+    outputs = Path(config["paths"]["outputs"]).expanduser() / "evaluate"
+    if checkpoint == "embedded":
+        path = Path(__file__).parent / "weights" / "stylegan2_synthfaces.safetensors"
+        return path, outputs / "embedded" / "result.json"
+    path = Path(checkpoint).expanduser()
+    return path, outputs / path.stem / "result.json"
+
+
+def merged(target: Path, found: Result, **about: Any) -> Config:
+    """Write values into a result: those of the same name and protocol are replaced."""
+    result: Config = dict(about)
+    if target.is_file():
+        result |= json.loads(target.read_text())
+    new = [value.plain() for value in found.values]
+    replaced = {_identity(value) for value in new}
+    kept = [value for value in result.get("metrics", []) if _identity(value) not in replaced]
+    result["metrics"] = kept + new
+    result["arrays"] = {**result.get("arrays", {}), **found.arrays}
+    with atomic_write(target) as file:
+        file.write((json.dumps(result, indent=1, allow_nan=False) + "\n").encode())
+    return result
+
+
+def _identity(value: Mapping[str, Any]) -> str:
+    return json.dumps([value["name"], value["protocol"]], sort_keys=True)
+
+
+def print_table(values: list[Value]) -> None:
+    """A table of values, their intervals, counts, times and networks."""
+    table = Table()
+    for heading in ("metric", "value", "95 % within the run", "n", "seconds", "network"):
+        table.add_column(heading, justify="left" if heading in ("metric", "network") else "right")
+    for v in values:
+        networks = ", ".join(
+            f"{name} {about['weights'][:8]}"
+            for name, about in v.protocol.get("networks", {}).items()
+        )
+        between = "" if v.low is None or v.high is None else f"{v.low:.4g} to {v.high:.4g}"
+        number = "n/a" if v.value is None else f"{v.value:.5g}"
+        table.add_row(v.name, number, between, str(v.n or ""), f"{v.seconds:.1f}", networks)
+    Console().print(table)
