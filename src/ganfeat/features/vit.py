@@ -48,9 +48,10 @@ class ViT(Features):
         self.name, self.resize, self.rule = name, f"{resize} to {self.size}", resize
         self.mean, self.std = tuple(mean or published.mean), tuple(std or published.std)
         self.blocks, self.norm = list(blocks), norm
-        self.model: Any = timm.create_model(model, pretrained=False, num_classes=0)
-        if any(block >= len(self.model.blocks) for block in self.blocks):
-            raise UserError(f"{model} has {len(self.model.blocks)} blocks, not {max(blocks) + 1}")
+        transformer: Any = timm.create_model(model, pretrained=False, num_classes=0)
+        if max(blocks) >= len(transformer.blocks):
+            raise UserError(f"{model} has {len(transformer.blocks)} blocks, not {max(blocks) + 1}")
+        self.model = transformer
         file = find(
             Published(
                 "model.safetensors", f"timm ({published.hf_hub_id})", None, published.hf_hub_id
