@@ -52,7 +52,7 @@ def test_one_message_says_what_is_missing_who_has_it_and_where_it_goes(cache: Pa
 
 
 def test_a_download_that_fails_says_where_the_file_goes(cache: Path) -> None:
-    with pytest.raises(UserError, match="cannot be downloaded.*put it at"):
+    with pytest.raises(UserError, match=r"cannot be downloaded.*put it at"):
         find(Published("net.pth", "somebody", "file:///nowhere/net.pth"), download=True)
 
 
@@ -64,7 +64,7 @@ def test_a_download_lands_in_the_cache(tmp_path: Path, cache: Path) -> None:
 
 def test_another_checksum_is_refused(cache: Path) -> None:
     torch.save(STATE, cache / "net-01234567.pth")
-    with pytest.raises(UserError, match="is not the file that somebody publishes.*01234567"):
+    with pytest.raises(UserError, match=r"is not the file that somebody publishes.*01234567"):
         find(Published("net-01234567.pth", "somebody"))
 
 
