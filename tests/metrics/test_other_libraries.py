@@ -1,7 +1,6 @@
 """The same numbers as torchmetrics and torch-fidelity on the same network and images."""
 
 import warnings
-from pathlib import Path
 
 import pytest
 import torch
