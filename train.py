@@ -7,10 +7,10 @@ from ganfeat.config import entry_point
 
 def train(config: dict[str, Any], overrides: list[str]) -> object:
     """The run that ``config`` describes. Torch is imported here: a typing error is told at once."""
-    from ganfeat.evaluate import examiner
+    from ganfeat.evaluate import exams
     from ganfeat.training.run import run
 
-    return run(config, overrides, examiner)
+    return run(config, overrides, exams)
 
 
 if __name__ == "__main__":

@@ -150,15 +150,15 @@ def randomised(module: nn.Module, seed: int) -> nn.Module:
     return module.eval()
 
 
-def networks(label_dim: int = 0, **overrides: Any) -> dict[str, Any]:
+def networks(label_dim: int = 0, resolution: int = 16, **overrides: Any) -> dict[str, Any]:
     """Small G, D and G_ema of ours, all different."""
     width = {"channel_base": 128, "channel_max": 8, "conv_clamp": 256, "label_dim": label_dim}
     width |= overrides
     g = {"z_dim": 6, "w_dim": 5, "mapping_layers": 2, **width}
     return {
-        "G": randomised(Generator(16, **g), 1),
-        "D": randomised(Discriminator(16, mbstd_group=2, **width), 2),
-        "G_ema": randomised(Generator(16, **g), 3),
+        "G": randomised(Generator(resolution, **g), 1),
+        "D": randomised(Discriminator(resolution, mbstd_group=2, **width), 2),
+        "G_ema": randomised(Generator(resolution, **g), 3),
     }
 
 

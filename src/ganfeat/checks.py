@@ -22,6 +22,7 @@ TYPES: dict[str, Any] = {
     "trainer.tick_kimg": Positive,
     "trainer.sample_kimg": Positive,
     "trainer.checkpoint_kimg": Positive,
+    "trainer.monitor_kimg": Positive,
     "trainer.snapshot_kimg": Positive | None,
     "trainer.workers": Natural | Literal["auto"],
     "trainer.allocator": str,
@@ -46,7 +47,8 @@ def right_key(key: str, known: Collection[str]) -> str:
     """What was probably meant by ``key``: its name at the right place, or a name like it."""
     parent, _, name = key.rpartition(".")
     siblings = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == parent]
-    if elsewhere := [k for k in known if k.rpartition(".")[2] == name]:
+    depth = key.count(".") if siblings and parent else 9  # a known parent: not far below it
+    if elsewhere := [k for k in known if k.rpartition(".")[2] == name and k.count(".") <= depth]:
         return f"did you mean {min(elsewhere, key=lambda k: (k.count('.'), k))}?"
     if near := nearest(name, siblings):
         return f"did you mean {dotted(parent, near)}?"

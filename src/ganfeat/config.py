@@ -163,9 +163,8 @@ def check(overrides: list[str], config_name: str = "train", sweep: bool = False)
     choices = [_choice(o, groups[o.key_or_group]) for o in parsed if o.key_or_group in groups]
     config, chosen = _compose(choices, config_name)
     if chosen.get("experiment"):
-        without = [
-            f"{k}={v}" for k, v in chosen.items() if k in groups and v != chosen["experiment"]
-        ]
+        others = {k: v for k, v in chosen.items() if k.partition("@")[0] in groups}
+        without = [f"{k}={v}" for k, v in others.items() if k != "experiment"]
         check_preset(_container(config), _container(_compose(without, config_name)[0]))
     # Filling imports torch, which takes seconds: not where groups alone are chosen.
     known = groups | keys(fill(_container(config))) if len(choices) < len(parsed) else groups

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ganfeat.metrics.subject import Judge, Samples
 from ganfeat.metrics.value import Value
 from ganfeat.training import machine
 from ganfeat.training.distributed import rank, world_size
+from ganfeat.training.setup import Exam, Exams
 
 log = logging.getLogger(__name__)
 
@@ -52,13 +53,7 @@ class Examiner:
         cache: Path,
         refresh: bool = False,
     ) -> None:
-        built: dict[str, Features | None] = {}
-        for node in judge.values():  # one network may have several parts
-            key = json.dumps(node, sort_keys=True)
-            if key not in built:
-                built[key] = None if node is None else build(node).to(device)
-        found: Any = {part: built[json.dumps(node, sort_keys=True)] for part, node in judge.items()}
-        self.judge = Judge(**found)
+        self.judge = make_judge(judge, device)
         self.measurements: dict[str, Measurement] = {k: build(v) for k, v in metrics.items()}
         self.device, self.cache, self.refresh = device, cache, refresh
 
@@ -82,19 +77,35 @@ class Examiner:
         return evaluate(subject, self.measurements, show)
 
 
-def examiner(
-    config: Config, device: str
-) -> Callable[[Generator, Any], tuple[list[Config], Config]]:
-    """What measures at the end of a training run with this config."""
+def make_judge(nodes: Mapping[str, Any], device: str) -> Judge:
+    """The networks of a judge; parts that are the same network share it."""
+    built: dict[str, Features | None] = {}
+    for node in nodes.values():
+        key = json.dumps(node, sort_keys=True)
+        if key not in built:
+            built[key] = None if node is None else build(node).to(device)
+    found: Any = {part: built[json.dumps(node, sort_keys=True)] for part, node in nodes.items()}
+    return Judge(**found)
+
+
+def exams(config: Config, device: str) -> Exams:
+    """What measures a training run with this config: while it goes on, and at its end."""
     cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
-    ready = Examiner(config["judge"], config["metrics"], device, cache)
 
-    def exam(generator: Generator, data: Any) -> tuple[list[Config], Config]:
-        found = ready.examine(generator, data, seed=config["seed"])
-        print_table(found.values)
-        return [value.plain() for value in found.values], dict(found.arrays)
+    def exam(metrics: Config, part: str, show: bool) -> Exam | None:
+        if not metrics:
+            return None
+        ready = Examiner(config["judge"], metrics, device, cache)
 
-    return exam
+        def measure(generator: Any, data: Any) -> tuple[list[Config], Config]:
+            found = ready.examine(generator, data, part=part, seed=config["seed"], show=show)
+            if show:
+                print_table(found.values)
+            return [value.plain() for value in found.values], dict(found.arrays)
+
+        return measure
+
+    return Exams(exam(config["monitor"], "val", False), exam(config["metrics"], "test", True))
 
 
 def run(config: Config, overrides: list[str]) -> Config:

@@ -64,6 +64,10 @@ class Clock(Callback):
         self.totals = self.reading()
         self._ended = time.perf_counter()
 
+    def leave_out(self, seconds: float) -> None:
+        """Do not count the last ``seconds``."""
+        self.totals["seconds"] -= seconds
+
     def reading(self) -> dict[str, float]:
         """The totals, up to this moment."""
         assert self._ended is not None
@@ -188,6 +192,43 @@ class Snapshots(Callback):
             name = f"networks-{kimg_done(trainer, pl_module):09.3f}.safetensors"
             path = self.folder.checkpoint.with_name(name)
             save_networks(path, pl_module.networks(), self.folder.weights_header())
+
+
+class Monitor(Callback):
+    """Measures at an interval, and keeps the networks whose first value (FID) is the lowest.
+
+    The first process measures while the others wait; the time is not training's.
+    """
+
+    def __init__(self, folder: RunFolder, kimg: float, exam: Any, clock: Clock) -> None:
+        self.folder, self.every, self.exam, self.clock = folder, Every(kimg), exam, clock
+        self.best = float("inf")
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
+        """Measure where it is due."""
+        if not self.every.due(trainer, pl_module) or not trainer.is_global_zero:
+            return
+        began = time.perf_counter()
+        values, _ = self.exam(pl_module.artefact(), trainer.datamodule.dataset)  # type: ignore[attr-defined]
+        kimg = kimg_done(trainer, pl_module)
+        found = {value["name"]: value["value"] for value in values if value["value"] is not None}
+        log.info("%s", "  ".join(f"{name} {value:.4g}" for name, value in found.items()))
+        for logger in trainer.loggers:
+            logger.log_metrics({KIMG: kimg, **{f"monitor/{k}": v for k, v in found.items()}})
+        first = next(iter(found.values()))
+        if first < self.best:
+            self.best = first
+            path = self.folder.checkpoint.with_name("networks-best.safetensors")
+            save_networks(path, pl_module.networks(), self.folder.weights_header())
+        self.clock.leave_out(time.perf_counter() - began)
+
+    def state_dict(self) -> dict[str, float]:
+        """For the checkpoint."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """From the checkpoint."""
+        self.best = state_dict["best"]
 
 
 class Checkpoints(Callback):

@@ -17,7 +17,7 @@ FORMAT = 1
 # What may differ between a checkpoint's run and the one that resumes from it.
 MAY_DIFFER = (
     "experiment", "total_kimg", "trainer", "paths", "logger", "device", "threads", "resume",
-    "force", "init_from", "metrics", "judge",
+    "force", "init_from", "metrics", "monitor", "judge",
 )  # fmt: skip
 
 

@@ -20,17 +20,20 @@ from ganfeat.training.distributed import rank
 from ganfeat.training.loggers import CSVLog, finish_wandb
 from ganfeat.training.logs import logged
 from ganfeat.training.record import RunFolder, commit
-from ganfeat.training.setup import Config, make_data, make_method, make_trainer, starting_point
+from ganfeat.training.setup import (
+    Config,
+    Exams,
+    make_data,
+    make_method,
+    make_trainer,
+    starting_point,
+)
 
 log = logging.getLogger(__name__)
 
 
-Exam = Callable[[Any, Any], tuple[list[Config], Config]]
-"""From what a method made and its dataset to values and arrays, both as plain data."""
-
-
 def run(
-    config: Config, overrides: list[str], examiner: Callable[[Config, str], Exam] | None = None
+    config: Config, overrides: list[str], exams: Callable[[Config, str], Exams] | None = None
 ) -> Config:
     """Train, and leave the run's folder with its result.
 
@@ -39,8 +42,8 @@ def run(
     Args:
         config: the resolved config as plain data.
         overrides: what was typed, for the record.
-        examiner: gives what measures at the end, from the config and the device. It is called
-            before training begins, so that what is missing is told at once.
+        exams: gives what measures, from the config and the device. It is called before training
+            begins, so that what is missing is told at once.
 
     Returns:
         What ``result.json`` holds; nothing in the processes that Lightning starts beside this one.
@@ -59,7 +62,7 @@ def run(
     machine.prepare(device, config["threads"], config["trainer"]["allocator"])
     if rank() > 0:  # the first process keeps the record; this one ends as it does
         with contextlib.suppress(Interrupted):
-            _train(config, folder, device, Outcome(), examiner)
+            _train(config, folder, device, Outcome(), exams)
         return {}
     with folder.locked():
         if config["force"]:
@@ -76,7 +79,7 @@ def run(
             "machine": machine.describe(device),
         }
         with logged(folder.path / "train.log"):
-            return _recorded(config, folder, device, about, examiner)
+            return _recorded(config, folder, device, about, exams)
 
 
 @dataclass
@@ -97,15 +100,13 @@ class Outcome:
     arrays: Config = field(default_factory=dict)
 
 
-def _recorded(
-    config: Config, folder: RunFolder, device: str, about: Config, examiner: Any
-) -> Config:
+def _recorded(config: Config, folder: RunFolder, device: str, about: Config, exams: Any) -> Config:
     """Train, and write how it ended, however it ended."""
     earlier = folder.result() or {}
     outcome = Outcome(broken_images=set(earlier.get("broken_images", [])))
     status, error = "failed", None
     try:
-        _train(config, folder, device, outcome, examiner)
+        _train(config, folder, device, outcome, exams)
         status = "finished"
     except Interrupted:
         status = "interrupted"
@@ -137,15 +138,17 @@ def _recorded(
     return result
 
 
-def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, examiner: Any) -> None:
+def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exams: Any) -> None:
     """Train to the end, save the weights and measure."""
     data = None
     try:
         data = make_data(config)
         method = make_method(config, data, device)
-        exam = examiner(config, device) if examiner and config.get("metrics") else None
+        ready = exams(config, device) if exams else Exams()
         start, kimg = starting_point(config, folder, method)
-        trainer, checkpoints = make_trainer(config, folder, device, outcome.clock, kimg)
+        trainer, checkpoints = make_trainer(
+            config, folder, device, outcome.clock, kimg, ready.monitor
+        )
         trainer.fit(method, datamodule=data, ckpt_path=start, weights_only=True)
         if checkpoints.stopped_by:
             raise _interruption(checkpoints.stopped_by, folder, forced=config["force"])
@@ -155,8 +158,8 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
         check_finite(networks)
         save_networks(folder.weights, networks, folder.weights_header())
         outcome.weights = {name: state_hash(network) for name, network in networks.items()}
-        if exam is not None:
-            outcome.metrics, outcome.arrays = exam(method.artefact(), data.dataset)
+        if ready.final is not None:
+            outcome.metrics, outcome.arrays = ready.final(method.artefact(), data.dataset)
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
         raise Interrupted("stopped while it was setting up; the same command goes on") from None
     except Exception as error:

@@ -3,8 +3,9 @@
 import logging
 import math
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytorch_lightning import Callback, Trainer, seed_everything
 from pytorch_lightning.loggers import Logger
@@ -13,7 +14,7 @@ from ganfeat.build import build
 from ganfeat.data import DataModule
 from ganfeat.errors import UserError
 from ganfeat.training import machine
-from ganfeat.training.callbacks import Checkpoints, Clock, Pictures, Snapshots, Ticks
+from ganfeat.training.callbacks import Checkpoints, Clock, Monitor, Pictures, Snapshots, Ticks
 from ganfeat.training.checkpoint import (
     AtomicCheckpoints,
     check_resumable,
@@ -28,6 +29,17 @@ from ganfeat.training.record import RunFolder
 log = logging.getLogger(__name__)
 
 Config = dict[str, Any]
+Exam = Callable[[Any, Any], tuple[list[Config], Config]]
+"""From what a method made and its dataset to values and arrays, both as plain data."""
+
+
+class Exams(NamedTuple):
+    """What measures a run, None where nothing does."""
+
+    monitor: Exam | None = None
+    final: Exam | None = None
+
+
 BF16_RESOLUTIONS = 4
 
 
@@ -93,11 +105,11 @@ def starting_point(config: Config, folder: RunFolder, method: Method) -> tuple[P
 
 
 def make_trainer(
-    config: Config, folder: RunFolder, device: str, clock: Clock, kimg: float
+    config: Config, folder: RunFolder, device: str, clock: Clock, kimg: float, monitor: Exam | None
 ) -> tuple[Trainer, Checkpoints]:
     """Lightning's trainer, without what the callbacks here do; and the one that can stop it.
 
-    ``kimg`` is where the run starts.
+    ``kimg`` is where the run starts; ``monitor`` measures while it goes on.
     """
     options = config["trainer"]
     warnings.filterwarnings("ignore", module="pytorch_lightning")
@@ -108,6 +120,8 @@ def make_trainer(
         Ticks(clock, options["tick_kimg"]),
         Pictures(folder.samples, options["sample_kimg"]),
     ]
+    if monitor is not None:
+        callbacks += [Monitor(folder, options["monitor_kimg"], monitor, clock)]
     if options["snapshot_kimg"]:
         callbacks += [Snapshots(folder, options["snapshot_kimg"])]
     trainer = Trainer(

@@ -1,0 +1,126 @@
+"""evaluate.py, and what measures while and after a run trains, with a judge of random weights."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import official
+import pytest
+import tiny
+
+from ganfeat import evaluate
+from ganfeat.config import compose
+from ganfeat.data import SynthFaces
+from ganfeat.errors import UserError
+from ganfeat.evaluate import exams
+from ganfeat.features import FactorNet
+from ganfeat.networks import save_networks
+from ganfeat.training.run import run
+
+FEW = ["fid.n=100", "ppl.pairs=32", "diversity.n=32", "als.paths=4"]
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Overrides that make a small random network the judge."""
+    columns = SynthFaces().facts()["columns"]
+    network = FactorNet("factornet", columns, widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0), dim=16)
+    path = tmp_path_factory.mktemp("judge") / "factornet.safetensors"
+    save_networks(path, {"encoder_ema": network}, {})
+    return [f"judge.{part}.path={path}" for part in ("embedding", "perceptual", "attributes")]
+
+
+def train(folder: Path, *more: str) -> dict[str, Any]:
+    line = tiny.overrides(folder, "data.resolution=32", "total_kimg=0.032", *more)
+    return run(compose(line), line, exams)
+
+
+def measure(*line: str) -> dict[str, Any]:
+    given = [*line, "threads=1", "device=cpu"]
+    return evaluate.run(compose(given, "evaluate"), given)
+
+
+def values(result: dict[str, Any]) -> dict[str, float]:
+    return {value["name"]: value["value"] for value in result["metrics"]}
+
+
+def test_a_run_measures_while_it_trains_and_at_its_end(tmp_path: Path, judge: list[str]) -> None:
+    result = train(
+        tmp_path, "metrics=quick", "metrics@monitor=quick", "trainer.monitor_kimg=0.016", *judge,
+        *(f"{group}.{key}" for group in ("metrics", "monitor") for key in FEW),
+    )  # fmt: skip
+    found = values(result)
+    assert {"fid100_factornet", "ppl2_wend_factornet", "diversity32_factornet"} <= found.keys()
+    assert all(value["seconds"] > 0 for value in result["metrics"])
+    real = {v["name"]: v["protocol"]["data"] for v in result["metrics"]}["fid100_factornet"]
+    assert (real["split"], real["length"]) == ("test", 100)
+    watched = result["arrays"]["monitor/fid100_factornet"]
+    assert len([value for value in watched if value is not None]) == 2
+    assert tiny.only(tmp_path, "networks-best.safetensors").exists()
+    json.dumps(result, allow_nan=False)
+
+
+def test_a_missing_judge_stops_a_run_before_its_first_step(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist: give a run folder"):
+        train(tmp_path, "metrics=quick", "judge.embedding.path=/nowhere")
+    assert not list(tmp_path.rglob("samples-*.png"))
+    with pytest.raises(UserError, match=r"inception.*which torch-fidelity publishes"):
+        train(tmp_path, "metrics=quick", "judge=published")
+
+
+def test_evaluate_adds_to_the_record_of_a_run(tmp_path: Path, judge: list[str]) -> None:
+    before = train(tmp_path, *judge)
+    folder = tiny.only(tmp_path, "result.json").parent
+    line = [f"run={folder}", f"paths.outputs={tmp_path}", "metrics=quick"]
+    line += [f"metrics.{key}" for key in FEW]
+    first = measure(*line)
+    assert first == json.loads((folder / "result.json").read_text())
+    assert first["weights"] == before["weights"]
+    again = measure(*line)
+    assert values(again) == values(first)
+    assert len(again["metrics"]) == len(first["metrics"])
+    more = measure(*line, "metrics.fid.n=120")
+    assert values(more) == {**values(first), "fid120_factornet": values(more)["fid120_factornet"]}
+    other = measure(*line, "seed=1")
+    assert len(other["metrics"]) > len(more["metrics"])  # another protocol, beside the first
+
+
+def test_a_file_gets_a_result_of_its_own(tmp_path: Path, judge: list[str]) -> None:
+    source = official.write(tmp_path / "theirs.pkl", official.networks(resolution=32))
+    line = [
+        f"checkpoint={source}",
+        f"paths.outputs={tmp_path / 'out'}",
+        *(f"metrics.{k}" for k in FEW),
+    ]
+    with pytest.raises(UserError, match="does not say what to compare with: add data=synthfaces"):
+        measure(*line)
+    result = measure(*line, "data=synthfaces", *judge)
+    assert "fid100_factornet" in values(result)
+    assert (tmp_path / "out" / "evaluate" / "theirs" / "result.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ([], "give run=FOLDER or checkpoint=FILE"),
+        (["run=a", "checkpoint=b"], "one of them"),
+        (["run=/nowhere"], "/nowhere is no run folder"),
+        (["checkpoint=/nowhere"], "/nowhere does not exist"),
+        (["checkpoint=x", "metrics=quik"], "did you mean quick?"),
+    ],
+)
+def test_mistakes_are_told(line: list[str], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        measure(*line)
+    assert message in str(caught.value)
+
+
+def test_factors_asked_for_by_name_where_there_are_none(tmp_path: Path, judge: list[str]) -> None:
+    train(tmp_path, *judge)
+    folder = tiny.only(tmp_path, "result.json").parent
+    line = [f"run={folder}", f"paths.outputs={tmp_path}", *(f"metrics.{key}" for key in FEW[:3])]
+    line += ["data=synthfaces", "judge.attributes=null", *judge[:2]]
+    found = {v["name"]: v["value"] for v in measure(*line)["metrics"]}
+    assert found["als"] is None
+    with pytest.raises(UserError, match="als cannot be measured here"):
+        measure(*line, "metrics.als.paths=4")
