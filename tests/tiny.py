@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from ganfeat.config import compose
+import yaml
+
+from ganfeat.config import compose, config_dir
 from ganfeat.training.run import run
 
-NARROW = [
+GAN = [
     "backbone.generator.z_dim=16",
     "backbone.generator.w_dim=16",
     "backbone.generator.mapping_layers=2",
@@ -16,6 +18,13 @@ NARROW = [
     "backbone.discriminator.channel_max=8",
     "backbone.discriminator.mbstd_group=2",
     "data.resolution=16",
+]
+ENCODER = [
+    "backbone.network.widths=[8,8,16,16]",
+    "backbone.network.dim=16",
+    "data.resolution=32",
+]
+COMMON = [
     "batch_size=8",
     "threads=1",
     "device=cpu",
@@ -23,11 +32,27 @@ NARROW = [
 ]
 
 
+def chosen(preset: str, group: str) -> str:
+    """The option that a preset takes in a group of ``conf/``."""
+    text = (config_dir() / "experiment" / f"{preset}.yaml").read_text()
+    defaults: dict[str, str] = {"backbone": "embedded", "data": "synthfaces", "method": "stylegan2"}
+    for entry in yaml.safe_load(text).get("defaults", []):
+        defaults |= {key.removeprefix("override /"): value for key, value in entry.items()}
+    return defaults[group]
+
+
+def narrow(preset: str) -> list[str]:
+    """What makes the networks of a preset small."""
+    backbone = config_dir() / "backbone" / f"{chosen(preset, 'backbone')}.yaml"
+    return ENCODER if "network" in yaml.safe_load(backbone.read_text()) else GAN
+
+
 def overrides(folder: Path, *more: str, experiment: str = "stylegan2_synthfaces") -> list[str]:
     """A command line for a run in ``folder`` of 16 iterations, with a tick for every one."""
     return [
         f"experiment={experiment}",
-        *NARROW,
+        *narrow(experiment),
+        *COMMON,
         "total_kimg=0.128",
         "trainer.tick_kimg=0.008",
         "trainer.sample_kimg=0.064",

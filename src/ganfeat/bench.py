@@ -13,6 +13,7 @@ import os
 import statistics
 import sys
 import time
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -204,6 +205,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def measure(device: str, out: Path) -> None:
     """Measure everything, print it, and write it to ``out``."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
     bench = Bench(machine.pick_device(device))
     machine.prepare(bench.device, None, "auto")
     about = machine.describe(bench.device)

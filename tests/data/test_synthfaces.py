@@ -529,7 +529,12 @@ def test_grid_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         assert picture.height >= 13 * 32
     assert main(["--grid", str(out), "--resolution", "33"]) == 1
     assert main(["--grid", str(out), "--split", "nobody"]) == 1
-    assert main(["--grid", str(tmp_path / "no" / "where.png")]) == 1
+    assert main(["--grid", str(tmp_path / "grid.doc")]) == 1
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 3
-    assert all("expected" in line for line in errors)
+    assert all(line.startswith("error: ") for line in errors)
+    assert "expected a power of two" in errors[0]
+    assert "expected one of train" in errors[1]
+    assert "give --grid one such as out.png" in errors[2]
+    assert main(["--grid", str(tmp_path / "new" / "folder" / "grid.jpg")]) == 0
+    assert (tmp_path / "new" / "folder" / "grid.jpg").exists()

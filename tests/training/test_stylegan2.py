@@ -8,7 +8,6 @@ import tiny
 import torch
 
 from ganfeat.backbone import Discriminator, Generator
-from ganfeat.config import config_dir
 from ganfeat.generators.stylegan2 import StyleGAN2
 from ganfeat.training.draws import Draws
 from ganfeat.training.method import Method, Phase, Step
@@ -97,35 +96,3 @@ def test_the_average_follows_the_generator(tmp_path: Path, half_life: str, same:
     trained, average = state["generator.synthesis.b4.const"], state["ema.synthesis.b4.const"]
     assert torch.equal(trained, average) == same
     assert torch.equal(state["generator.mapping.w_avg"], state["ema.mapping.w_avg"])
-
-
-PRESETS = sorted(path.stem for path in (config_dir() / "experiment").glob("*.yaml"))
-METHODS = sorted(path.stem for path in (config_dir() / "method").glob("*.yaml"))
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_trains_and_resumes(name: str, tmp_path: Path) -> None:
-    presets = [preset for preset in PRESETS if preset.startswith(f"{name}_synth")]
-    assert presets, f"method {name} needs a preset <method>_synth..."
-    half = tiny.train(tmp_path, "total_kimg=0.016", experiment=presets[0])["run"]
-    source = f"resume={tmp_path / presets[0] / half}"
-    resumed = tiny.train(tmp_path, "total_kimg=0.032", source, experiment=presets[0])
-    whole = tiny.train(tmp_path / "whole", "total_kimg=0.032", experiment=presets[0])
-    assert resumed["weights"] == whole["weights"] != {}
-
-
-ON_PHOTOGRAPHS = [name for name in PRESETS if "synth" not in name]
-CASES = [(name, False) for name in PRESETS] + [(name, True) for name in ON_PHOTOGRAPHS]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "labels"), CASES)
-def test_every_preset_steps_twice(
-    name: str, labels: bool, tmp_path: Path, photographs: Path
-) -> None:
-    line = ["total_kimg=0.016"]
-    if name in ON_PHOTOGRAPHS:
-        line += [f"data.path={photographs}", f"data.labels={str(labels).lower()}"]
-    result = tiny.train(tmp_path, *line, experiment=name)
-    assert result["kimg"] == 0.016
-    assert list(tmp_path.rglob("samples-00000.016.png"))

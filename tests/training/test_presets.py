@@ -1,0 +1,64 @@
+"""What every method and every preset must do, found by looking into ``conf/``."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+
+from ganfeat.config import config_dir
+from ganfeat.errors import Interrupted
+from ganfeat.training.method import Method
+
+PRESETS = sorted(path.stem for path in (config_dir() / "experiment").glob("*.yaml"))
+METHODS = sorted(path.stem for path in (config_dir() / "method").glob("*.yaml"))
+
+
+def line_for(preset: str, photographs: Path, labels: bool = False) -> list[str]:
+    """What a preset needs to run in a test."""
+    if tiny.chosen(preset, "data") != "images":
+        return []
+    needed = labels or tiny.chosen(preset, "method") == "classification"
+    return [f"data.path={photographs}", "data.part=all", f"data.labels={str(needed).lower()}"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_trains_and_resumes(
+    method: str, tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    presets = [preset for preset in PRESETS if tiny.chosen(preset, "method") == method]
+    assert presets, f"method {method} needs a preset"
+    preset = min(presets, key=lambda name: ("synth" not in name, name))
+    line = ["total_kimg=0.032", *line_for(preset, photographs)]
+    whole = tiny.train(tmp_path / "whole", *line, experiment=preset)
+    untouched = Method.training_step
+
+    def stop(self: Method, *given: Any) -> None:
+        untouched(self, *given)
+        if self.iteration == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Method, "training_step", stop)
+        with pytest.raises(Interrupted):
+            tiny.train(tmp_path, *line, experiment=preset)
+    resumed = tiny.train(tmp_path, *line, experiment=preset)
+    assert resumed["weights"] == whole["weights"] != {}
+
+
+ON_PHOTOGRAPHS = [name for name in PRESETS if tiny.chosen(name, "data") == "images"]
+CASES = [(name, False) for name in PRESETS] + [(name, True) for name in ON_PHOTOGRAPHS]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "labels"), CASES)
+def test_every_preset_steps_twice(
+    name: str, labels: bool, tmp_path: Path, photographs: Path
+) -> None:
+    line = ["total_kimg=0.016", *line_for(name, photographs, labels)]
+    result = tiny.train(tmp_path, *line, experiment=name)
+    assert result["kimg"] == 0.016
+    if tiny.chosen(name, "method") == "stylegan2":
+        assert list(tmp_path.rglob("samples-00000.016.png"))
