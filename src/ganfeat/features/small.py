@@ -71,8 +71,9 @@ class SmallNet(Features):
             for width, count in zip(widths, blocks, strict=True)
         )
         self.down = nn.ModuleList(_conv(a, b) for a, b in pairwise(widths))
-        self.squeeze = nn.Conv2d(widths[-1], 64, 1)
-        self.vector = nn.Linear(64 * 16, dim)
+        # Where things are, from the 8 and 4 px maps; how much of them there is, from all.
+        self.squeeze = nn.ModuleList([nn.Conv2d(widths[2], 12, 1), nn.Conv2d(widths[3], 48, 1)])
+        self.vector = nn.Linear(12 * 64 + 48 * 16 + sum(widths), dim)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def taps(self, images: Tensor) -> list[Tensor]:
@@ -87,11 +88,11 @@ class SmallNet(Features):
 
     def embed(self, images: Tensor) -> Tensor:
         """The vector, [N,D]."""
-        return self.vectors(self.taps(images)[-1])
-
-    def vectors(self, coarsest: Tensor) -> Tensor:
-        """The vector from the coarsest map [N,C,4,4]."""
-        vectors: Tensor = self.vector(F.relu(self.squeeze(coarsest)).flatten(1))
+        maps = self.taps(images)
+        placed = [
+            F.relu(squeeze(m)).flatten(1) for squeeze, m in zip(self.squeeze, maps[2:], strict=True)
+        ]
+        vectors: Tensor = self.vector(torch.cat([*placed, *(m.mean(dim=[2, 3]) for m in maps)], 1))
         return vectors
 
 
