@@ -3,7 +3,8 @@
 From the authors' released evaluation; the paper's text was not at hand. 0 is a straight line.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -69,7 +70,36 @@ def aggregates(curve: Array) -> dict[str, Array]:
     }
 
 
-class ALS(OfGenerator):
+class OfPaths(OfGenerator):
+    """Measures factors along straight lines in W between random ends.
+
+    Attributes:
+        paths: number of paths, of 11 images each.
+    """
+
+    paths: int
+
+    def applies(self, judge: Judge) -> bool:
+        """Where factors can be named."""
+        return judge.attributes is not None
+
+    def images(self) -> int:
+        """11 for each path."""
+        return FRAMES * self.paths
+
+    def along(
+        self, subject: Subject, progress: Progress, look: Callable[[Tensor], Tensor], *width: int
+    ) -> Array:
+        """What ``look`` says of the frames of every path: [11,3,R,R] -> [11,*width], stacked."""
+        rows = Rows(self.paths, FRAMES, *width).to(subject.samples.device)
+        for block in range(subject.rank, -(-self.paths // BLOCK), subject.ranks):
+            for number, frames in straight_paths(subject.samples, block, self.paths):
+                rows.update(look(frames)[None], torch.tensor([number]))
+                progress(FRAMES)
+        return rows.compute().double().numpy()
+
+
+class ALS(OfPaths):
     """``als_<network>`` along straight lines in W between random ends, with all its relatives.
 
     ``als`` divides by the standard deviation of an attribute over the model's own frames, as the
@@ -84,26 +114,14 @@ class ALS(OfGenerator):
     def __init__(self, paths: int = 500, attributes: Sequence[str] | None = None) -> None:
         self.paths, self.attributes = paths, attributes
 
-    def applies(self, judge: Judge) -> bool:
-        """Where factors can be named."""
-        return judge.attributes is not None
-
-    def images(self) -> int:
-        """11 for each path."""
-        return FRAMES * self.paths
-
     @torch.no_grad()
     def result(self, subject: Subject, progress: Progress) -> Result:
         """Mean over attributes of each aggregate and sigma; curves for each attribute."""
         network = subject.judge.attributes
         assert network is not None
         names = attribute_names(network, self.attributes)
-        rows = Rows(self.paths, FRAMES, len(names)).to(subject.samples.device)
-        for block in range(subject.rank, -(-self.paths // BLOCK), subject.ranks):
-            for number, frames in straight_paths(subject.samples, block, self.paths):
-                rows.update(scores_of(network, frames, names)[None], torch.tensor([number]))
-                progress(FRAMES)
-        scores = rows.compute().double().numpy()
+        look = partial(scores_of, network, names=names)
+        scores = self.along(subject, progress, look, len(names))
         own = scores.std(axis=(0, 1))
         truth = [scores_of(network, x, names) for x in subject.references.images(REAL)]
         real = torch.cat(truth).double().cpu().numpy().std(axis=0)
@@ -113,15 +131,14 @@ class ALS(OfGenerator):
         values: list[Value] = []
         arrays = {}
         for sigma, end in ((own, ""), (real, "_shared")):
-            absolute = np.abs(deviations(scores, sigma))
-            curve = absolute.mean(axis=0)
-            again = aggregates(resampled_means(absolute))
-            for kind, found in aggregates(curve).items():
+            found = linearity(scores, sigma)
+            again = aggregates(resampled_means(np.abs(deviations(scores, sigma))))
+            for kind, resampled in again.items():
                 name = f"als{'' if kind == 'score' else f'_{kind}'}{end}_{network.name}"
-                limits = middle(again[kind].mean(axis=1))
-                values += [Value(name, float(found.mean()), *limits, self.paths, protocol=protocol)]
-            arrays[f"als{end}_curve"] = curve.T.tolist()
-            arrays[f"als{end}_spread"] = absolute.std(axis=0).T.tolist()
+                value, limits = getattr(found, kind).mean(), middle(resampled.mean(axis=1))
+                values += [Value(name, float(value), *limits, self.paths, protocol=protocol)]
+            arrays[f"als{end}_curve"] = found.curve.T.tolist()
+            arrays[f"als{end}_spread"] = found.spread.T.tolist()
         return Result(values, {"als_attributes": names, **arrays})
 
 

@@ -65,16 +65,15 @@ class Rows(Metric):
     Args:
         n: number of rows.
         width: numbers in a row.
-        dtype: of the numbers.
     """
 
     full_state_update = False
     rows: Tensor
     filled: Tensor
 
-    def __init__(self, n: int, *width: int, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, n: int, *width: int) -> None:
         super().__init__()
-        self.add_state("rows", torch.zeros(n, *width, dtype=dtype), dist_reduce_fx="sum")
+        self.add_state("rows", torch.zeros(n, *width, dtype=torch.float32), dist_reduce_fx="sum")
         self.add_state("filled", torch.zeros(n, dtype=torch.int32), dist_reduce_fx="sum")
 
     def update(self, rows: Tensor, numbers: Tensor) -> None:

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from ganfeat.features import FactorNet
-from ganfeat.metrics.als import FRAMES, straight_paths
-from ganfeat.metrics.measure import OfGenerator, Progress, Result, Rows, Subject
-from ganfeat.metrics.subject import BLOCK, Judge
+from ganfeat.metrics.als import OfPaths
+from ganfeat.metrics.measure import Progress, Result, Subject
 from ganfeat.metrics.value import mean_value
 
 Redraw = Callable[[Tensor, int], Tensor]  # factor table [N,F] and resolution to images
@@ -17,7 +16,7 @@ REAL = 2000  # images that set the threshold
 PERCENTILE = 99
 
 
-class UnnaturalShare(OfGenerator):
+class UnnaturalShare(OfPaths):
     """``unnatural_<network>``: images further from their own re-drawing than 99 % of real ones.
 
     The judge reads an image's factors, the renderer draws them again without grain, and the root
@@ -30,14 +29,6 @@ class UnnaturalShare(OfGenerator):
     def __init__(self, paths: int = 200) -> None:
         self.paths = paths
 
-    def applies(self, judge: Judge) -> bool:
-        """Where factors can be named."""
-        return judge.attributes is not None
-
-    def images(self) -> int:
-        """11 for each path."""
-        return FRAMES * self.paths
-
     @torch.no_grad()
     def result(self, subject: Subject, progress: Progress) -> Result:
         """One number, with an interval over paths."""
@@ -45,12 +36,8 @@ class UnnaturalShare(OfGenerator):
         assert network is not None
         real = torch.cat([misfit(x, network, redraw) for x in subject.references.images(REAL)])
         threshold = float(np.percentile(real.cpu().numpy(), PERCENTILE))
-        rows = Rows(self.paths, FRAMES).to(subject.samples.device)
-        for block in range(subject.rank, -(-self.paths // BLOCK), subject.ranks):
-            for number, frames in straight_paths(subject.samples, block, self.paths):
-                rows.update(misfit(frames, network, redraw)[None], torch.tensor([number]))
-                progress(FRAMES)
-        beyond = (rows.compute() > threshold).double().numpy()
+        distances = self.along(subject, progress, lambda x: misfit(x, network, redraw))
+        beyond = (distances > threshold).astype(float)
         protocol = subject.protocol(network, real=REAL, threshold=threshold, percentile=PERCENTILE)
         share = mean_value(f"unnatural_{network.name}", beyond.mean(axis=1), protocol)
         return Result([share], {"unnatural_curve": beyond.mean(axis=0).tolist()})
