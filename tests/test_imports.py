@@ -8,11 +8,12 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "ganfeat"
 
-BASE = {"errors", "files", "build", "networks", "loading", "ranges"}
+BASE = {"errors", "files", "build", "networks", "loading", "processes", "ranges"}
 METHODS = {"generators", "encoders", "navigators"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
+    "processes": set(),
     "ranges": {"errors"},
     "build": {"errors", "ranges"},
     "networks": {"build", "errors", "files"},

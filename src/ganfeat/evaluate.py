@@ -22,8 +22,8 @@ from ganfeat.metrics.measure import Result, Subject
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Judge, Samples
 from ganfeat.metrics.value import Value
+from ganfeat.processes import rank, world_size
 from ganfeat.training import machine
-from ganfeat.training.distributed import rank, world_size
 from ganfeat.training.setup import Exam, Exams
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,13 @@ class Examiner:
     ) -> Result:
         """Measure ``generator`` against ``data``; see `References` for ``part``."""
         references = References(
-            data, part, cache=self.cache, refresh=self.refresh, device=self.device
+            data,
+            part,
+            cache=self.cache,
+            refresh=self.refresh,
+            device=self.device,
+            rank=rank(),
+            ranks=world_size(),
         )
         labels = data.all_labels() if generator.label_dim else None
         samples = Samples(generator.to(self.device).eval(), labels, seed, psi)
@@ -83,7 +89,7 @@ def make_judge(nodes: Mapping[str, Any], device: str) -> Judge:
     for node in nodes.values():
         key = json.dumps(node, sort_keys=True)
         if key not in built:
-            built[key] = None if node is None else build(node).to(device)
+            built[key] = build(node).to(device) if node else None
     found: Any = {part: built[json.dumps(node, sort_keys=True)] for part, node in nodes.items()}
     return Judge(**found)
 

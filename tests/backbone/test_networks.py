@@ -115,6 +115,19 @@ def test_noise_modes() -> None:
         g.synthesize(ws, noise="constant")  # type: ignore[arg-type]
 
 
+def test_without_noise_the_image_depends_on_ws_alone() -> None:
+    g, ws = generator(use_noise=False), torch.randn(2, 8, 10)
+    assert not any("noise" in name for name in g.state_dict())
+    for noise in ("const", "random", "none", g.draw_noise(2)):
+        assert torch.equal(g.synthesize(ws, noise=noise), g.synthesize(ws))
+    with pytest.raises(ValueError, match="0 noise images are needed, got 1"):
+        g.synthesize(ws, noise=[torch.randn(4, 4)])
+    noisy = generator()
+    noisy.load_state_dict(g.state_dict(), strict=False)
+    torch.testing.assert_close(noisy.synthesize(ws, noise="none"), g.synthesize(ws))
+    assert not torch.allclose(noisy.synthesize(ws), g.synthesize(ws))
+
+
 def test_truncation_goes_to_the_mean() -> None:
     g, z = generator(), torch.randn(3, 12)
     mean = g.synthesize(g.broadcast(g.w_avg[None]))

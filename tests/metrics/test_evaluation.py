@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from judges import SIZE, Pixels
 from torch import Tensor
 
 from ganfeat.backbone import Generator
@@ -23,31 +24,15 @@ from ganfeat.metrics.diversity import Diversity
 from ganfeat.metrics.evaluation import evaluate
 from ganfeat.metrics.fid import FID
 from ganfeat.metrics.kid import KID
-from ganfeat.metrics.measure import Rows, Subject
+from ganfeat.metrics.measure import Subject
 from ganfeat.metrics.ppl import PPL
 from ganfeat.metrics.precision_recall import PrecisionAndRecall
 from ganfeat.metrics.reference import References
+from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.subject import BLOCK, Judge, Samples
 from ganfeat.metrics.unnatural import UnnaturalShare, misfit
 
 COLUMNS = SynthFaces().facts()["columns"]
-SIZE = 16
-
-
-class Pixels(Features):
-    """Shows the images as they are."""
-
-    name = "pixels"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.anchor = torch.nn.Parameter(torch.zeros(1), requires_grad=False)
-
-    def embed(self, images: Tensor) -> Tensor:
-        return torch.nn.functional.avg_pool2d(images, SIZE // 4).flatten(1)
-
-    def distance(self, a: Tensor, b: Tensor) -> Tensor:
-        return (a - b).square().sum(dim=[1, 2, 3])
 
 
 class Linear:
@@ -285,7 +270,7 @@ def test_a_damaged_cache_is_made_again_and_a_partial_one_never_written(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        References(data, cache=tmp_path).of(Pixels(), 200, stop)
+        References(data, cache=tmp_path).of(Pixels(), 200, lambda name, total: stop)
     assert list(tmp_path.iterdir()) == []
 
 

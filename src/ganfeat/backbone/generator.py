@@ -4,7 +4,8 @@ z -> w -> ws -> styles -> image: each arrow is a method, so that an edit can ent
 space. Parameters carry the official names, so official weights load without a table of names.
 """
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from ganfeat.backbone import ops
 from ganfeat.backbone.layers import MappingNetwork
-from ganfeat.backbone.synthesis import Styles, SynthesisNetwork
+from ganfeat.backbone.synthesis import Styles, SynthesisLayer, SynthesisNetwork
 from ganfeat.networks import Network
 from ganfeat.ranges import Count, Positive, Range
 
@@ -32,6 +33,7 @@ class Generator(Network):
         architecture: how features become an image: skip, resnet or orig.
         image_channels: 3 for colour.
         conv_clamp: limit of the convolutions' outputs; official networks carry 256.
+        use_noise: whether convolutions add noise; without it an image depends on ws alone.
         num_bf16_res: how many of the highest resolutions run in bfloat16.
 
     Attributes:
@@ -52,12 +54,13 @@ class Generator(Network):
         architecture: str = "skip",
         image_channels: Count = 3,
         conv_clamp: Positive | None = None,
+        use_noise: bool = True,
         num_bf16_res: int = 0,
     ) -> None:
         super().__init__()
         self.config = Generator.arguments(locals(), but=["num_bf16_res"])
         self.resolution, self.label_dim = resolution, label_dim
-        self.z_dim, self.w_dim = z_dim, w_dim
+        self.z_dim, self.w_dim, self.use_noise = z_dim, w_dim, use_noise
         self.synthesis = SynthesisNetwork(
             resolution,
             w_dim,
@@ -66,6 +69,7 @@ class Generator(Network):
             channel_max,
             architecture,
             conv_clamp,
+            use_noise,
             num_bf16_res,
         )
         self.mapping = MappingNetwork(z_dim, label_dim, w_dim, mapping_layers)
@@ -126,10 +130,14 @@ class Generator(Network):
         }
 
     def draw_noise(self, n: int, rng: torch.Generator | None = None) -> list[Tensor]:
-        """One fresh noise image [n,1,r,r] per convolution, on the generator's device."""
-        device = self.w_avg.device
-        sizes = [layer.resolution for _, b in self.synthesis.blocks() for _, layer in b.layers()]
+        """One fresh noise image [n,1,r,r] per convolution that adds noise, on the device."""
+        device, sizes = self.w_avg.device, [layer.resolution for layer in self._noisy_layers()]
         return [torch.randn(n, 1, r, r, generator=rng, device=device) for r in sizes]
+
+    def _noisy_layers(self) -> list[SynthesisLayer]:
+        """The convolutions that add noise: all or none."""
+        layers = [layer for _, block in self.synthesis.blocks() for _, layer in block.layers()]
+        return layers if self.use_noise else []
 
     def synthesize(
         self,
@@ -145,7 +153,7 @@ class Generator(Network):
             ws: latents in W+.
             styles: a point of the S space, instead of ``ws``.
             noise: ``const`` (stored), ``random`` (fresh), ``none``, or one [N,1,r,r] or [r,r] per
-                convolution as `draw_noise` gives them.
+                convolution that adds noise, as `draw_noise` gives them.
             taps: resolutions whose block outputs are wanted.
 
         Returns:
@@ -169,20 +177,23 @@ class Generator(Network):
             maps[r] = x
         return (image, {r: maps[r] for r in taps}) if taps else image
 
-    def _layer_noise(self, noise: Noise, n: int) -> Any:
+    def _layer_noise(self, noise: Noise, n: int) -> Iterator[Tensor | None]:
         """One noise image or None for each convolution, in order."""
-        layers = [layer for _, b in self.synthesis.blocks() for _, layer in b.layers()]
-        if noise == "const":
-            return iter([layer.noise_const for layer in layers])
-        if noise == "none":
-            return iter([None] * len(layers))
-        if noise == "random":
-            return iter(self.draw_noise(n))
-        if isinstance(noise, str):
-            raise ValueError(f"noise {noise!r} does not exist: const, random, none or tensors")
-        if len(noise) != len(layers):
-            raise ValueError(f"{len(layers)} noise images are needed, got {len(noise)}")
-        return iter(noise)
+        layers = self._noisy_layers()
+        match noise:
+            case "const":
+                given: Sequence[Tensor] = [layer.noise_const for layer in layers]
+            case "random":
+                given = self.draw_noise(n)
+            case "none":
+                return itertools.repeat(None)
+            case str():
+                raise ValueError(f"noise {noise!r} does not exist: const, random, none or tensors")
+            case _:
+                given = noise
+        if len(given) != len(layers):
+            raise ValueError(f"{len(layers)} noise images are needed, got {len(given)}")
+        return iter(given) if layers else itertools.repeat(None)
 
     def forward(
         self,

@@ -4,6 +4,7 @@ Karras et al. 2020 (arXiv:1912.04958), figure 2; the three architectures are tho
 """
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -31,13 +32,15 @@ class SynthesisLayer(nn.Module):
         up: bool = False,
         clamp: float | None = None,
         gain: float = 1.0,
+        use_noise: bool = True,
     ) -> None:
         super().__init__()
         self.affine = Linear(w_dim, in_channels, bias_init=1.0)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        self.noise_strength = nn.Parameter(torch.zeros([]))
-        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        if use_noise:
+            self.noise_strength = nn.Parameter(torch.zeros([]))
+            self.register_buffer("noise_const", torch.randn(resolution, resolution))
         if up:
             self.register_buffer("fir", ops.fir_kernel(out_channels, 4.0), persistent=False)
         self.up, self.resolution = up, resolution
@@ -90,21 +93,19 @@ class SynthesisBlock(nn.Module):
         architecture: str,
         is_last: bool,
         clamp: float | None,
+        use_noise: bool,
         bf16: bool,
     ) -> None:
         super().__init__()
         self.bf16 = bf16
+        layer = partial(SynthesisLayer, clamp=clamp, use_noise=use_noise)
         residual = architecture == "resnet" and in_channels > 0
         if in_channels == 0:
             self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
         else:
-            self.conv0 = SynthesisLayer(
-                in_channels, out_channels, w_dim, resolution, up=True, clamp=clamp
-            )
+            self.conv0 = layer(in_channels, out_channels, w_dim, resolution, up=True)
         half = math.sqrt(0.5) if residual else 1.0
-        self.conv1 = SynthesisLayer(
-            out_channels, out_channels, w_dim, resolution, clamp=clamp, gain=half
-        )
+        self.conv1 = layer(out_channels, out_channels, w_dim, resolution, gain=half)
         if is_last or architecture == "skip":
             self.torgb = ToRGB(out_channels, image_channels, w_dim, clamp)
             if architecture == "skip" and in_channels > 0:
@@ -158,6 +159,7 @@ class SynthesisNetwork(nn.Module):
         channel_max: int,
         architecture: str,
         conv_clamp: float | None,
+        use_noise: bool,
         num_bf16_res: int,
     ) -> None:
         super().__init__()
@@ -175,6 +177,7 @@ class SynthesisNetwork(nn.Module):
                 architecture=architecture,
                 is_last=r == resolution,
                 clamp=conv_clamp,
+                use_noise=use_noise,
                 bf16=in_bf16(r, resolution, num_bf16_res),
             )
             self.add_module(f"b{r}", block)

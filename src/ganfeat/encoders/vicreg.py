@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from ganfeat.encoders.supervised import Encoder
 from ganfeat.features import SmallNet
+from ganfeat.processes import mean_over_processes
 from ganfeat.ranges import Count, LearningRate, NotNegative, Share
 from ganfeat.training.augment import AugmentPipe
-from ganfeat.training.distributed import mean_over_processes
 from ganfeat.training.method import Losses, Step
 
 

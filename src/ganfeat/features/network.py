@@ -32,6 +32,11 @@ class Features(Network):
         """One vector per image, [N,D] float32."""
         raise NotImplementedError
 
+    @torch.no_grad()
+    def width(self, side: int, device: torch.device | str) -> int:
+        """Numbers D in a vector of images of this side, seen in an empty one."""
+        return self.embed(torch.zeros(1, 3, side, side, device=device)).shape[1]
+
     def logits(self, images: Tensor) -> Tensor:
         """Logits of classes, [N,classes]."""
         raise NotImplementedError
@@ -41,6 +46,20 @@ class Features(Network):
         n = a.shape[0]
         maps = self.taps(torch.cat([a, b]))
         return torch.stack([unit_difference(m[:n], m[n:]) for m in maps]).sum(dim=0)
+
+
+class AttributeScorer(Features):
+    """Features that also score attributes of an image (smiling, pose, ...).
+
+    Attributes:
+        attributes: names of those that one number describes.
+    """
+
+    attributes: list[str]
+
+    def scores(self, images: Tensor) -> dict[str, Tensor]:
+        """Raw scores (no sigmoid) by name, [N,1] each for those in `attributes`."""
+        raise NotImplementedError
 
 
 def unit_difference(a: Tensor, b: Tensor, weights: Tensor | None = None) -> Tensor:

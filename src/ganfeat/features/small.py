@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganfeat.errors import UserError
-from ganfeat.features.network import Features, area
+from ganfeat.features.network import AttributeScorer, Features, area
 
 SIZE = 32
 GROUP = 8  # channels per group of a normalisation
@@ -109,7 +109,7 @@ class Column(NamedTuple):
         return {"continuous": 1, "binary": 1, "circular": 2, "categorical": self.classes}[self.kind]
 
 
-class FactorNet(SmallNet):
+class FactorNet(SmallNet, AttributeScorer):
     """Names the factors of a drawn image and finds its landmarks.
 
     Args:
@@ -132,6 +132,7 @@ class FactorNet(SmallNet):
         super().__init__(name, widths, blocks, residual, dim)
         self.config = FactorNet.arguments(locals())
         self.columns = [Column(*column) for column in columns]  # type: ignore[arg-type]
+        self.attributes = [column.name for column in self.columns if column.width == 1]
         self.factor_head = nn.Linear(dim, sum(column.width for column in self.columns))
         self.landmark_head = nn.Linear(dim, 3 * landmarks)
 

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganfeat.errors import UserError
-from ganfeat.features import FactorNet
-from ganfeat.metrics.measure import OfGenerator, Progress, Result, Rows, Subject
+from ganfeat.features import AttributeScorer
+from ganfeat.metrics.measure import OfGenerator, Result, Subject
+from ganfeat.metrics.progress import Progress
+from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.subject import BLOCK, Judge, Samples
 from ganfeat.metrics.value import Value, middle, resampled_means
 
@@ -71,7 +73,7 @@ def aggregates(curve: Array) -> dict[str, Array]:
 
 
 class OfPaths(OfGenerator):
-    """Measures factors along straight lines in W between random ends.
+    """Measures attributes along straight lines in W between random ends.
 
     Attributes:
         paths: number of paths, of 11 images each.
@@ -80,7 +82,7 @@ class OfPaths(OfGenerator):
     paths: int
 
     def applies(self, judge: Judge) -> bool:
-        """Where factors can be named."""
+        """Where attributes can be scored."""
         return judge.attributes is not None
 
     def images(self) -> int:
@@ -108,7 +110,7 @@ class ALS(OfPaths):
 
     Args:
         paths: number of paths.
-        attributes: factors to score; None for all that are continuous or binary.
+        attributes: those to score; None for all that one number describes.
     """
 
     def __init__(self, paths: int = 500, attributes: Sequence[str] | None = None) -> None:
@@ -123,7 +125,7 @@ class ALS(OfPaths):
         look = partial(scores_of, network, names=names)
         scores = self.along(subject, progress, look, len(names))
         own = scores.std(axis=(0, 1))
-        truth = [scores_of(network, x, names) for x in subject.references.images(REAL)]
+        truth = [scores_of(network, x, names) for x in subject.real_images(REAL)]
         real = torch.cat(truth).double().cpu().numpy().std(axis=0)
         protocol = subject.protocol(
             network, real=REAL, attributes=names, frames=FRAMES, path="w, straight"
@@ -145,18 +147,18 @@ class ALS(OfPaths):
 REAL = 2000  # images that the shared sigma comes from
 
 
-def attribute_names(network: FactorNet, wanted: Sequence[str] | None) -> list[str]:
-    """The attributes to score: ``wanted``, or every factor that one number describes."""
-    single = [c.name for c in network.columns if c.width == 1]
+def attribute_names(network: AttributeScorer, wanted: Sequence[str] | None) -> list[str]:
+    """The attributes to score: ``wanted``, or every one that one number describes."""
     for name in wanted or ():
-        if name not in single:
+        if name not in network.attributes:
             raise UserError(
-                f"{network.name} has no single score for {name!r}: choose from {', '.join(single)}"
+                f"{network.name} has no single score for {name!r}: choose from "
+                f"{', '.join(network.attributes)}"
             )
-    return list(wanted or single)
+    return list(wanted or network.attributes)
 
 
-def scores_of(network: FactorNet, images: Tensor, names: list[str]) -> Tensor:
+def scores_of(network: AttributeScorer, images: Tensor, names: list[str]) -> Tensor:
     """Raw scores [N,C] of these attributes."""
     scores = network.scores(images)
     return torch.cat([scores[name] for name in names], dim=1)

@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from ganfeat.features.small import Column
-from ganfeat.metrics.measure import OfSamples, Result, Rows, Subject
+from ganfeat.metrics.measure import OfSamples, Result, Subject
+from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.subject import Judge, Looks
 from ganfeat.metrics.value import Value, count_name
 
@@ -30,12 +31,12 @@ class FactorCoverage(OfSamples):
         self.n = n
 
     def applies(self, judge: Judge) -> bool:
-        """Where factors can be named."""
-        return judge.attributes is not None
+        """Where factors can be read."""
+        return judge.factors is not None
 
     def start(self, subject: Subject) -> None:
         """Room for the tables."""
-        network = subject.judge.attributes
+        network = subject.judge.factors
         assert network is not None
         self.rows = Rows(self.n, len(network.columns)).to(subject.samples.device)
 
@@ -46,10 +47,10 @@ class FactorCoverage(OfSamples):
     @torch.no_grad()
     def result(self, subject: Subject) -> Result:
         """Three numbers and all that is behind them."""
-        network = subject.judge.attributes
+        network = subject.judge.factors
         assert network is not None
         samples = self.rows.compute().double().numpy()
-        images = subject.references.images(self.n)
+        images = subject.real_images(self.n)
         real = torch.cat([network.factors(x).cpu() for x in images]).double().numpy()
         found = compare(samples, real, network.columns)
         protocol = subject.protocol(network, real=self.n)

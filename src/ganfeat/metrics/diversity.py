@@ -1,6 +1,7 @@
 """How different samples are. PPL falls when diversity falls: the two are read together."""
 
-from ganfeat.metrics.measure import OfSamples, Result, Rows, Subject
+from ganfeat.metrics.measure import OfSamples, Result, Subject
+from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.subject import Looks
 from ganfeat.metrics.value import count_name, mean_value
 

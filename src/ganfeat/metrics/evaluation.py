@@ -2,16 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ganfeat.metrics.measure import OfGenerator, OfSamples, Result, Subject
+from ganfeat.metrics.progress import Bar, progress_bar
 from ganfeat.metrics.subject import Looks
 from ganfeat.metrics.value import Value
 
@@ -39,7 +37,8 @@ def evaluate(
     possible = {k: m for k, m in measurements.items() if m.applies(subject.judge)}
     of_samples = {k: m for k, m in possible.items() if isinstance(m, OfSamples)}
     results = {k: Result([Value(k, None)]) for k in measurements if k not in possible}
-    with _progress(show and subject.rank == 0) as bar:
+    with progress_bar(show and subject.rank == 0) as bar:
+        subject = replace(subject, bar=bar)
         if of_samples:
             results |= _over_samples(subject, of_samples, bar)
         for key, measurement in possible.items():
@@ -56,7 +55,7 @@ def evaluate(
 
 @torch.no_grad()
 def _over_samples(
-    subject: Subject, measurements: Mapping[str, OfSamples], bar: Callable[[str, int], Any]
+    subject: Subject, measurements: Mapping[str, OfSamples], bar: Bar
 ) -> dict[str, Result]:
     """One pass over the samples for all of them; its time is shared out evenly."""
     most = max(m.n for m in measurements.values())
@@ -84,22 +83,3 @@ def _over_samples(
 def _timed(result: Result, began: float) -> Result:
     seconds = round(time.perf_counter() - began, 2)
     return result._replace(values=[replace(value, seconds=seconds) for value in result.values])
-
-
-@contextmanager
-def _progress(show: bool) -> Iterator[Callable[[str, int], Callable[[int], None]]]:
-    """Gives ``bar(name, total)``, which gives ``advance(n)``."""
-    columns = (
-        TextColumn("{task.description:>12}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} images"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), disable=not show) as progress:
-
-        def bar(name: str, total: int) -> Callable[[int], None]:
-            task = progress.add_task(name, total=total)
-            return lambda n: progress.advance(task, n)
-
-        yield bar

@@ -21,22 +21,18 @@ class FID(OfSamples):
         self.n = n
 
     def start(self, subject: Subject) -> None:
-        """Nothing is known yet, not even the size of the vectors."""
-        self.moments: Moments | None = None
+        """Empty sums."""
+        self.moments = Moments(subject.width).to(subject.samples.device)
 
     def look(self, looks: Looks) -> None:
         """Add the vectors."""
-        if self.moments is None:
-            self.moments = Moments(looks.vectors.shape[1]).to(looks.vectors.device)
         self.moments.update(looks.vectors)
 
     def result(self, subject: Subject) -> Result:
         """One number."""
         network = subject.judge.embedding
-        assert self.moments is not None
-        generated, real = self.moments.compute(), subject.references.of(network, self.n).gaussian
-        dim = len(generated.mean)
-        if min(generated.n, real.n) <= dim:
+        generated, real = self.moments.compute(), subject.reference(network, self.n).gaussian
+        if min(generated.n, real.n) <= (dim := subject.width):
             raise UserError(
                 f"FID with {network.name} needs more than {dim} images a side, there are "
                 f"{generated.n} generated and {real.n} real"

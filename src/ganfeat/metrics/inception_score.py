@@ -65,20 +65,18 @@ class InceptionScore(OfSamples):
         return judge.embedding.classes > 0
 
     def start(self, subject: Subject) -> None:
-        """The number of classes is not known yet."""
-        self.score: SplitScore | None = None
+        """Empty sums."""
+        classes = subject.judge.embedding.classes
+        self.score = SplitScore(classes, self.n, self.splits).to(subject.samples.device)
 
     def look(self, looks: Looks) -> None:
         """Add the classes."""
         p = looks.judge.embedding.logits(looks.images).softmax(dim=1)
-        if self.score is None:
-            self.score = SplitScore(p.shape[1], self.n, self.splits).to(p.device)
         self.score.update(p, looks.numbers)
 
     def result(self, subject: Subject) -> Result:
         """The mean over splits; the protocol has their standard deviation."""
         network = subject.judge.embedding
-        assert self.score is not None
         mean, deviation = self.score.compute()
         protocol = subject.protocol(network, splits=self.splits, deviation=float(deviation))
         name = f"is{count_name(self.n)}_{network.name}"

@@ -61,7 +61,7 @@ class KID(OfVectors):
     def result(self, subject: Subject) -> Result:
         """One number."""
         network = subject.judge.embedding
-        generated, real = self.vectors(), subject.references.of(network, self.n).vectors
+        generated, real = self.vectors(), subject.reference(network, self.n).vectors
         pairs = subsets(len(generated), len(real), self.subsets, self.size, self.seed)
         protocol = subject.protocol(
             network, real=self.n, subsets=self.subsets, size=len(pairs[0][0])

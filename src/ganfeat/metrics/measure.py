@@ -5,22 +5,21 @@ them. `OfGenerator` make their own (pairs, paths). What they count lies in torch
 states are sums or bounded and come together from all processes in `compute`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 from ganfeat.features import Features
-from ganfeat.metrics.reference import References
+from ganfeat.metrics.progress import Bar, Progress, silent
+from ganfeat.metrics.reference import Reference, References
+from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.subject import Judge, Looks, Samples
 from ganfeat.metrics.value import Value
 from ganfeat.networks import state_hash
-
-Progress = Callable[[int], None]  # is told how many images more are done
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,7 @@ class Subject:
         judge: the networks that measure.
         references: the same of real images.
         rank, ranks: which share of the work is this process's.
+        bar: shows how far passes over real images are.
     """
 
     samples: Samples
@@ -39,11 +39,29 @@ class Subject:
     references: References
     rank: int = 0
     ranks: int = 1
+    bar: Bar = silent
+
+    @cached_property
+    def width(self) -> int:
+        """Numbers in a vector of the judge's embedding network."""
+        samples = self.samples
+        return self.judge.embedding.width(samples.generator.resolution, samples.device)
+
+    def reference(self, network: Features, n: int) -> Reference:
+        """What a network sees in the real images of a protocol that counts ``n``."""
+        return self.references.of(network, n, self.bar)
+
+    def real_images(self, n: int) -> Iterator[Tensor]:
+        """Batches of ``n`` real images; all of them where there are fewer."""
+        advance = self.bar("real images", n)
+        for images in self.references.images(n):
+            yield images
+            advance(len(images))
 
     def protocol(self, *networks: Features, real: int = 0, **more: Any) -> dict[str, Any]:
         """What a number depends on: networks, truncation, noise, ``real`` images and more."""
         return {
-            "networks": {n.name: {"weights": state_hash(n), "resize": n.resize} for n in networks},
+            "networks": describe(*networks),
             "psi": self.samples.psi,
             "noise": "random",
             "seed": self.samples.seed,
@@ -52,42 +70,16 @@ class Subject:
         }
 
 
+def describe(*networks: Features) -> dict[str, Any]:
+    """What a protocol says of networks: hash of the weights and how images are resized."""
+    return {n.name: {"weights": state_hash(n), "resize": n.resize} for n in networks}
+
+
 class Result(NamedTuple):
     """What a measurement gives: numbers, and what is to be drawn (name -> nested list)."""
 
     values: list[Value]
     arrays: Mapping[str, Any] = MappingProxyType({})
-
-
-class Rows(Metric):
-    """Rows of numbers with a place for each, so that their order does not depend on processes.
-
-    Args:
-        n: number of rows.
-        width: numbers in a row.
-    """
-
-    full_state_update = False
-    rows: Tensor
-    filled: Tensor
-
-    def __init__(self, n: int, *width: int) -> None:
-        super().__init__()
-        self.add_state("rows", torch.zeros(n, *width, dtype=torch.float32), dist_reduce_fx="sum")
-        self.add_state("filled", torch.zeros(n, dtype=torch.int32), dist_reduce_fx="sum")
-
-    def update(self, rows: Tensor, numbers: Tensor) -> None:
-        """Put rows [N,*width] where ``numbers`` [N] say; those beyond the end are left out."""
-        numbers = numbers.to(rows.device)
-        fits = numbers < len(self.rows)
-        self.rows[numbers[fits]] = rows[fits].to(self.rows.dtype)
-        self.filled[numbers[fits]] += 1
-
-    def compute(self) -> Tensor:
-        """All rows [n,*width], on the CPU."""
-        if not bool((self.filled == 1).all()):
-            raise RuntimeError(f"{int((self.filled != 1).sum())} rows were not filled once")
-        return self.rows.cpu()
 
 
 class OfSamples:
@@ -120,18 +112,15 @@ class OfVectors(OfSamples):
     """Measures the vectors of ``n`` samples, all of them together."""
 
     def start(self, subject: Subject) -> None:
-        """Their size is not known yet."""
-        self.rows: Rows | None = None
+        """Room for the vectors."""
+        self.rows = Rows(self.n, subject.width).to(subject.samples.device)
 
     def look(self, looks: Looks) -> None:
         """Keep the vectors."""
-        if self.rows is None:
-            self.rows = Rows(self.n, looks.vectors.shape[1]).to(looks.vectors.device)
         self.rows.update(looks.vectors, looks.numbers)
 
     def vectors(self) -> Tensor:
         """All [n,D], on the CPU."""
-        assert self.rows is not None
         return self.rows.compute()
 
 

@@ -10,7 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganfeat.metrics.frechet import finite
-from ganfeat.metrics.measure import OfGenerator, Progress, Result, Rows, Subject
+from ganfeat.metrics.measure import OfGenerator, Result, Subject
+from ganfeat.metrics.progress import Progress
+from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.subject import BLOCK, Samples
 from ganfeat.metrics.value import Value, middle, resamples
 

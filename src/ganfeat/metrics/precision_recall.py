@@ -60,7 +60,7 @@ class PrecisionAndRecall(OfVectors):
     def result(self, subject: Subject) -> Result:
         """Two numbers, each with an interval."""
         network = subject.judge.embedding
-        generated, real = self.vectors(), subject.references.of(network, self.n).vectors[: self.n]
+        generated, real = self.vectors(), subject.reference(network, self.n).vectors[: self.n]
         found = precision_recall(generated, real, self.k)
         protocol = subject.protocol(network, real=self.n, k=self.k, compared_with=len(real))
         end = f"{count_name(self.n)}_{network.name}"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,10 @@ from ganfeat.errors import UserError
 from ganfeat.features import Features
 from ganfeat.files import atomic_write
 from ganfeat.metrics.frechet import Gaussian, Moments
+from ganfeat.metrics.progress import Bar, silent
+from ganfeat.metrics.rows import Rows
 from ganfeat.networks import state_hash
+from ganfeat.processes import all_agree
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ class References:
         cache: the folder for results, None for none.
         refresh: compute anew what lies there.
         device: where networks run.
+        rank, ranks: which share of the work is this process's.
     """
 
     def __init__(
@@ -56,9 +60,12 @@ class References:
         cache: Path | None = None,
         refresh: bool = False,
         device: torch.device | str = "cpu",
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
         self.data, self.part, self.keep = data, part, keep
         self.cache, self.refresh, self.device = cache, refresh, device
+        self.rank, self.ranks = rank, ranks
         self._fingerprints: dict[int, dict[str, Any]] = {}
 
     def real(self, n: int) -> Any:
@@ -74,12 +81,14 @@ class References:
     def images(self, n: int) -> Iterator[Tensor]:
         """Batches of ``n`` of these images, spread over all of them; all where there are fewer."""
         data = self.real(n)
-        count = min(n, len(data))
-        return self._batches(data, [i * len(data) // count for i in range(count)])
+        return (images for _, images in _batches(data, _spread(data, n), self.device))
 
-    def of(
-        self, network: Features, n: int, progress: Callable[[int], None] = lambda n: None
-    ) -> Reference:
+    def share(self, n: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """This process's share of the same images: numbers [N] among the ``n``, and images."""
+        data = self.real(n)
+        return _batches(data, _spread(data, n), self.device, self.rank, self.ranks)
+
+    def of(self, network: Features, n: int, bar: Bar = silent) -> Reference:
         """What ``network`` sees in all of them, from the cache where it is there.
 
         A changed image or weight is another entry; one is written when it is whole.
@@ -89,32 +98,46 @@ class References:
         name = f"{network.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
         path = None if self.cache is None else self.cache / name
         found = None if path is None or self.refresh else _read(path)
-        if found is None:
-            found = self._compute(network, self.real(n), progress)
-            if path is not None:
+        everywhere = all_agree(found is not None, self.device)
+        if found is None or not everywhere:
+            found = self._compute(network, self.real(n), bar)
+            if path is not None and self.rank == 0:
                 _write(path, found)
         return found
 
     @torch.no_grad()
-    def _compute(self, network: Features, data: Any, progress: Callable[[int], None]) -> Reference:
-        moments, kept = None, []
-        every = max(1, len(data) // self.keep)
-        seen = 0
-        for images in self._batches(data, list(range(len(data)))):
-            vectors = network.embed(images)
-            moments = moments or Moments(vectors.shape[1]).to(vectors.device)
-            moments.update(vectors)
-            kept.append(vectors[-seen % every :: every].float().cpu())
-            seen += len(vectors)
-            progress(len(vectors))
-        if moments is None:
+    def _compute(self, network: Features, data: Any, bar: Bar) -> Reference:
+        if not len(data):
             raise UserError("there are no real images to compare with")
-        return Reference(moments.compute(), torch.cat(kept)[: self.keep])
+        width = network.width(data.resolution, self.device)
+        every = max(1, len(data) // self.keep)
+        moments = Moments(width).to(self.device)
+        kept = Rows(min(self.keep, -(-len(data) // every)), width).to(self.device)
+        advance = bar("real images", len(data) // self.ranks)
+        whole = range(len(data))
+        for numbers, images in _batches(data, whole, self.device, self.rank, self.ranks):
+            vectors = network.embed(images)
+            moments.update(vectors)
+            chosen = numbers % every == 0
+            kept.update(vectors[chosen], numbers[chosen] // every)
+            advance(len(vectors))
+        return Reference(moments.compute(), kept.compute())
 
-    def _batches(self, data: Any, chosen: list[int]) -> Iterator[Tensor]:
-        for start in range(0, len(chosen), BATCH):
-            batch: Tensor = data.__getitems__(chosen[start : start + BATCH])["image"]
-            yield batch.to(self.device)
+
+def _spread(data: Any, n: int) -> list[int]:
+    """``n`` images from all over the data."""
+    count = min(n, len(data))
+    return [i * len(data) // count for i in range(count)]
+
+
+def _batches(
+    data: Any, chosen: Sequence[int], device: torch.device | str, rank: int = 0, ranks: int = 1
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Every ``ranks``-th batch of the chosen images: their places in ``chosen``, and they."""
+    for start in range(rank * BATCH, len(chosen), ranks * BATCH):
+        part = chosen[start : start + BATCH]
+        batch: Tensor = data.__getitems__(list(part))["image"]
+        yield torch.arange(start, start + len(part)), batch.to(device)
 
 
 def _write(path: Path, found: Reference) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganfeat.backbone import Generator
-from ganfeat.features import FactorNet, Features
+from ganfeat.features import AttributeScorer, FactorNet, Features
 
 BLOCK = 32  # samples that share their draws; sample i is the same whatever the batch
 PIXELS = 2**18  # of images that are made at a time
@@ -21,12 +21,17 @@ class Judge:
     Attributes:
         embedding: its vectors are compared (Frechet distance, recall).
         perceptual: its maps say how different two images look.
-        attributes: names factors, None where there are none.
+        attributes: scores attributes, None where nothing does.
     """
 
     embedding: Features
     perceptual: Features
-    attributes: FactorNet | None = None
+    attributes: AttributeScorer | None = None
+
+    @property
+    def factors(self) -> FactorNet | None:
+        """The network that reads all factors of a drawn image, if this judge has one."""
+        return self.attributes if isinstance(self.attributes, FactorNet) else None
 
 
 class Looks:
@@ -46,18 +51,12 @@ class Looks:
         return self.judge.embedding.embed(self.images)
 
     @cached_property
-    def readings(self) -> Tensor:
-        """Vectors [N,D] of the network that names factors."""
-        assert self.judge.attributes is not None
-        if self.judge.attributes is self.judge.embedding:
-            return self.vectors
-        return self.judge.attributes.embed(self.images)
-
-    @cached_property
     def factors(self) -> Tensor:
-        """The factor table [N,F]."""
-        assert self.judge.attributes is not None
-        return self.judge.attributes.table(self.readings)
+        """The factor table [N,F], where the judge reads factors."""
+        network = self.judge.factors
+        assert network is not None
+        same = network is self.judge.embedding
+        return network.table(self.vectors if same else network.embed(self.images))
 
 
 class Samples:

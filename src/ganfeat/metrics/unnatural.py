@@ -8,7 +8,9 @@ from torch import Tensor
 
 from ganfeat.features import FactorNet
 from ganfeat.metrics.als import OfPaths
-from ganfeat.metrics.measure import Progress, Result, Subject
+from ganfeat.metrics.measure import Result, Subject
+from ganfeat.metrics.progress import Progress
+from ganfeat.metrics.subject import Judge
 from ganfeat.metrics.value import mean_value
 
 Redraw = Callable[[Tensor, int], Tensor]  # factor table [N,F] and resolution to images
@@ -29,12 +31,16 @@ class UnnaturalShare(OfPaths):
     def __init__(self, paths: int = 200) -> None:
         self.paths = paths
 
+    def applies(self, judge: Judge) -> bool:
+        """Where factors can be read."""
+        return judge.factors is not None
+
     @torch.no_grad()
     def result(self, subject: Subject, progress: Progress) -> Result:
         """One number, with an interval over paths."""
-        network, redraw = subject.judge.attributes, subject.references.data.redraw
+        network, redraw = subject.judge.factors, subject.references.data.redraw
         assert network is not None
-        real = torch.cat([misfit(x, network, redraw) for x in subject.references.images(REAL)])
+        real = torch.cat([misfit(x, network, redraw) for x in subject.real_images(REAL)])
         threshold = float(np.percentile(real.cpu().numpy(), PERCENTILE))
         distances = self.along(subject, progress, lambda x: misfit(x, network, redraw))
         beyond = (distances > threshold).astype(float)

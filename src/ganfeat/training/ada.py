@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganfeat.errors import UserError
-from ganfeat.training.distributed import sum_over_processes
+from ganfeat.processes import sum_over_processes
 
 log = logging.getLogger(__name__)
 

@@ -197,7 +197,7 @@ class Snapshots(Callback):
 class Monitor(Callback):
     """Measures at an interval, and keeps the networks whose first value (FID) is the lowest.
 
-    The first process measures while the others wait; the time is not training's.
+    All processes measure together; the time is not training's.
     """
 
     def __init__(self, folder: RunFolder, kimg: float, exam: Any, clock: Clock) -> None:
@@ -206,7 +206,7 @@ class Monitor(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         """Measure where it is due."""
-        if not self.every.due(trainer, pl_module) or not trainer.is_global_zero:
+        if not self.every.due(trainer, pl_module):
             return
         began = time.perf_counter()
         values, _ = self.exam(pl_module.artefact(), trainer.datamodule.dataset)  # type: ignore[attr-defined]
@@ -218,8 +218,9 @@ class Monitor(Callback):
         first = next(iter(found.values()))
         if first < self.best:
             self.best = first
-            path = self.folder.checkpoint.with_name("networks-best.safetensors")
-            save_networks(path, pl_module.networks(), self.folder.weights_header())
+            if trainer.is_global_zero:
+                path = self.folder.checkpoint.with_name("networks-best.safetensors")
+                save_networks(path, pl_module.networks(), self.folder.weights_header())
         self.clock.leave_out(time.perf_counter() - began)
 
     def state_dict(self) -> dict[str, float]:

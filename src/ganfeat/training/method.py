@@ -15,8 +15,8 @@ from torch.optim import Adam, Optimizer
 
 from ganfeat.errors import UserError
 from ganfeat.networks import Network, class_name, describe
+from ganfeat.processes import average_gradients
 from ganfeat.training.checkpoint import FORMAT
-from ganfeat.training.distributed import average_gradients
 from ganfeat.training.draws import Draws
 from ganfeat.training.terms import Terms
 

@@ -14,9 +14,9 @@ import yaml
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import disk_full
 from ganfeat.networks import check_finite, save_networks, state_hash
+from ganfeat.processes import rank
 from ganfeat.training import machine
 from ganfeat.training.callbacks import Clock
-from ganfeat.training.distributed import rank
 from ganfeat.training.loggers import CSVLog, finish_wandb
 from ganfeat.training.logs import logged
 from ganfeat.training.record import RunFolder, commit

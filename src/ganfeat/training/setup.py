@@ -13,6 +13,7 @@ from pytorch_lightning.loggers import Logger
 from ganfeat.build import build
 from ganfeat.data import DataModule
 from ganfeat.errors import UserError
+from ganfeat.processes import rank
 from ganfeat.training import machine
 from ganfeat.training.callbacks import Checkpoints, Clock, Monitor, Pictures, Snapshots, Ticks
 from ganfeat.training.checkpoint import (
@@ -21,7 +22,7 @@ from ganfeat.training.checkpoint import (
     find_checkpoint,
     initialise,
 )
-from ganfeat.training.distributed import Processes, rank
+from ganfeat.training.distributed import Processes
 from ganfeat.training.loggers import CSVLog, wandb_logger, wandb_mode
 from ganfeat.training.method import Method
 from ganfeat.training.record import RunFolder

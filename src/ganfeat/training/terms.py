@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ganfeat.errors import UserError
-from ganfeat.training.distributed import sum_over_processes
+from ganfeat.processes import sum_over_processes
 
 NAMES = 1000  # more than anybody guards
 
