@@ -107,6 +107,7 @@ def test_a_file_gets_a_result_of_its_own(tmp_path: Path, judge: list[str]) -> No
         (["run=/nowhere"], "/nowhere is no run folder"),
         (["checkpoint=/nowhere"], "/nowhere does not exist"),
         (["checkpoint=x", "metrics=quik"], "did you mean quick?"),
+        (["checkpoint=x", "judge=factornet"], "judge= goes with data="),
     ],
 )
 def test_mistakes_are_told(line: list[str], message: str) -> None:
@@ -124,3 +125,26 @@ def test_factors_asked_for_by_name_where_there_are_none(tmp_path: Path, judge: l
     assert found["als"] is None
     with pytest.raises(UserError, match="als cannot be measured here"):
         measure(*line, "metrics.als.paths=4")
+
+
+def test_a_network_that_looks_at_images_is_measured_by_what_is_true(
+    tmp_path: Path, judge: list[str]
+) -> None:
+    line = tiny.overrides(
+        tmp_path, "total_kimg=0.016", "metrics.reading.n=64", experiment="factornet_synthfaces"
+    )
+    result = run(compose(line), line, exams)
+    assert list(values(result)) == ["reading64_factornet", "landmarks64_factornet"]
+    assert result["metrics"][0]["protocol"]["data"]["split"] == "test"
+    folder = tiny.only(tmp_path, "result.json").parent
+    again = measure(f"run={folder}", "metrics=factors", "metrics.reading.n=96")
+    assert values(again).keys() == {*values(result), "reading96_factornet", "landmarks96_factornet"}
+    line = [f"run={folder}", "metrics=quick", "data=synthfaces", *judge]
+    with pytest.raises(UserError, match="the metric fid is for generators, and this is one of the"):
+        measure(*line)
+
+
+def test_metrics_of_another_kind_stop_a_run_before_its_first_step(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the metric reading is for networks that look at images"):
+        train(tmp_path, "metrics=factors")
+    assert not list(tmp_path.rglob("samples-*.png"))

@@ -12,16 +12,18 @@ from rich.table import Table
 
 from ganfeat import backbone
 from ganfeat.backbone import Generator
+from ganfeat.backbone.loading import EMBEDDED, FACES
 from ganfeat.build import build
 from ganfeat.errors import UserError
 from ganfeat.features import Features
 from ganfeat.files import atomic_write
-from ganfeat.loading import find_checkpoint, read_about
-from ganfeat.metrics.evaluation import Measurement, evaluate
-from ganfeat.metrics.measure import Result, Subject
+from ganfeat.loading import find_checkpoint, load_network, read_about
+from ganfeat.metrics.evaluation import evaluate, evaluate_network
+from ganfeat.metrics.measure import OfNetwork, Result, Subject
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Judge, Samples
 from ganfeat.metrics.value import Value
+from ganfeat.networks import Network
 from ganfeat.processes import rank, world_size
 from ganfeat.training import machine
 from ganfeat.training.setup import Exam, Exams
@@ -53,13 +55,26 @@ class Examiner:
         cache: Path,
         refresh: bool = False,
     ) -> None:
-        self.judge = make_judge(judge, device)
-        self.measurements: dict[str, Measurement] = {k: build(v) for k, v in metrics.items()}
+        self.measurements: dict[str, Any] = {k: build(v) for k, v in metrics.items()}
+        networks = all(isinstance(m, OfNetwork) for m in self.measurements.values())
+        self.judge = None if networks else make_judge(judge, device)
         self.device, self.cache, self.refresh = device, cache, refresh
+
+    def check(self, artefact: Network) -> None:
+        """Refuse measurements of another kind of network than this one."""
+        generates = isinstance(artefact, Generator)
+        for name, measurement in self.measurements.items():
+            if isinstance(measurement, OfNetwork) == generates:
+                kinds = ["networks that look at images", "generators"]
+                measured, this = kinds if generates else kinds[::-1]
+                raise UserError(
+                    f"the metric {name} is for {measured}, and this is one of the {this}: choose "
+                    "metrics=quick, standard or paper for generators, factors or classes for others"
+                )
 
     def examine(
         self,
-        generator: Generator,
+        artefact: Network,
         data: Any,
         *,
         part: str = "test",
@@ -67,7 +82,8 @@ class Examiner:
         psi: float = 1.0,
         show: bool = True,
     ) -> Result:
-        """Measure ``generator`` against ``data``; see `References` for ``part``."""
+        """Measure a network against ``data``; see `References` for ``part``."""
+        self.check(artefact)
         references = References(
             data,
             part,
@@ -77,8 +93,13 @@ class Examiner:
             rank=rank(),
             ranks=world_size(),
         )
-        labels = data.all_labels() if generator.label_dim else None
-        samples = Samples(generator.to(self.device).eval(), labels, seed, psi)
+        artefact = artefact.to(self.device).eval()
+        if isinstance(artefact, Features):
+            return evaluate_network(artefact, references, self.measurements, show)
+        assert isinstance(artefact, Generator)
+        assert self.judge is not None
+        labels = data.all_labels() if artefact.label_dim else None
+        samples = Samples(artefact, labels, seed, psi)
         subject = Subject(samples, self.judge, references, rank(), world_size())
         return evaluate(subject, self.measurements, show)
 
@@ -94,17 +115,22 @@ def make_judge(nodes: Mapping[str, Any], device: str) -> Judge:
     return Judge(**found)
 
 
-def exams(config: Config, device: str) -> Exams:
-    """What measures a training run with this config: while it goes on, and at its end."""
+def exams(config: Config, device: str, artefact: Network) -> Exams:
+    """What measures a training run with this config: while it goes on, and at its end.
+
+    Raises:
+        UserError: the judge is not there, or a metric is for another kind of network.
+    """
     cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
 
     def exam(metrics: Config, part: str, show: bool) -> Exam | None:
         if not metrics:
             return None
         ready = Examiner(config["judge"], metrics, device, cache)
+        ready.check(artefact)
 
-        def measure(generator: Any, data: Any) -> tuple[list[Config], Config]:
-            found = ready.examine(generator, data, part=part, seed=config["seed"], show=show)
+        def measure(trained: Any, data: Any) -> tuple[list[Config], Config]:
+            found = ready.examine(trained, data, part=part, seed=config["seed"], show=show)
             if show:
                 print_table(found.values)
             return [value.plain() for value in found.values], dict(found.arrays)
@@ -139,16 +165,18 @@ def run(config: Config, overrides: list[str]) -> Config:
         raise UserError("there is nothing to measure: choose metrics=quick, standard or paper")
     device = machine.pick_device(config["device"])
     machine.prepare(device, config["threads"], "auto")
-    generator = backbone.load(path)
-    dataset = build({**data, "resolution": generator.resolution})
+    encoder = "encoder_ema" in about.get("networks", ())
+    artefact = load_network(path, "encoder_ema") if encoder else backbone.load(path)
+    if isinstance(artefact, Generator):
+        data = {**data, "resolution": artefact.resolution}
+    dataset = build(data)
     cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
     examiner = Examiner(judge, config["metrics"], device, cache, config["refresh"])
-    if asked := _asked_for(overrides):
-        for name in asked:
-            if not examiner.measurements[name].applies(examiner.judge):
-                raise UserError(f"{name} cannot be measured here: the judge has no factors")
+    for name in _asked_for(overrides) if examiner.judge else ():
+        if not examiner.measurements[name].applies(examiner.judge):
+            raise UserError(f"{name} cannot be measured here: the judge has no factors")
     with torch.no_grad():
-        found = examiner.examine(generator, dataset, seed=config["seed"], psi=config["psi"])
+        found = examiner.examine(artefact, dataset, seed=config["seed"], psi=config["psi"])
     result = merged(target, found, source=str(path))
     print_table(found.values)
     print(f"written to {target}")
@@ -173,9 +201,8 @@ def _source(config: Config) -> tuple[Path, Path]:
         weights = path / "checkpoints" / "networks.safetensors"
         return weights if weights.is_file() else path, path / "result.json"
     outputs = Path(config["paths"]["outputs"]).expanduser() / "evaluate"
-    if checkpoint == "embedded":
-        path = Path(__file__).parent / "weights" / "stylegan2_synthfaces.safetensors"
-        return path, outputs / "embedded" / "result.json"
+    if checkpoint == EMBEDDED:
+        return FACES, outputs / "embedded" / "result.json"
     path = Path(checkpoint).expanduser()
     return path, outputs / path.stem / "result.json"
 

@@ -19,6 +19,7 @@ from ganfeat.networks import (
     read_safetensors,
 )
 
+WEIGHTS = Path(__file__).parent / "weights"  # what ships with the package
 LAST_CHECKPOINT = Path("checkpoints", "last.ckpt")  # inside a run folder
 
 
@@ -39,12 +40,13 @@ def load_network(path: AnyPath, network: str) -> Network:
 
 
 def read_about(path: AnyPath) -> dict[str, Any]:
-    """``data`` and ``judge`` of the run that a file comes from, as far as it says so."""
+    """``data``, ``judge`` and names of the ``networks`` in a file, as far as it says so."""
     file = find_checkpoint(path)
     with open(file, "rb") as opened:
         start = opened.read(9)
     if start[:2] == b"PK":
-        return dict(read_checkpoint(file)["ganfeat"]["config"])
+        about = read_checkpoint(file)["ganfeat"]
+        return {**about["config"], "networks": list(about["networks"])}
     return {} if start[:1] == b"\x80" and start[8:] != b"{" else read_header(file)
 
 

@@ -5,8 +5,12 @@ from typing import Literal, overload
 from ganfeat.backbone.discriminator import Discriminator
 from ganfeat.backbone.generator import Generator
 from ganfeat.backbone.official import read_official
-from ganfeat.loading import find_checkpoint, load_network
+from ganfeat.loading import WEIGHTS, find_checkpoint, load_network
 from ganfeat.networks import AnyPath, Network
+
+EMBEDDED = "embedded"  # in place of a path
+FACES = WEIGHTS / "stylegan2_synthfaces.safetensors"
+FACES_D = WEIGHTS / "stylegan2_synthfaces_d.safetensors"
 
 
 @overload
@@ -20,12 +24,14 @@ def load(path: AnyPath, network: str = "g_ema") -> Network:
 
     Args:
         path: a safetensors file of ours, an official StyleGAN2-ADA pickle, a checkpoint, or a run
-            folder (its last checkpoint).
+            folder (its last checkpoint); ``embedded`` is the generator of faces in the package.
         network: ``g_ema`` (the average that makes the best images), ``g`` or ``d``.
 
     Raises:
         UserError: no such file, another or a damaged one, or one without that network.
     """
+    if path == EMBEDDED:
+        path = FACES_D if network == "d" else FACES
     file = find_checkpoint(path)
     with open(file, "rb") as opened:
         start = opened.read(9)

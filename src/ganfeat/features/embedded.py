@@ -1,12 +1,8 @@
 """The small networks that ship with the package, each with a card beside its weights."""
 
-from pathlib import Path
-
 from ganfeat.errors import UserError
 from ganfeat.features.network import Features
-from ganfeat.loading import load_network
-
-FOLDER = Path(__file__).resolve().parents[1] / "weights"
+from ganfeat.loading import WEIGHTS, load_network
 
 
 def embedded(name: str, path: str | None = None) -> Features:
@@ -22,14 +18,14 @@ def embedded(name: str, path: str | None = None) -> Features:
     if path is not None:
         found = load_network(path, "encoder_ema")
     else:
-        file = FOLDER / f"{name}.safetensors"
+        file = WEIGHTS / f"{name}.safetensors"
         if not file.is_file():
-            held = ", ".join(sorted(p.stem for p in FOLDER.glob("*.safetensors"))) or "none"
+            held = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.safetensors"))) or "none"
             raise UserError(
                 f"the package holds no network {name!r} (it holds: {held}): train one and give its "
                 "run folder as path"
             )
-        found = load_network(file, name)
+        found = load_network(file, "encoder_ema")
     if not isinstance(found, Features):
         raise UserError(f"{path or name} is a {type(found).__name__}: it does not look at images")
     return freeze(found)

@@ -162,9 +162,12 @@ class FactorNet(SmallNet, AttributeScorer):
 
     def landmarks(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Points [N,P,2] in pixels of ``images``, and which are visible [N,P]."""
-        _, points = self.read(self.embed(images))
-        half = images.shape[-1] / 2
-        return (points[..., :2] + 1) * half, points[..., 2] > 0
+        return self.points(self.embed(images), images.shape[-1])
+
+    def points(self, vectors: Tensor, side: int) -> tuple[Tensor, Tensor]:
+        """The same from the vectors [N,D] of images of ``side`` px."""
+        _, points = self.read(vectors)
+        return (points[..., :2] + 1) * (side / 2), points[..., 2] > 0
 
 
 def decode(scores: Tensor, column: Column) -> Tensor:

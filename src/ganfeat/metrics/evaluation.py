@@ -8,19 +8,19 @@ from typing import Any
 
 import torch
 
-from ganfeat.metrics.measure import OfGenerator, OfSamples, Result, Subject
+from ganfeat.features import Features
+from ganfeat.metrics.measure import OfGenerator, OfNetwork, OfSamples, Result, Subject
 from ganfeat.metrics.progress import Bar, progress_bar
+from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Looks
 from ganfeat.metrics.value import Value
 
 log = logging.getLogger(__name__)
 
-Measurement = OfSamples | OfGenerator
+OfImages = OfSamples | OfGenerator
 
 
-def evaluate(
-    subject: Subject, measurements: Mapping[str, Measurement], show: bool = True
-) -> Result:
+def evaluate(subject: Subject, measurements: Mapping[str, OfImages], show: bool = True) -> Result:
     """Measure a generator.
 
     Args:
@@ -46,7 +46,25 @@ def evaluate(
                 began = time.perf_counter()
                 advance = bar(key, measurement.images() // subject.ranks)
                 results[key] = _timed(measurement.result(subject, advance), began)
-    ordered = [results[key] for key in measurements]
+    return _joined([results[key] for key in measurements])
+
+
+def evaluate_network(
+    network: Features,
+    references: References,
+    measurements: Mapping[str, OfNetwork],
+    show: bool = True,
+) -> Result:
+    """Measure a network that looks at images, as `evaluate` does a generator."""
+    results = []
+    with progress_bar(show and references.rank == 0) as bar:
+        for measurement in measurements.values():
+            began = time.perf_counter()
+            results.append(_timed(measurement.result(network, references, bar), began))
+    return _joined(results)
+
+
+def _joined(ordered: list[Result]) -> Result:
     arrays: dict[str, Any] = {}
     for result in ordered:
         arrays |= result.arrays

@@ -1,7 +1,8 @@
-"""The two kinds of measurements, and what they share.
+"""The kinds of measurements, and what they share.
 
-`OfSamples` look at images that somebody else makes, so that one pass over samples feeds all of
-them. `OfGenerator` make their own (pairs, paths). What they count lies in torchmetrics, whose
+A generator is measured by `OfSamples`, which look at images that somebody else makes, so that one
+pass over samples feeds all of them, and by `OfGenerator`, which make their own (pairs, paths); a
+network that looks at images is measured by `OfNetwork`. What they count lies in torchmetrics, whose
 states are sums or bounded and come together from all processes in `compute`.
 """
 
@@ -122,6 +123,18 @@ class OfVectors(OfSamples):
     def vectors(self) -> Tensor:
         """All [n,D], on the CPU."""
         return self.rows.compute()
+
+
+class OfNetwork:
+    """Measures a network that looks at images by what is true of them."""
+
+    def result(self, network: Features, references: References, bar: Bar) -> Result:
+        """Do it all.
+
+        Raises:
+            UserError: it is not a network, or not data, of the right kind.
+        """
+        raise NotImplementedError
 
 
 class OfGenerator:

@@ -49,8 +49,8 @@ def reconstruction(
     rows = Rows(n, 4).to(device)
     before, after = (Moments(width).to(device) for _ in range(2))
     advance = bar("reconstructions", n // references.ranks)
-    for numbers, images in references.share(n):
-        images = images.clamp(-1, 1)
+    for numbers, batch in references.share(n):
+        images = batch["image"].clamp(-1, 1)
         rebuilt = finite(rebuild(images), "a reconstruction").clamp(-1, 1)
         distances = finite(perceptual.distance(images, rebuilt), "a distance")
         rows.update(torch.stack([*pixel_errors(images, rebuilt), distances], dim=1), numbers)

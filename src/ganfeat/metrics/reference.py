@@ -81,10 +81,10 @@ class References:
     def images(self, n: int) -> Iterator[Tensor]:
         """Batches of ``n`` of these images, spread over all of them; all where there are fewer."""
         data = self.real(n)
-        return (images for _, images in _batches(data, _spread(data, n), self.device))
+        return (batch["image"] for _, batch in _batches(data, _spread(data, n), self.device))
 
-    def share(self, n: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """This process's share of the same images: numbers [N] among the ``n``, and images."""
+    def share(self, n: int) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        """This process's share of the same: numbers [N] among the ``n``, and the data's batch."""
         data = self.real(n)
         return _batches(data, _spread(data, n), self.device, self.rank, self.ranks)
 
@@ -115,8 +115,8 @@ class References:
         kept = Rows(min(self.keep, -(-len(data) // every)), width).to(self.device)
         advance = bar("real images", len(data) // self.ranks)
         whole = range(len(data))
-        for numbers, images in _batches(data, whole, self.device, self.rank, self.ranks):
-            vectors = network.embed(images)
+        for numbers, batch in _batches(data, whole, self.device, self.rank, self.ranks):
+            vectors = network.embed(batch["image"])
             moments.update(vectors)
             chosen = numbers % every == 0
             kept.update(vectors[chosen], numbers[chosen] // every)
@@ -132,12 +132,12 @@ def _spread(data: Any, n: int) -> list[int]:
 
 def _batches(
     data: Any, chosen: Sequence[int], device: torch.device | str, rank: int = 0, ranks: int = 1
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Every ``ranks``-th batch of the chosen images: their places in ``chosen``, and they."""
+) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    """Every ``ranks``-th batch of the chosen images: their places in ``chosen``, and the batch."""
     for start in range(rank * BATCH, len(chosen), ranks * BATCH):
         part = chosen[start : start + BATCH]
-        batch: Tensor = data.__getitems__(list(part))["image"]
-        yield torch.arange(start, start + len(part)), batch.to(device)
+        batch = {key: value.to(device) for key, value in data.__getitems__(list(part)).items()}
+        yield torch.arange(start, start + len(part)), batch
 
 
 def _write(path: Path, found: Reference) -> None:

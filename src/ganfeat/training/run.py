@@ -13,7 +13,7 @@ import yaml
 
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import disk_full
-from ganfeat.networks import check_finite, save_networks, state_hash
+from ganfeat.networks import Network, check_finite, save_networks, state_hash
 from ganfeat.processes import rank
 from ganfeat.training import machine
 from ganfeat.training.callbacks import Clock
@@ -33,7 +33,9 @@ log = logging.getLogger(__name__)
 
 
 def run(
-    config: Config, overrides: list[str], exams: Callable[[Config, str], Exams] | None = None
+    config: Config,
+    overrides: list[str],
+    exams: Callable[[Config, str, Network], Exams] | None = None,
 ) -> Config:
     """Train, and leave the run's folder with its result.
 
@@ -42,8 +44,8 @@ def run(
     Args:
         config: the resolved config as plain data.
         overrides: what was typed, for the record.
-        exams: gives what measures, from the config and the device. It is called before training
-            begins, so that what is missing is told at once.
+        exams: gives what measures, from the config, the device and the network to be measured.
+            It is called before training begins, so that what is missing is told at once.
 
     Returns:
         What ``result.json`` holds; nothing in the processes that Lightning starts beside this one.
@@ -144,7 +146,7 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
     try:
         data = make_data(config)
         method = make_method(config, data, device)
-        ready = exams(config, device) if exams else Exams()
+        ready = exams(config, device, method.artefact()) if exams else Exams()
         start, kimg = starting_point(config, folder, method)
         trainer, checkpoints = make_trainer(
             config, folder, device, outcome.clock, kimg, ready.monitor

@@ -95,9 +95,9 @@ class SynthFaces(Dataset[dict[str, Tensor]]):
         return draw(faces.values, self.resolution, torch.device(self.device), *keys, extras)
 
     def reference(self, part: str, n: int) -> "SynthFaces":
-        """The ``n`` images of a split (``val`` or ``test``) to compare with."""
+        """The ``n`` images of a split (``val`` or ``test``) to compare with, extras and all."""
         spec = self.correlations.plain() if self.correlations else None
-        return SynthFaces(part, self.resolution, n, self.seed, correlate=spec)
+        return SynthFaces(part, self.resolution, n, self.seed, self.extras, spec)
 
     @staticmethod
     def redraw(table: Tensor, resolution: int) -> Tensor:

@@ -1,0 +1,114 @@
+"""How well a network reads what is true of images: the factors of drawn ones, or classes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ganfeat.errors import UserError
+from ganfeat.features import ClassNet, FactorNet, Features
+from ganfeat.features.small import Column
+from ganfeat.metrics.measure import OfNetwork, Result, describe
+from ganfeat.metrics.progress import Bar
+from ganfeat.metrics.reference import References
+from ganfeat.metrics.rows import Rows
+from ganfeat.metrics.value import Value, count_name, mean_value
+
+Array = NDArray[np.float64]
+
+
+class FactorReading(OfNetwork):
+    """``reading<n>_<network>``, the mean over factors, and ``landmarks<n>_<network>`` in pixels.
+
+    Continuous factors count by R2, binary and categorical ones by balanced accuracy with chance at
+    0, circular ones by ``1 - spread of the error / spread of the angle``, where spread is one minus
+    the length of the mean unit vector. The single scores are in the arrays.
+
+    Args:
+        n: number of images.
+    """
+
+    def __init__(self, n: int = 10_000) -> None:
+        self.n = n
+
+    @torch.no_grad()
+    def result(self, network: Features, references: References, bar: Bar) -> Result:
+        """Two numbers, and the score of each factor."""
+        data = references.real(self.n)
+        if not isinstance(network, FactorNet) or "factors" not in getattr(data, "extras", ()):
+            raise UserError(
+                f"{network.name} cannot be asked for factors here: that takes a FactorNet, and "
+                "drawn images with data.extras=[factors,landmarks,visible]"
+            )
+        width = len(network.columns)
+        rows = Rows(self.n, 2 * width + 2).to(references.device)
+        advance = bar("images", self.n // references.ranks)
+        for numbers, batch in references.share(self.n):
+            vectors = network.embed(batch["image"])
+            points, _ = network.points(vectors, batch["image"].shape[-1])
+            errors = (points - batch["landmarks"]).norm(dim=2) * batch["visible"]
+            landmarks = torch.stack([errors.sum(dim=1), batch["visible"].sum(dim=1)], dim=1)
+            table = torch.cat([network.table(vectors), batch["factors"], landmarks], dim=1)
+            rows.update(table, numbers)
+            advance(len(numbers))
+        found = rows.compute().double().numpy()
+        predicted, truth = found[:, :width], found[:, width : 2 * width]
+        scores = factor_scores(predicted, truth, network.columns)
+        mean, error = np.mean(list(scores.values())), found[:, -2].sum() / found[:, -1].sum()
+        protocol = {"networks": describe(network), "data": references.fingerprint(self.n)}
+        end = f"{count_name(self.n)}_{network.name}"
+        values = [
+            Value(name, float(value), n=self.n, protocol=protocol)
+            for name, value in ((f"reading{end}", mean), (f"landmarks{end}", error))
+        ]
+        return Result(values, {"reading": scores})
+
+
+def factor_scores(predicted: Array, truth: Array, columns: Sequence[Column]) -> dict[str, float]:
+    """Score of each factor from tables [N,F]: 1 is perfect, 0 is to know nothing of the image."""
+    pairs = zip(predicted.T, truth.T, columns, strict=True)
+    return {column.name: _score(p, t, column) for p, t, column in pairs}
+
+
+def _score(predicted: Array, truth: Array, column: Column) -> float:
+    if column.kind == "continuous":
+        return float(1 - np.square(predicted - truth).mean() / truth.var())
+    if column.kind == "circular":
+        spread = 1 - np.abs(np.exp(1j * truth).mean())
+        return float(1 - (1 - np.cos(predicted - truth)).mean() / spread)
+    classes = np.unique(truth)
+    recall = np.mean([(predicted[truth == c] == c).mean() for c in classes])
+    return float((recall - 1 / len(classes)) / (1 - 1 / len(classes)))
+
+
+class ClassReading(OfNetwork):
+    """``accuracy<n>_<network>``: share of images whose class it names.
+
+    Args:
+        n: number of images.
+    """
+
+    def __init__(self, n: int = 10_000) -> None:
+        self.n = n
+
+    @torch.no_grad()
+    def result(self, network: Features, references: References, bar: Bar) -> Result:
+        """One number."""
+        data: Any = references.real(self.n)
+        if not isinstance(network, ClassNet) or data.label_dim != network.classes:
+            raise UserError(
+                f"{network.name} cannot be asked for classes here: that takes a ClassNet, and "
+                "images of as many classes with data.labels=true"
+            )
+        n = min(self.n, len(data))
+        rows = Rows(n).to(references.device)
+        advance = bar("images", n // references.ranks)
+        for numbers, batch in references.share(n):
+            right = network.logits(batch["image"]).argmax(dim=1) == batch["label"].argmax(dim=1)
+            rows.update(right.float(), numbers)
+            advance(len(numbers))
+        protocol = {"networks": describe(network), "data": references.fingerprint(n)}
+        name = f"accuracy{count_name(n)}_{network.name}"
+        return Result([mean_value(name, rows.compute().double().numpy(), protocol)])

@@ -1,0 +1,144 @@
+"""Put what a finished run trained into the package, with a card that says what it is worth.
+
+``python -m ganfeat.ship outputs/factornet_synthfaces/1a2b3c4d-s0``
+"""
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ganfeat.data.synthfaces.visibility import VISIBLE, visibility
+from ganfeat.errors import UserError
+from ganfeat.features.small import SIZE
+from ganfeat.files import atomic_write
+from ganfeat.loading import WEIGHTS, load_network, read_about
+from ganfeat.networks import Network, save_networks, state_hash
+
+LARGEST = 5_000_000  # bytes of the numbers in one file
+ENOUGH = 0.9  # of the score of a factor that can be seen
+
+Result = dict[str, Any]
+
+
+def ship(run: Path, folder: Path = WEIGHTS) -> list[Path]:
+    """Write weights and card of a run into ``folder``.
+
+    An encoder's average becomes ``<its name>.safetensors``; of a GAN, ``<experiment>.safetensors``
+    holds ``g_ema`` and ``<experiment>_d.safetensors`` holds ``d``.
+
+    Returns:
+        The files written, the card last.
+
+    Raises:
+        UserError: the run is not finished, or its networks are too large.
+    """
+    file = run / "result.json"
+    if not file.is_file():
+        raise UserError(f"{run} is no run folder: it holds no result.json")
+    result = json.loads(file.read_text())
+    if result["status"] != "finished":
+        raise UserError(f"{run} is {result['status']}: only what a finished run trained is shipped")
+    weights = run / "checkpoints" / "networks.safetensors"
+    about = read_about(weights)
+    parts = _parts(result["experiment"], weights, encoder="encoder_ema" in about["networks"])
+    for part in parts:
+        state = part.network.state_dict()
+        size = sum(value.numel() * value.element_size() for value in state.values())
+        if size > LARGEST:
+            raise UserError(f"{part.file} has {size / 1e6:.1f} MB of numbers: 5 are the most")
+    header = {key: about[key] for key in ("source", "licence", "data", "judge")}
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in parts:
+        save_networks(folder / part.file, {part.name: part.network}, header)
+    card = (folder / parts[0].file).with_suffix(".md")
+    with atomic_write(card) as out:
+        out.write(card_of(result, parts).encode())
+    return [*(folder / part.file for part in parts), card]
+
+
+class Part(NamedTuple):
+    """One file: its name, and the network in it with the name that it has there."""
+
+    file: str
+    name: str
+    network: Network
+
+
+def _parts(experiment: str, weights: Path, *, encoder: bool) -> list[Part]:
+    """What is shipped of a run."""
+    if encoder:
+        network = load_network(weights, "encoder_ema")
+        return [Part(f"{network.config['name']}.safetensors", "encoder_ema", network)]
+    files = {"g_ema": f"{experiment}.safetensors", "d": f"{experiment}_d.safetensors"}
+    return [Part(file, name, load_network(weights, name)) for name, file in files.items()]
+
+
+def card_of(result: Result, parts: list[Part]) -> str:
+    """The card of a run, Markdown made of its result alone."""
+    return "\n".join(_lines(result, parts)) + "\n"
+
+
+def _lines(result: Result, parts: list[Part]) -> Iterator[str]:
+    machine = result["machine"]
+    yield f"# {Path(parts[0].file).stem}"
+    yield ""
+    yield f"- Made by `python train.py {shlex.join(result['overrides'])}`, seed {result['seed']}"
+    yield (
+        f"- {result['kimg']:g} kimg in {result['seconds']:,.0f} seconds on {machine['device']}, "
+        f"{machine['cores']} cores, torch {machine['torch']}; commit {result['commit']}"
+    )
+    for file, name, network in parts:
+        count = sum(p.numel() for p in network.parameters())
+        yield f"- `{file}`: `{name}`, {count:,} parameters, state {state_hash(network)[:16]}"
+    yield "- Licence MIT"
+    if values := [v for v in result["metrics"] if v["value"] is not None]:
+        yield from ("", "| metric | value | 95 % within the run | n |", "| --- | --- | --- | --- |")
+        for v in values:
+            between = "" if v["low"] is None else f"{v['low']:.4g} to {v['high']:.4g}"
+            yield f"| {v['name']} | {v['value']:.4g} | {between} | {v['n']} |"
+    if scores := result["arrays"].get("reading"):
+        yield from ("", *_reading(scores))
+
+
+def _reading(scores: dict[str, float]) -> Iterator[str]:
+    """What a network names of held-out drawn images, and what it does not."""
+    seen = visibility(SIZE)
+    visible = {name: score for name, score in scores.items() if seen[name] > VISIBLE}
+    missed = [name for name, score in visible.items() if score < ENOUGH]
+    yield (
+        "Each factor on held-out images (R2; balanced accuracy with chance at 0; for angles one "
+        "minus the error's share of the spread), and what taking it from one end to the other "
+        f"changes at {SIZE} px, in grey levels; above {VISIBLE:g} it counts as visible."
+    )
+    yield ""
+    if missed:
+        yield f"**Misses**: {len(missed)} of {len(visible)} visible factors are below {ENOUGH}: "
+        yield ", ".join(missed) + "."
+    else:
+        yield f"All {len(visible)} visible factors reach {ENOUGH}."
+    yield from ("", "| factor | score | grey levels |", "| --- | --- | --- |")
+    for name, score in scores.items():
+        yield f"| {name} | {score:.3f} | {seen[name]:.1f} |"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command `python -m ganfeat.ship`; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m ganfeat.ship", description=__doc__)
+    parser.add_argument("run", type=Path, help="a finished run's folder")
+    parser.add_argument("--folder", type=Path, default=WEIGHTS, help="where to put it")
+    given = parser.parse_args(arguments)
+    try:
+        for path in ship(given.run, given.folder):
+            print(path)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
