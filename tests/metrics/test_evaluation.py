@@ -27,10 +27,11 @@ from ganfeat.metrics.kid import KID
 from ganfeat.metrics.measure import Subject
 from ganfeat.metrics.ppl import PPL
 from ganfeat.metrics.precision_recall import PrecisionAndRecall
+from ganfeat.metrics.redraw import RedrawError, misfit
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.subject import BLOCK, Judge, Samples
-from ganfeat.metrics.unnatural import UnnaturalShare, misfit
+from ganfeat.metrics.unnatural import UnnaturalShare
 
 COLUMNS = SynthFaces().facts()["columns"]
 
@@ -363,6 +364,24 @@ def test_what_the_renderer_draws_explains_itself_and_blends_do_not() -> None:
     real, blended = misfit(images, network, data.redraw), misfit(blends, network, data.redraw)
     assert float(real.median()) < 0.1
     assert (blended > np.percentile(real, 99)).float().mean() > 0.9
+
+
+def test_the_redrawing_error_is_that_of_the_factors_and_stays_inside_the_face() -> None:
+    data = SynthFaces("test", 32, 64, extras=["factors"])
+    metric = RedrawError(8)
+    metric.data = data
+    table = data.__getitems__(range(64))["factors"]
+    drawn = data.redraw(table, 32)
+    assert float(metric.errors(drawn, table).max()) < 1e-3
+    torch.testing.assert_close(metric.errors(drawn + 0.1, table), torch.full([64], 12.75))
+    inside = data.subject_mask(table, 32)
+    assert 0.05 < inside.float().mean() < 0.5
+    outside = drawn + (~inside)[:, None] * 0.5
+    assert float(metric.errors(outside, table).max()) < 1e-3
+    generator = Generator(32, z_dim=8, w_dim=8, mapping_layers=2, channel_base=64).eval()
+    found = evaluate(subject(generator, factor_net(), data), {"r": RedrawError(40)}, show=False)
+    assert set(numbers(found)) == {"redraw40_factornet", "redraw_real40_factornet"}
+    assert all(v.low <= v.value <= v.high for v in found.values)
 
 
 def test_redrawing_leaves_out_the_grain_only() -> None:

@@ -1,19 +1,15 @@
 """The share of images on a path that no drawing explains (SynthFaces)."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
-from torch import Tensor
 
-from ganfeat.features import FactorNet
 from ganfeat.metrics.als import OfPaths
 from ganfeat.metrics.measure import Result, Subject
 from ganfeat.metrics.progress import Progress
+from ganfeat.metrics.redraw import misfit
 from ganfeat.metrics.subject import Judge
 from ganfeat.metrics.value import mean_value
 
-Redraw = Callable[[Tensor, int], Tensor]  # factor table [N,F] and resolution to images
 REAL = 2000  # images that set the threshold
 PERCENTILE = 99
 
@@ -47,9 +43,3 @@ class UnnaturalShare(OfPaths):
         protocol = subject.protocol(network, real=REAL, threshold=threshold, percentile=PERCENTILE)
         share = mean_value(f"unnatural_{network.name}", beyond.mean(axis=1), protocol)
         return Result([share], {"unnatural_curve": beyond.mean(axis=0).tolist()})
-
-
-def misfit(images: Tensor, network: FactorNet, redraw: Redraw) -> Tensor:
-    """Root mean square difference of images [N,3,R,R] and their re-drawings, [N]."""
-    drawn = redraw(network.factors(images), images.shape[-1])
-    return (images - drawn).square().mean(dim=[1, 2, 3]).sqrt()

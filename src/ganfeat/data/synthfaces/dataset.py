@@ -12,12 +12,14 @@ from torch.utils.data import Dataset
 from ganfeat.data.synthfaces.correlation import Correlations, Spec
 from ganfeat.data.synthfaces.drawing import EXTRAS, check_extras, check_resolution, draw, render
 from ganfeat.data.synthfaces.factors import FACTORS, denormalise, normalise
+from ganfeat.data.synthfaces.painting import CLASSES
 from ganfeat.data.synthfaces.sampling import Faces, sample, split_of
 from ganfeat.errors import UserError
 from ganfeat.ranges import Natural, Seed
 
 # Raised whenever a face changes, so that numbers from before and after never share a column.
 RENDERER = 1
+IN_FACE = ("skin", "brows", "eyes", "nose", "mouth", "glasses", "beard")
 _ALL_EXTRAS = ("factors", "identity", *EXTRAS)
 
 
@@ -103,6 +105,13 @@ class SynthFaces(Dataset[dict[str, Tensor]]):
     def redraw(table: Tensor, resolution: int) -> Tensor:
         """The faces with these factors [N,F] (as in `factors`), without grain: [N,3,R,R]."""
         return render({**denormalise(table), "camera_grain": 0.0}, resolution)
+
+    @staticmethod
+    def subject_mask(table: Tensor, resolution: int) -> Tensor:
+        """Where the face of these faces is, [N,R,R] bool: no hair, hat, ears or neck."""
+        mask = render(denormalise(table), resolution, grain=False, extras=["mask"])["mask"]
+        inside = [CLASSES.index(name) for name in IN_FACE]
+        return torch.isin(mask, torch.tensor(inside, dtype=mask.dtype, device=mask.device))
 
     def facts(self) -> dict[str, Any]:
         """What networks and methods are made for."""
