@@ -36,7 +36,7 @@ def train(folder: Path, *more: str) -> dict[str, Any]:
 
 
 def measure(*line: str) -> dict[str, Any]:
-    given = [*line, "threads=1", "device=cpu"]
+    given = ["logger=csv", *line, "threads=1", "device=cpu"]
     return evaluate.run(compose(given, "evaluate"), given)
 
 
@@ -148,3 +148,18 @@ def test_metrics_of_another_kind_stop_a_run_before_its_first_step(tmp_path: Path
     with pytest.raises(UserError, match="the metric reading is for networks that look at images"):
         train(tmp_path, "metrics=factors")
     assert not list(tmp_path.rglob("samples-*.png"))
+
+
+def test_values_go_to_the_run_of_wandb_that_was_trained(tmp_path: Path) -> None:
+    wandb = ["logger=wandb", "logger.wandb=offline"]
+    few = ["total_kimg=0.016", "metrics.reading.n=64"]
+    line = tiny.overrides(tmp_path, *few, *wandb, experiment="factornet_synthfaces")
+    run(compose(line), line, exams)
+    folder = tiny.only(tmp_path, "result.json").parent
+    measure(f"run={folder}", "metrics=factors", "metrics.reading.n=96", *wandb)
+    trained, measured = sorted(folder.glob("wandb/offline-run-*"))
+    known = (folder / ".logger_id").read_text()
+    for path, name in ((trained, b"reading64_factornet"), (measured, b"reading96_factornet")):
+        assert path.name.endswith(known)
+        [file] = path.glob("*.wandb")
+        assert name in file.read_bytes()

@@ -26,6 +26,7 @@ from ganfeat.metrics.value import Value
 from ganfeat.networks import Network
 from ganfeat.processes import rank, world_size
 from ganfeat.training import machine
+from ganfeat.training.loggers import finish_wandb, log_values, open_wandb, wandb_mode
 from ganfeat.training.setup import Exam, Exams
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class Examiner:
                     "metrics=quick, standard or paper for generators, factors or classes for others"
                 )
 
+    @torch.no_grad()
     def examine(
         self,
         artefact: Network,
@@ -175,10 +177,15 @@ def run(config: Config, overrides: list[str]) -> Config:
     for name in _asked_for(overrides) if examiner.judge else ():
         if not examiner.measurements[name].applies(examiner.judge):
             raise UserError(f"{name} cannot be measured here: the judge has no factors")
-    with torch.no_grad():
-        found = examiner.examine(artefact, dataset, seed=config["seed"], psi=config["psi"])
+    found = examiner.examine(artefact, dataset, seed=config["seed"], psi=config["psi"])
     result = merged(target, found, source=str(path))
     print_table(found.values)
+    if (mode := wandb_mode(config["logger"]["wandb"])) != "off":
+        open_wandb(
+            mode, config["logger"]["project"], f"evaluate/{target.parent.name}", target.parent
+        )
+        log_values([value.plain() for value in found.values])
+        finish_wandb()
     print(f"written to {target}")
     return result
 

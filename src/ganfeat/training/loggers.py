@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import Logger
 
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
-from ganfeat.training.record import RunFolder
+from ganfeat.training.record import LOGGER_ID, RunFolder
 
 KIMG = "progress/kimg"
 
@@ -114,9 +114,7 @@ def wandb_mode(wanted: str) -> str:
 
 def wandb_logger(mode: str, folder: RunFolder, config: dict[str, Any]) -> Logger:
     """A wandb run that resumes itself and draws everything over kimg."""
-    if importlib.util.find_spec("wandb") is None:
-        raise UserError("wandb is not installed: pip install wandb, or logger=csv")
-    import wandb
+    wandb = _import_wandb()
     from pytorch_lightning.loggers import WandbLogger
 
     logger = WandbLogger(
@@ -132,10 +130,53 @@ def wandb_logger(mode: str, folder: RunFolder, config: dict[str, Any]) -> Logger
     try:
         logger.experiment.define_metric(KIMG)
     except wandb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"wandb does not start ({reason}): log in, or logger=csv") from error
+        raise _no_start(error) from error
     logger.experiment.define_metric("*", step_metric=KIMG)
     return logger
+
+
+def open_wandb(mode: str, project: str, name: str, folder: Path) -> None:
+    """Open a wandb run for values: that of the training run in ``folder`` where it had one."""
+    wandb = _import_wandb()
+    known = folder / LOGGER_ID
+    try:
+        wandb.init(
+            project=project,
+            name=name,
+            id=known.read_text() if known.is_file() else None,
+            dir=folder,
+            mode=mode,
+            resume="allow",
+            settings=wandb.Settings(silent=True),
+        )
+    except wandb.Error as error:
+        raise _no_start(error) from error
+
+
+def log_values(values: list[dict[str, Any]]) -> None:
+    """Measured values into the summary of the open wandb run, and a table of them; if one is."""
+    if "wandb" not in sys.modules:
+        return
+    import wandb
+
+    if wandb.run is not None:
+        found = [value for value in values if value["value"] is not None]
+        wandb.run.summary.update({value["name"]: value["value"] for value in found})
+        columns = ("name", "value", "low", "high", "n", "seconds")
+        rows = [[value[column] for column in columns] for value in found]
+        wandb.run.log({"metrics": wandb.Table(columns=list(columns), data=rows)})
+
+
+def _import_wandb() -> Any:
+    if importlib.util.find_spec("wandb") is None:
+        raise UserError("wandb is not installed: pip install wandb, or logger=csv")
+    import wandb
+
+    return wandb
+
+
+def _no_start(error: Exception) -> UserError:
+    return UserError(f"wandb does not start ({str(error).splitlines()[0]}): log in, or logger=csv")
 
 
 def log_picture(logger: Logger, name: str, path: Path, kimg: float) -> None:

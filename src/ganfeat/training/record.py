@@ -20,6 +20,7 @@ from ganfeat.loading import LAST_CHECKPOINT
 NOT_PART_OF_A_RUN = (
     "seed", "paths", "logger", "launcher", "device", "threads", "jobs", "resume", "force",
 )  # fmt: skip
+LOGGER_ID = ".logger_id"  # a file in the folder
 NOT_PART_OF_THE_TRAINER = ("devices", "workers", "allocator")
 
 
@@ -132,7 +133,7 @@ class RunFolder:
 
     def logger_id(self) -> str:
         """A name for loggers: the same when the run is resumed, another when it starts again."""
-        file = self.path / ".logger_id"
+        file = self.path / LOGGER_ID
         if not file.exists():
             self.write(file.name, f"{self.id}-{secrets.token_hex(4)}")
         return file.read_text()

@@ -17,7 +17,7 @@ from ganfeat.networks import Network, check_finite, save_networks, state_hash
 from ganfeat.processes import rank
 from ganfeat.training import machine
 from ganfeat.training.callbacks import Clock
-from ganfeat.training.loggers import CSVLog, finish_wandb
+from ganfeat.training.loggers import CSVLog, finish_wandb, log_values
 from ganfeat.training.logs import logged
 from ganfeat.training.record import RunFolder, commit
 from ganfeat.training.setup import (
@@ -162,6 +162,7 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
         outcome.weights = {name: state_hash(network) for name, network in networks.items()}
         if ready.final is not None:
             outcome.metrics, outcome.arrays = ready.final(method.artefact(), data.dataset)
+            log_values(outcome.metrics)
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
         raise Interrupted("stopped while it was setting up; the same command goes on") from None
     except Exception as error:
