@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ganfeat import bench
 from ganfeat.backbone import Discriminator, Generator
+from ganfeat.bench import metrics
+from ganfeat.bench import training as bench
+from ganfeat.bench.__main__ import main
 
 
 @pytest.mark.parametrize("resolution", bench.GFLOP)
@@ -37,7 +39,9 @@ def test_what_it_writes(
     )
     monkeypatch.setattr(bench, "ITERATIONS", 5)
     monkeypatch.setattr(bench, "embedded_speed", lambda *_: 1.0)
-    bench.main(["--device", "cpu", "--out", str(tmp_path / "bench.json")])
+    for name, value in (("IMAGES", 320), ("PAIRS", 64), ("ROUNDS", 1)):
+        monkeypatch.setattr(metrics, name, value)
+    main(["--device", "cpu", "--out", str(tmp_path / "bench.json")])
     result = json.loads((tmp_path / "bench.json").read_text())
     precisions = list(result["peak_gflops"])
     assert precisions[0] == "fp32"
@@ -52,4 +56,12 @@ def test_what_it_writes(
         gflops = work[row["what"]] * row["images_per_s"]
         peak = result["peak_gflops"][row["precision"]]
         assert row["fraction_of_peak"] == pytest.approx(gflops / peak)
+    for name, tolerance in (("fid", 1e-3), ("ppl", 1e-2)):
+        found = result["metrics"][name]
+        assert found["images_per_s"] > 0
+        ours = found["values"].pop("ours")
+        assert found["values"].keys() == found["times_as_fast_as"].keys()
+        assert list(found["values"].values()) == pytest.approx(
+            [ours] * len(found["values"]), rel=tolerance
+        )
     assert "images/s of training" in capsys.readouterr().out

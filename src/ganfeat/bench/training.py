@@ -1,4 +1,4 @@
-"""How fast the networks are here, beside what this machine could do: ``make bench``.
+"""How fast the networks train here, beside what this machine could do.
 
 Every time is a fraction of the convolution peak that is measured in the same run, so that two
 machines, or two days, can be compared. Work is counted as two operations per multiply-add; one
@@ -6,18 +6,11 @@ iteration of lazy training costs 4.75 G + 8.4 D (Gmain 3G + 2D, Dmain G + 6D, an
 path length and R1 phases).
 """
 
-import argparse
-import json
-import logging
-import os
 import statistics
-import sys
 import time
-import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,10 +22,7 @@ from ganfeat.backbone import Discriminator, Generator
 from ganfeat.build import build
 from ganfeat.config import compose
 from ganfeat.data import SynthFaces
-from ganfeat.errors import UserError
-from ganfeat.files import atomic_write
 from ganfeat.generators.stylegan2 import StyleGAN2
-from ganfeat.training import machine
 from ganfeat.training.method import Phase
 
 GFLOP = {32: (8.0, 8.2), 64: (15.3, 15.8), 256: (30.1, 31.1)}
@@ -184,66 +174,3 @@ def renderer_speed(bench: Bench, resolution: int) -> float:
     faces = SynthFaces(resolution=resolution)
     faces.device = torch.device(bench.device)
     return 256 / bench.seconds(lambda: faces.__getitems__(list(range(256))))
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; gives the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m ganfeat.bench", description=__doc__)
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--out", type=Path, default=Path("bench.json"))
-    arguments = parser.parse_args(argv)
-    try:
-        with atomic_write(arguments.out) as file:  # minutes go by before it is needed
-            file.write(b"{}\n")
-        measure(arguments.device, arguments.out)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def measure(device: str, out: Path) -> None:
-    """Measure everything, print it, and write it to ``out``."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
-    bench = Bench(machine.pick_device(device))
-    machine.prepare(bench.device, None, "auto")
-    about = machine.describe(bench.device)
-    print(", ".join(f"{key} {value}" for key, value in about.items()))
-    if (load := os.getloadavg()[0]) > 0.5:
-        print(f"this machine is busy (load {load:.1f}): the figures below are too low")
-    precisions = {"fp32": torch.float32}
-    if machine.has_fast_bf16(bench.device):
-        precisions["bf16"] = torch.bfloat16
-    for precision, dtype in precisions.items():
-        bench.peaks[precision] = bench.peak(dtype)
-        print(f"convolution peak {precision}: {bench.peaks[precision]:.0f} GFLOP/s")
-    for resolution in GFLOP:
-        for precision in precisions:
-            time_networks(bench, resolution, precision)
-    presets = {
-        name: embedded_speed(bench, name)
-        for name in ("stylegan2_synthfaces", "stylegan2_synthfaces_64")
-    }
-    renderer = {str(side): renderer_speed(bench, side) for side in (32, 64)}
-    for name, value in presets.items():
-        print(f"{name}: {value:.1f} images/s of training")
-    for side, value in renderer.items():
-        print(f"SynthFaces at {side} px: {value:.0f} images/s drawn")
-    memory = machine.peak_memory()
-    print(f"peak memory {memory / 2**30:.1f} GiB")
-    result = {
-        "machine": about,
-        "peak_gflops": bench.peaks,
-        "rows": bench.rows,
-        "presets_images_per_s": presets,
-        "renderer_images_per_s": renderer,
-        "peak_memory": memory,
-    }
-    with atomic_write(out) as file:
-        file.write((json.dumps(result, indent=1) + "\n").encode())
-    print(f"written to {out}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
