@@ -85,6 +85,26 @@ def test_evaluate_adds_to_the_record_of_a_run(tmp_path: Path, judge: list[str]) 
     assert len(other["metrics"]) > len(more["metrics"])  # another protocol, beside the first
 
 
+def test_other_weights_of_a_judge_of_the_same_name_are_told(
+    tmp_path: Path, judge: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(tmp_path, *judge)
+    folder = tiny.only(tmp_path, "result.json").parent
+    line = [f"run={folder}", "data=synthfaces", *(f"metrics.{key}" for key in FEW)]
+    first = measure(*line, *judge)
+    assert "other weights" not in capsys.readouterr().err
+    columns = SynthFaces().facts()["columns"]
+    other = FactorNet("factornet", columns, widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0), dim=16)
+    save_networks(tmp_path / "other.safetensors", {"encoder_ema": other}, {})
+    parts = ("embedding", "perceptual", "attributes")
+    second = measure(*line, *(f"judge.{part}.path={tmp_path}/other.safetensors" for part in parts))
+    assert (
+        "fid100_factornet was measured before with other weights of factornet"
+        in capsys.readouterr().err
+    )
+    assert len(second["metrics"]) == 2 * len(first["metrics"])
+
+
 def test_a_file_gets_a_result_of_its_own(tmp_path: Path, judge: list[str]) -> None:
     source = official.write(tmp_path / "theirs.pkl", official.networks(resolution=32))
     line = [

@@ -215,18 +215,38 @@ def _source(config: Config) -> tuple[Path, Path]:
 
 
 def merged(target: Path, found: Result, **about: Any) -> Config:
-    """Write values into a result: those of the same name and protocol are replaced."""
+    """Write values into a result: those of the same name and protocol are replaced.
+
+    A warning tells where a network of the same name had other weights before.
+    """
     result: Config = dict(about)
     if target.is_file():
         result |= json.loads(target.read_text())
     new = [value.plain() for value in found.values]
     replaced = {_identity(value) for value in new}
+    _compare_weights(result.get("metrics", []), new)
     kept = [value for value in result.get("metrics", []) if _identity(value) not in replaced]
     result["metrics"] = kept + new
     result["arrays"] = {**result.get("arrays", {}), **found.arrays}
     with atomic_write(target) as file:
         file.write((json.dumps(result, indent=1, allow_nan=False) + "\n").encode())
     return result
+
+
+def _compare_weights(before: list[Config], now: list[Config]) -> None:
+    hashes = {
+        (value["name"], network): about["weights"]
+        for value in before
+        for network, about in value["protocol"].get("networks", {}).items()
+    }
+    for value in now:
+        for network, about in value["protocol"].get("networks", {}).items():
+            earlier = hashes.get((value["name"], network), about["weights"])
+            if earlier != about["weights"]:
+                log.warning(
+                    "%s was measured before with other weights of %s (%s, now %s): do not compare",
+                    value["name"], network, earlier[:8], about["weights"][:8],
+                )  # fmt: skip
 
 
 def _identity(value: Mapping[str, Any]) -> str:
