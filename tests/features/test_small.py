@@ -9,7 +9,7 @@ from ganfeat.errors import UserError
 from ganfeat.features import ClassNet, FactorNet, SmallNet
 from ganfeat.features.embedded import embedded
 from ganfeat.features.network import area, standardise, unit_difference
-from ganfeat.features.small import Column, decode
+from ganfeat.features.small import Column, Glances, decode
 from ganfeat.networks import save_networks
 
 COLUMNS = [
@@ -84,6 +84,26 @@ def test_a_factor_net_reads_factors_scores_and_landmarks() -> None:
     large, _ = net.landmarks(images().repeat_interleave(2, 2).repeat_interleave(2, 3))
     assert (small.shape, seen.shape, seen.dtype) == ((3, 4, 2), (3, 4), torch.bool)
     torch.testing.assert_close(large, 2 * small, atol=1e-3, rtol=1e-4)
+
+
+def test_a_glance_sees_what_is_at_the_place_where_it_looks() -> None:
+    glances = Glances(channels=2, places=1, width=1, side=8)
+    with torch.no_grad():
+        for conv, weights in ((glances.where, [100.0, 0.0]), (glances.what, [0.0, 1.0])):
+            conv.weight.copy_(torch.tensor(weights).view(1, 2, 1, 1))
+            conv.bias.zero_()
+    maps = torch.rand(3, 2, 8, 8)
+    places = [(0, 0), (5, 2), (7, 7)]  # x, y
+    for one, (x, y) in zip(maps, places, strict=True):
+        one[0, y, x] = 2
+    positions, contents = glances(maps)
+    expected = (torch.tensor(places) + 0.5) / 4 - 1
+    torch.testing.assert_close(positions[:, 0], expected)
+    torch.testing.assert_close(
+        contents[:, 0, 0], torch.stack([m[1, y, x] for m, (x, y) in zip(maps, places, strict=True)])
+    )
+    with pytest.raises(UserError, match="must look at 10 landmarks: places=4 are less"):
+        FactorNet("factornet", COLUMNS, places=4)
 
 
 def test_perceptual_distance() -> None:

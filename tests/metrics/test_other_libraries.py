@@ -4,13 +4,13 @@ import warnings
 
 import pytest
 import torch
-from torch import Tensor
 from torch_fidelity import calculate_metrics
 from torch_fidelity import feature_extractor_inceptionv3 as fidelity
 from torchmetrics.functional.image.perceptual_path_length import perceptual_path_length
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from ganfeat.backbone import Generator
+from ganfeat.bench.metrics import Bytes, Latents, Similarity
 from ganfeat.data import SynthFaces
 from ganfeat.features import SmallNet
 from ganfeat.features.inception import Inception
@@ -21,19 +21,6 @@ from ganfeat.metrics.measure import Subject
 from ganfeat.metrics.ppl import PPL, keep_middle
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import BLOCK, Judge, Samples
-
-
-class Bytes(torch.utils.data.Dataset[Tensor]):
-    """uint8 images, as torch-fidelity takes them."""
-
-    def __init__(self, images: Tensor) -> None:
-        self.images = images
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, i: int) -> Tensor:
-        return self.images[i]
 
 
 @pytest.fixture(scope="module")
@@ -88,34 +75,6 @@ def test_fid_of_both_libraries(weights: str, tap: str) -> None:
     assert ours == pytest.approx(found["frechet_inception_distance"], rel=1e-3)
 
 
-class Wrapped(torch.nn.Module):
-    """A generator as torchmetrics wants it: latents are w, the noise is one for all."""
-
-    def __init__(self, samples: Samples, blocks: int) -> None:
-        super().__init__()
-        self.samples, self.blocks, self.calls = samples, blocks, 0
-        self.noise = [x[:1] for x in samples.noise(0)]
-
-    def sample(self, n: int) -> Tensor:
-        end = self.calls
-        self.calls += 1
-        return torch.cat([self.samples.w(block, end) for block in range(self.blocks)])[:n]
-
-    def forward(self, w: Tensor) -> Tensor:
-        g = self.samples.generator
-        noise = [x.expand(len(w), -1, -1, -1) for x in self.noise]
-        return (g.synthesize(g.broadcast(w), noise=noise) + 1) * 127.5
-
-
-class Similarity(torch.nn.Module):
-    def __init__(self, network: SmallNet) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        return self.network.distance(a, b)
-
-
 def test_ppl_of_torchmetrics(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     g = Generator(32, z_dim=16, w_dim=16, mapping_layers=2, channel_base=512).eval()
@@ -128,7 +87,7 @@ def test_ppl_of_torchmetrics(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = evaluate(subject, {"ppl": PPL(pairs, epsilon=1e-3)}, show=False).values[0].value
     # Its trimming rounds the upper percentile the other way, as its documentation does not say.
     _, _, distances = perceptual_path_length(
-        Wrapped(samples, 8),
+        Latents(samples),
         pairs,
         epsilon=1e-3,
         resize=None,

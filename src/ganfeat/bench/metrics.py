@@ -101,8 +101,8 @@ def _fid(network: Features, device: str) -> dict[str, Way]:
 
     def torch_fidelity() -> float:
         found = calculate_metrics(
-            input1=_Bytes(lots[0].cpu()),
-            input2=_Bytes(lots[1].cpu()),
+            input1=Bytes(lots[0].cpu()),
+            input2=Bytes(lots[1].cpu()),
             feature_extractor="ganfeat",
             feature_layer_fid="vector",
             fid=True,
@@ -134,14 +134,14 @@ def _ppl(network: Features, generator: Generator) -> dict[str, Way]:
     def torchmetrics() -> float:
         with torch.no_grad():
             _, _, distances = perceptual_path_length(
-                _Latents(samples),  # type: ignore[arg-type]
+                Latents(samples),  # type: ignore[arg-type]
                 PAIRS,
                 epsilon=EPSILON,
                 batch_size=BATCH,
                 resize=None,
                 lower_discard=None,
                 upper_discard=None,
-                sim_net=_Similarity(network),
+                sim_net=Similarity(network),
                 device=samples.device,
             )
         return float(keep_middle(distances.cpu()).mean())
@@ -164,10 +164,11 @@ class _OfBytes(nn.Module):
         self.num_features = network.width(SynthFaces().resolution, device)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Bytes to vectors."""
         return self.network.embed(_floats(images))
 
 
-class _Bytes(torch.utils.data.Dataset[Tensor]):
+class Bytes(torch.utils.data.Dataset[Tensor]):
     """Images as torch-fidelity takes them."""
 
     def __init__(self, images: Tensor) -> None:
@@ -180,7 +181,7 @@ class _Bytes(torch.utils.data.Dataset[Tensor]):
         return self.images[i]
 
 
-class _Latents(nn.Module):
+class Latents(nn.Module):
     """A generator as torchmetrics takes it: latents are w, the noise is the same for all."""
 
     def __init__(self, samples: Samples) -> None:
@@ -189,18 +190,20 @@ class _Latents(nn.Module):
         self.noise = [x[:1] for x in samples.noise(0)]
 
     def sample(self, n: int) -> Tensor:
+        """Ends of ``n`` lines: the first call gives where they start, the second where they go."""
         end, self.end = self.end, self.end + 1
         blocks = range(-(-n // BLOCK))
         return torch.cat([self.samples.w(block, end) for block in blocks])[:n]
 
     def forward(self, w: Tensor) -> Tensor:
+        """Images of w [N,w_dim] in [0,255]."""
         g = self.samples.generator
         noise = [x.expand(len(w), -1, -1, -1) for x in self.noise]
         images: Tensor = g.synthesize(g.broadcast(w), noise=noise)
         return (images + 1) * 127.5
 
 
-class _Similarity(nn.Module):
+class Similarity(nn.Module):
     """A perceptual distance as torchmetrics takes it."""
 
     def __init__(self, network: Features) -> None:
@@ -208,6 +211,7 @@ class _Similarity(nn.Module):
         self.network = network
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Distance of each pair, [N]."""
         return self.network.distance(a, b)
 
 

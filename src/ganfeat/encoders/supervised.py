@@ -99,7 +99,7 @@ class FactorRegression(Encoder):
         network: a `FactorNet`.
         people: number of people in the data.
         identity_weight: of telling them apart; 0 leaves it out.
-        landmark_weight: of the points.
+        landmark_weight: of the points, and of looking at them.
         total_kimg, batch_size, seed, lr, weight_decay, warmup_kimg, ema_kimg: as in `Encoder`.
     """
 
@@ -144,7 +144,7 @@ class FactorRegression(Encoder):
                 f"the data give no {', '.join(sorted(missing))}: set "
                 "data.extras=[factors,landmarks,visible,identity]"
             )
-        vectors = self.network.embed(step.images)
+        vectors, places = self.network.look(step.images)
         scores, points = self.network.read(vectors)
         columns = self.network.columns
         per_factor = [
@@ -158,7 +158,8 @@ class FactorRegression(Encoder):
         truth = batch["landmarks"] * (2 / step.images.shape[-1]) - 1
         visible = batch["visible"].float()
         misses = F.binary_cross_entropy_with_logits(points[..., 2], visible) / math.log(2)
-        errors = (points[..., :2] - truth).square().mean(dim=2) * visible
+        found = torch.stack([points[..., :2], places[:, : points.shape[1]]])
+        errors = (found - truth).square().mean(dim=[0, 3]) * visible
         person = F.cross_entropy(self.people(F.relu(vectors)), batch["identity"])
         yield {
             "factors": torch.stack(per_factor).mean(),

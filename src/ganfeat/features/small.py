@@ -38,8 +38,34 @@ class Block(nn.Module):
         return x + y if self.residual else y
 
 
+class Glances(nn.Module):
+    """Looks at K places of a map: a softmax over positions says where, its mean what is there.
+
+    So the same few numbers describe an eye wherever it is.
+    """
+
+    grid: Tensor
+
+    def __init__(self, channels: int, places: int, width: int, side: int) -> None:
+        super().__init__()
+        self.where = nn.Conv2d(channels, places, 1)
+        self.what = nn.Conv2d(channels, width, 1)
+        line = (torch.arange(side) + 0.5) * (2 / side) - 1
+        y, x = torch.meshgrid(line, line, indexing="ij")
+        self.register_buffer("grid", torch.stack([x, y], dim=-1).flatten(0, 1), persistent=False)
+
+    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps [N,C,h,h] to positions [N,K,2] (x, y in half sides) and contents [N,K,width]."""
+        attention = self.where(maps).flatten(2).softmax(dim=2)
+        contents = attention @ self.what(maps).flatten(2).transpose(1, 2)
+        return attention @ self.grid, contents
+
+
 class SmallNet(Features):
     """Convolutions from 32 px down to a vector.
+
+    The vector knows how much there is of what, in all maps; what is where, coarsely; and what some
+    places look like that the network chooses (`Glances`).
 
     Args:
         name: as metrics name it.
@@ -47,6 +73,7 @@ class SmallNet(Features):
         blocks: blocks at these sizes.
         residual: whether a block adds to its input.
         dim: size D of the vector.
+        places: how many places it looks at.
     """
 
     def __init__(
@@ -56,6 +83,7 @@ class SmallNet(Features):
         blocks: Sequence[int] = (1, 1, 1, 0),
         residual: bool = True,
         dim: int = 256,
+        places: int = 16,
     ) -> None:
         super().__init__()
         self.config = SmallNet.arguments(locals())
@@ -71,9 +99,9 @@ class SmallNet(Features):
             for width, count in zip(widths, blocks, strict=True)
         )
         self.down = nn.ModuleList(_conv(a, b) for a, b in pairwise(widths))
-        # Where things are, from the 8 and 4 px maps; how much of them there is, from all.
-        self.squeeze = nn.ModuleList([nn.Conv2d(widths[2], 12, 1), nn.Conv2d(widths[3], 48, 1)])
-        self.vector = nn.Linear(12 * 64 + 48 * 16 + sum(widths), dim)
+        self.squeeze = nn.Conv2d(widths[3], 48, 1)
+        self.glances = Glances(sum(widths[1:]), places, 24, SIZE // 2)
+        self.vector = nn.Linear(sum(widths) + 48 * 16 + places * (2 + 24), dim)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def taps(self, images: Tensor) -> list[Tensor]:
@@ -88,12 +116,19 @@ class SmallNet(Features):
 
     def embed(self, images: Tensor) -> Tensor:
         """The vector, [N,D]."""
+        return self.look(images)[0]
+
+    def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The vector [N,D], and where the network looked [N,places,2], in half sides."""
         maps = self.taps(images)
-        placed = [
-            F.relu(squeeze(m)).flatten(1) for squeeze, m in zip(self.squeeze, maps[2:], strict=True)
-        ]
-        vectors: Tensor = self.vector(torch.cat([*placed, *(m.mean(dim=[2, 3]) for m in maps)], 1))
-        return vectors
+        side = maps[1].shape[-1]
+        detail = torch.cat([F.interpolate(m, (side, side)) for m in maps[1:]], dim=1)
+        positions, contents = self.glances(detail)
+        amounts = [m.mean(dim=[2, 3]) for m in maps]
+        layout = F.relu(self.squeeze(maps[3])).flatten(1)
+        seen = [*amounts, layout, positions.flatten(1), contents.flatten(1)]
+        vectors: Tensor = self.vector(torch.cat(seen, dim=1))
+        return vectors, positions
 
 
 class Column(NamedTuple):
@@ -115,8 +150,8 @@ class FactorNet(SmallNet, AttributeScorer):
     Args:
         name: as metrics name it.
         columns: the factors in the order of the data set's table, each [name, kind, classes].
-        landmarks: number of points.
-        widths, blocks, residual, dim: as in `SmallNet`.
+        landmarks: number of points; the first places that it looks at are to be these.
+        widths, blocks, residual, dim, places: as in `SmallNet`.
     """
 
     def __init__(
@@ -128,8 +163,11 @@ class FactorNet(SmallNet, AttributeScorer):
         blocks: Sequence[int] = (1, 1, 1, 0),
         residual: bool = True,
         dim: int = 256,
+        places: int = 16,
     ) -> None:
-        super().__init__(name, widths, blocks, residual, dim)
+        if places < landmarks:
+            raise UserError(f"{name} must look at {landmarks} landmarks: places={places} are less")
+        super().__init__(name, widths, blocks, residual, dim, places)
         self.config = FactorNet.arguments(locals())
         self.columns = [Column(*column) for column in columns]  # type: ignore[arg-type]
         self.attributes = [column.name for column in self.columns if column.width == 1]
@@ -188,7 +226,7 @@ class ClassNet(SmallNet):
     Args:
         name: as metrics name it.
         label_dim: number of classes, which the data say.
-        widths, blocks, residual, dim: as in `SmallNet`.
+        widths, blocks, residual, dim, places: as in `SmallNet`.
     """
 
     def __init__(
@@ -199,10 +237,11 @@ class ClassNet(SmallNet):
         blocks: Sequence[int] = (1, 1, 1, 0),
         residual: bool = True,
         dim: int = 256,
+        places: int = 16,
     ) -> None:
         if label_dim < 2:
             raise UserError(f"{name} needs two classes or more to tell apart: set data.labels=true")
-        super().__init__(name, widths, blocks, residual, dim)
+        super().__init__(name, widths, blocks, residual, dim, places)
         self.config = ClassNet.arguments(locals())
         self.classes = label_dim
         self.head = nn.Linear(dim, label_dim)
