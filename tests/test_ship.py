@@ -16,7 +16,7 @@ from ganfeat.features import FactorNet
 from ganfeat.features.embedded import embedded
 from ganfeat.loading import load_network
 from ganfeat.networks import state_hash
-from ganfeat.ship import main, ship
+from ganfeat.ship import Part, card_of, main, ship
 from ganfeat.training.run import run
 
 
@@ -52,6 +52,40 @@ def test_a_gan_in_two_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         mine, theirs = backbone.load("embedded", name), load_network(folder, name)
         assert state_hash(mine) == state_hash(theirs)
     assert "# stylegan2_synthfaces\n" in (weights / "stylegan2_synthfaces.md").read_text()
+
+
+def test_the_card_of_a_generator_names_what_it_misses() -> None:
+    values = {"fid10k_x": 3.0, "fid10k_flat_x": 10.0, "recall10k_x": 0.6}
+    rest = {"low": None, "high": None, "n": 1}
+    arrays = {
+        "coverage_spread_ratios": {"yaw": 0.7, "pitch": 1.1},
+        "coverage_class_shares": {
+            "hat": [[0.9, 0.1], [0.5, 0.5]],
+            "beard": [[0.6, 0.4], [0.5, 0.5]],
+        },
+    }
+    metrics = [
+        {"name": n, "value": v, "low": None, "high": None, "n": 1} for n, v in values.items()
+    ]
+    result = {
+        "overrides": ["a=b"], "seed": 0, "kimg": 1.0, "seconds": 1.0, "commit": "c",
+        "machine": {"device": "d", "cores": 2, "torch": "t"}, "metrics": metrics, "arrays": arrays,
+    }  # fmt: skip
+    part = Part("g.safetensors", "g_ema", FactorNet("n", [["a", "binary", 2]]))
+    misses = [line for line in card_of(result, [part]).splitlines() if "**Miss**" in line]
+    assert misses == [
+        "- **Miss**: yaw varies 0.70 times as much as in the data",
+        "- **Miss**: hat 1 has 10.0% of the samples and 50.0% of the data",
+        "- **Miss**: the distance is 0.30 of that of flat images, not a quarter",
+    ]
+    better = {"fid10k_x": 2.0, "fid10k_flat_x": 10.0, "recall10k_x": 0.4}
+    for value in metrics:
+        value["value"] = better[str(value["name"])]
+    arrays["coverage_spread_ratios"]["yaw"] = 0.9
+    arrays["coverage_class_shares"]["hat"][0] = [0.7, 0.3]
+    assert "- **Miss**: recall is 0.40, not above 0.5" in card_of(result, [part])
+    metrics[2]["value"] = 0.7
+    assert "It misses none of these." in card_of(result, [part])
 
 
 def test_what_is_not_shipped(

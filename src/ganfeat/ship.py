@@ -19,6 +19,7 @@ from ganfeat.loading import WEIGHTS, load_network, read_about
 from ganfeat.networks import Network, save_networks, state_hash
 
 LARGEST = 5_000_000  # bytes of the numbers in one file
+SPREAD, RECALL = 0.2, 0.5  # how far a factor's spread may be off; what recall must exceed
 ENOUGH = 0.9  # of the score of a factor that can be seen
 
 Result = dict[str, Any]
@@ -102,6 +103,8 @@ def _lines(result: Result, parts: list[Part]) -> Iterator[str]:
             yield f"| {v['name']} | {v['value']:.4g} | {between} | {v['n']} |"
     if scores := result["arrays"].get("reading"):
         yield from ("", *_reading(scores))
+    if "coverage_spread_ratios" in result["arrays"]:
+        yield from ("", *_studied(result))
 
 
 def _reading(scores: dict[str, float]) -> Iterator[str]:
@@ -123,6 +126,41 @@ def _reading(scores: dict[str, float]) -> Iterator[str]:
     yield from ("", "| factor | score | grey levels |", "| --- | --- | --- |")
     for name, score in scores.items():
         yield f"| {name} | {score:.3f} | {seen[name]:.1f} |"
+
+
+def _studied(result: Result) -> Iterator[str]:
+    """Whether a generator of drawn faces is good enough to be studied."""
+    spreads, shares = (
+        result["arrays"][f"coverage_{name}"] for name in ("spread_ratios", "class_shares")
+    )
+    values = {value["name"]: value["value"] for value in result["metrics"]}
+    recall = next(value for name, value in values.items() if name.startswith("recall"))
+    flat_name, flat = next(item for item in values.items() if "_flat_" in item[0])
+    fid = values[flat_name.replace("_flat_", "_")]
+    misses = [
+        f"{name} varies {ratio:.2f} times as much as in the data"
+        for name, ratio in spreads.items()
+        if abs(ratio - 1) > SPREAD
+    ]
+    misses += [
+        f"{name} {number} has {mine:.1%} of the samples and {theirs:.1%} of the data"
+        for name, (samples, data) in shares.items()
+        for number, (mine, theirs) in enumerate(zip(samples, data, strict=True))
+        if not theirs / 2 <= mine <= 2 * theirs
+    ]
+    if recall <= RECALL:
+        misses.append(f"recall is {recall:.2f}, not above {RECALL}")
+    if fid > flat / 4:
+        misses.append(f"the distance is {fid / flat:.2f} of that of flat images, not a quarter")
+    yield (
+        f"Good enough to study: every continuous factor varies within {SPREAD:.0%} of the data, "
+        "every value of the others occurs between half and twice as often, recall is above "
+        f"{RECALL}, and the Frechet distance is at most a quarter of that of flat images."
+    )
+    yield ""
+    if not misses:
+        yield "It misses none of these."
+    yield from (f"- **Miss**: {miss}" for miss in misses)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

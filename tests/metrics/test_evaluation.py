@@ -22,7 +22,8 @@ from ganfeat.metrics.als import ALS, straight_paths
 from ganfeat.metrics.coverage import FactorCoverage, compare
 from ganfeat.metrics.diversity import Diversity
 from ganfeat.metrics.evaluation import evaluate
-from ganfeat.metrics.fid import FID
+from ganfeat.metrics.fid import FID, FlatFID
+from ganfeat.metrics.frechet import Moments, frechet_distance
 from ganfeat.metrics.kid import KID
 from ganfeat.metrics.measure import Subject
 from ganfeat.metrics.ppl import PPL
@@ -214,6 +215,20 @@ def test_a_generator_is_close_to_its_own_samples() -> None:
 def test_too_few_images_for_a_protocol() -> None:
     with pytest.raises(UserError, match="FID with pixels needs more than 48 images a side"):
         evaluate(subject(Linear()), {"fid": FID(32)}, show=False)
+
+
+def test_the_yardstick_is_what_flat_images_reach() -> None:
+    data = SynthFaces("test", SIZE, 200)
+    images = data.__getitems__(range(200))["image"]
+    flat = images.mean(dim=[2, 3], keepdim=True).expand_as(images)
+    gaussians = []
+    for some in (images, flat):
+        moments = Moments(48)
+        moments.update(Pixels().embed(some))
+        gaussians.append(moments.compute())
+    [value] = evaluate(subject(Linear()), {"f": FlatFID(200)}, show=False).values
+    assert value.name == "fid200_flat_pixels"
+    assert value.value == pytest.approx(frechet_distance(*gaussians), rel=1e-5)
 
 
 def test_images_that_are_not_finite_are_named() -> None:

@@ -17,7 +17,7 @@ from ganfeat.metrics.als import ALS
 from ganfeat.metrics.coverage import FactorCoverage
 from ganfeat.metrics.diversity import Diversity
 from ganfeat.metrics.evaluation import evaluate
-from ganfeat.metrics.fid import FID
+from ganfeat.metrics.fid import FID, FlatFID
 from ganfeat.metrics.inception_score import InceptionScore
 from ganfeat.metrics.kid import KID
 from ganfeat.metrics.measure import Subject
@@ -50,6 +50,7 @@ def measure(cache: Path, rank: int, ranks: int) -> dict[str, float | None]:
     subject = Subject(Samples(generator), Judge(network, network, network), references, rank, ranks)
     measurements: dict[str, Any] = {
         "fid": FID(100),
+        "fid_flat": FlatFID(100),
         "kid": KID(20, subsets=2),
         "precision_recall": PrecisionAndRecall(32),
         "inception_score": InceptionScore(100, splits=2),

@@ -1,8 +1,11 @@
 """FID, and the same distance in the vectors of any other network."""
 
+import torch
+
 from ganfeat.errors import UserError
 from ganfeat.metrics.frechet import Moments, frechet_distance
-from ganfeat.metrics.measure import OfSamples, Result, Subject
+from ganfeat.metrics.measure import OfGenerator, OfSamples, Result, Subject, describe
+from ganfeat.metrics.progress import Progress
 from ganfeat.metrics.subject import Looks
 from ganfeat.metrics.value import Value, count_name
 
@@ -41,3 +44,35 @@ class FID(OfSamples):
         name = f"fid{count_name(self.n)}_{network.name}"
         distance = frechet_distance(generated, real)
         return Result([Value(name, distance, n=self.n, protocol=protocol)])
+
+
+class FlatFID(OfGenerator):
+    """``fid<n>_flat_<network>``: the distance of real images to themselves in one colour each.
+
+    A yardstick for `FID` on these data: what a generator reaches that has learnt nothing but the
+    mean colour of images.
+
+    Args:
+        n: number of real images.
+    """
+
+    def __init__(self, n: int = 50_000) -> None:
+        self.n = n
+
+    def images(self) -> int:
+        """Each once."""
+        return self.n
+
+    @torch.no_grad()
+    def result(self, subject: Subject, progress: Progress) -> Result:
+        """One number."""
+        network, references = subject.judge.embedding, subject.references
+        moments = Moments(subject.width).to(subject.samples.device)
+        for _, batch in references.share(self.n):
+            images = batch["image"]
+            moments.update(network.embed(images.mean(dim=[2, 3], keepdim=True).expand_as(images)))
+            progress(len(images))
+        flat, real = moments.compute(), subject.reference(network, self.n).gaussian
+        name = f"fid{count_name(self.n)}_flat_{network.name}"
+        protocol = {"networks": describe(network), "data": references.fingerprint(self.n)}
+        return Result([Value(name, frechet_distance(flat, real), n=flat.n, protocol=protocol)])
