@@ -64,9 +64,7 @@ def test_the_card_of_a_generator_names_what_it_misses() -> None:
             "beard": [[0.6, 0.4], [0.5, 0.5]],
         },
     }
-    metrics = [
-        {"name": n, "value": v, "low": None, "high": None, "n": 1} for n, v in values.items()
-    ]
+    metrics = [{"name": name, "value": value, **rest} for name, value in values.items()]
     result = {
         "overrides": ["a=b"], "seed": 0, "kimg": 1.0, "seconds": 1.0, "commit": "c",
         "machine": {"device": "d", "cores": 2, "torch": "t"}, "metrics": metrics, "arrays": arrays,
