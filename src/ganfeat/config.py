@@ -147,7 +147,7 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
-        if unknown := re.match(r"Could not override '(.*?)'", str(error)):
+        if unknown := re.match(r"Could not override '(.*?)'.\s*No match in", str(error)):
             hint = "judge= goes with data=" if "judge" in unknown[1] else "leave it out"
             raise UserError(f"nothing here takes {unknown[1]}=: {hint}") from error
         raise UserError(" ".join(str(error).replace("++", "").split())) from error
