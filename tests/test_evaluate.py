@@ -100,10 +100,7 @@ def test_other_weights_of_a_judge_of_the_same_name_are_told(
     save_networks(tmp_path / "other.safetensors", {"encoder_ema": other}, {})
     parts = ("embedding", "perceptual", "attributes")
     second = measure(*line, *(f"judge.{part}.path={tmp_path}/other.safetensors" for part in parts))
-    assert (
-        "fid100_factornet was measured before with other weights of factornet"
-        in capsys.readouterr().err
-    )
+    assert "fid100_factornet was measured before with other weights of factornet" in told[0]
     assert len(second["metrics"]) == 2 * len(first["metrics"])
 
 
