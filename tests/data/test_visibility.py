@@ -22,4 +22,5 @@ def test_a_factor_that_acts_by_less_than_two_levels_is_not_visible(
     smile = factor("smile")
     narrow = dataclasses.replace(smile, low=0.5, high=0.5001)
     monkeypatch.setattr(seen, "FACTORS", [factor("gaze"), narrow])
-    assert seen.visible_factors(16, faces=20) == ["gaze"]
+    levels = seen.visibility(16, faces=20)
+    assert levels["smile"] < seen.VISIBLE < levels["gaze"]

@@ -40,7 +40,7 @@ COLUMNS = SynthFaces().facts()["columns"]
 class Linear:
     """A generator whose image is a matrix times w."""
 
-    resolution, z_dim, label_dim = SIZE, 6, 0
+    resolution, z_dim, label_dim, use_noise = SIZE, 6, 0, True
 
     def __init__(self, scale: float = 1.0) -> None:
         rng = torch.Generator().manual_seed(0)
@@ -137,6 +137,12 @@ def test_ppl_of_a_linear_generator(
     assert value.value == pytest.approx(expected, rel=1e-3)
     assert value.low < value.value < value.high
     assert value.name == {"end": "ppl2_wend_pixels", "full": "ppl_wfull_pixels"}[where]
+
+
+def test_the_protocol_says_whether_there_was_noise() -> None:
+    for use_noise, word in ((True, "random"), (False, "none")):
+        found = subject(tiny_generator(use_noise=use_noise))
+        assert found.protocol()["noise"] == word
 
 
 def test_both_images_of_a_pair_get_the_same_noise() -> None:

@@ -64,7 +64,7 @@ class Subject:
         return {
             "networks": describe(*networks),
             "psi": self.samples.psi,
-            "noise": "random",
+            "noise": "random" if self.samples.generator.use_noise else "none",
             "seed": self.samples.seed,
             "data": self.references.fingerprint(real) if real else None,
             **more,

@@ -8,12 +8,7 @@ from ganfeat.data.synthfaces.factors import COLUMN, FACTORS, Factor
 from ganfeat.data.synthfaces.sampling import sample
 
 FACES = 500
-VISIBLE = 2.0  # grey levels
-
-
-def visible_factors(resolution: int, faces: int = FACES) -> list[str]:
-    """The factors that change a face of ``resolution`` px by more than 2 grey levels."""
-    return [name for name, levels in visibility(resolution, faces).items() if levels > VISIBLE]
+VISIBLE = 2.0  # grey levels; a factor that changes faces by more can be seen
 
 
 def visibility(resolution: int, faces: int = FACES, split: str = "test") -> dict[str, float]:
