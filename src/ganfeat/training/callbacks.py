@@ -212,7 +212,8 @@ class Monitor(Callback):
         values, _ = self.exam(pl_module.artefact(), trainer.datamodule.dataset)  # type: ignore[attr-defined]
         kimg = kimg_done(trainer, pl_module)
         found = {value["name"]: value["value"] for value in values if value["value"] is not None}
-        log.info("%s", "  ".join(f"{name} {value:.4g}" for name, value in found.items()))
+        if trainer.is_global_zero:
+            log.info("%s", "  ".join(f"{name} {value:.4g}" for name, value in found.items()))
         for logger in trainer.loggers:
             logger.log_metrics({KIMG: kimg, **{f"monitor/{k}": v for k, v in found.items()}})
         first = next(iter(found.values()))
