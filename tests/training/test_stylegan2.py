@@ -8,6 +8,7 @@ import tiny
 import torch
 
 from ganfeat.backbone import Discriminator, Generator
+from ganfeat.errors import UserError
 from ganfeat.generators.stylegan2 import StyleGAN2
 from ganfeat.training.draws import Draws
 from ganfeat.training.method import Method, Phase, Step
@@ -49,6 +50,32 @@ def test_order_and_interval_of_the_phases(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_regulariser_of_weight_zero_is_left_out() -> None:
     names = [phase.name for phase in method(pl_weight=0.0, r1_gamma=0.0).phases()]
     assert names == ["Gmain", "Dmain"]
+
+
+def test_the_weight_of_r1_moves_by_the_same_factor_for_every_image() -> None:
+    m = method(r1_gamma_start=2.0, r1_gamma=0.5, r1_kimg=0.8)  # 100 iterations of 8 images
+    weights = []
+    for m.iteration in (0, 50, 100, 200):
+        x = step(n=8)
+        with torch.enable_grad():
+            [(_, loss)] = next(iter(m.r1_loss(x))).items()
+        weights.append(m.r1_weight())
+        assert loss.item() == pytest.approx(m.r1_weight() / 2 * penalty(m, x), rel=1e-5)
+        assert m.scalars() == {"r1/gamma": m.r1_weight()}
+    assert weights == pytest.approx([2.0, 1.0, 0.5, 0.5])
+    assert method(r1_gamma=0.5).r1_weight() == 0.5
+
+
+def penalty(m: StyleGAN2, x: Step) -> float:
+    """Mean squared norm of D's gradient, image by image."""
+    images = x.images.clone().requires_grad_()
+    gradients = torch.autograd.grad(m.discriminator(images).sum(), images)[0]
+    return gradients.square().sum(dim=[1, 2, 3]).mean().item()
+
+
+def test_r1_that_is_left_out_has_no_start() -> None:
+    with pytest.raises(UserError, match="r1_gamma_start must be null"):
+        method(r1_gamma=0.0, r1_gamma_start=2.0)
 
 
 def test_style_mixing() -> None:

@@ -38,6 +38,9 @@ class StyleGAN2(Method):
         lr: Adam's learning rate for both networks.
         beta2: Adam's second decay (the first is 0).
         r1_gamma: weight of R1; 0 leaves the phase out.
+        r1_gamma_start: weight of R1 at the first image, from which it moves to ``r1_gamma``, the
+            same factor for every image; None for ``r1_gamma`` from the start.
+        r1_kimg: thousands of images after which it has arrived there.
         r1_interval: iterations between R1 phases.
         pl_weight: weight of the path length penalty; 0 leaves the phase out.
         pl_interval: iterations between path length phases.
@@ -66,6 +69,8 @@ class StyleGAN2(Method):
         lr: LearningRate = 0.0025,
         beta2: Decay = 0.99,
         r1_gamma: NotNegative = 1.0,
+        r1_gamma_start: Positive | None = None,
+        r1_kimg: Positive = 100.0,
         r1_interval: Count = 16,
         pl_weight: NotNegative = 2.0,
         pl_interval: Count = 4,
@@ -83,12 +88,17 @@ class StyleGAN2(Method):
     ) -> None:
         if generator.config["image_channels"] != 3 or discriminator.config["image_channels"] != 3:
             raise UserError("the data have 3 colours: image_channels must be 3 in both networks")
+        if r1_gamma == 0 and r1_gamma_start is not None:
+            raise UserError(
+                "r1_gamma=0 leaves R1 out: r1_gamma_start must be null, or r1_gamma a small number"
+            )
         super().__init__(batch_size=batch_size, seed=seed)
         self.generator, self.discriminator = generator, discriminator
         self.ema = copy.deepcopy(generator).eval()
         self.register_buffer("pl_mean", torch.zeros([]))
         self.lr, self.beta2 = lr, beta2
-        self.r1_gamma, self.r1_interval = r1_gamma, r1_interval
+        self.r1_gamma, self.r1_gamma_start, self.r1_kimg = r1_gamma, r1_gamma_start, r1_kimg
+        self.r1_interval = r1_interval
         self.pl_weight, self.pl_interval, self.pl_decay = pl_weight, pl_interval, pl_decay
         self.pl_batch_shrink, self.mixing_prob = pl_batch_shrink, mixing_prob
         self.w_avg_beta, self.ema_kimg, self.ema_rampup = w_avg_beta, ema_kimg, ema_rampup
@@ -203,7 +213,18 @@ class StyleGAN2(Method):
         images = step.images.detach().requires_grad_()
         penalty = r1_penalty(images, self.discriminate(images, step, "real")).value.mean()
         self.terms.add("r1/penalty", penalty)
-        yield {"r1": self.r1_gamma / 2 * penalty}
+        yield {"r1": self.r1_weight() / 2 * penalty}
+
+    def r1_weight(self) -> float:
+        """The weight of R1 at this point of training.
+
+        High at first, when D recognises G's images with ease and G has nothing to follow; low
+        later, when D must see details (R3GAN, Huang et al. 2024, lowers it during training too).
+        """
+        if self.r1_gamma_start is None:
+            return self.r1_gamma
+        progress = min(self.images_seen / (self.r1_kimg * 1000), 1.0)
+        return self.r1_gamma_start ** (1 - progress) * self.r1_gamma**progress
 
     def end_iteration(self) -> None:
         """Running means of the whole batch, weight average, augmentation probability."""
@@ -219,8 +240,9 @@ class StyleGAN2(Method):
             self.ada.update(self.iteration)
 
     def scalars(self) -> Mapping[str, float]:
-        """Augmentation probability, where there is augmentation."""
-        return {} if self.augment is None else {"ada/p": self.ada.strength}
+        """Augmentation probability and the weight of R1, where they move."""
+        p = {} if self.augment is None else {"ada/p": self.ada.strength}
+        return p if self.r1_gamma_start is None else p | {"r1/gamma": self.r1_weight()}
 
     @torch.no_grad()
     def pictures(self) -> Mapping[str, Tensor]:
