@@ -224,7 +224,7 @@ class StyleGAN2(Method):
         if self.r1_gamma_start is None:
             return self.r1_gamma
         progress = min(self.images_seen / (self.r1_kimg * 1000), 1.0)
-        return self.r1_gamma_start ** (1 - progress) * self.r1_gamma**progress
+        return self.r1_gamma_start * math.pow(self.r1_gamma / self.r1_gamma_start, progress)
 
     def end_iteration(self) -> None:
         """Running means of the whole batch, weight average, augmentation probability."""
