@@ -1,6 +1,7 @@
 """The data module: order under a trainer and with workers, and what their errors look like."""
 
 import logging
+import math
 import multiprocessing
 import os
 import subprocess
@@ -176,12 +177,34 @@ def test_synthfaces_are_rendered_by_the_trainers_process() -> None:
     faces = SynthFaces("train", 32)
     module = DataModule(faces, 4, workers=2)
     module.trainer = trainer(device="cuda:1")
-    loader = module.train_dataloader().loader
-    assert (loader.num_workers, loader.pin_memory) == (0, False)
+    module.train_dataloader()
     assert faces.device == torch.device("cuda:1")
     module.trainer = trainer()
     [batch] = first(module, 1)
     assert batch["image"].shape == (4, 3, 32, 32)
+
+
+@pytest.mark.parametrize(("resolution", "at_once"), [(32, 8), (64, 2), (128, 1)])
+def test_small_batches_are_drawn_several_at_once(
+    resolution: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces = SynthFaces("train", resolution, length=24, extras=["factors", "mask"])
+    expected = [
+        faces.__getitems__(indices) for indices in islice(InfiniteSampler(24, 8, seed=3), 9)
+    ]
+    calls = []
+    untouched = SynthFaces.__getitems__
+
+    def counted(self: SynthFaces, indices: list[int]) -> Any:
+        calls.append(len(indices))
+        return untouched(self, indices)
+
+    monkeypatch.setattr(SynthFaces, "__getitems__", counted)
+    batches = first(DataModule(faces, 8, seed=3), 9)
+    assert calls == [8 * at_once] * math.ceil(9 / at_once)
+    for batch, other in zip(batches, expected, strict=True):
+        assert batch.keys() == other.keys() == {"image", "factors", "mask"}
+        assert all(torch.equal(batch[name], other[name]) for name in batch)
 
 
 # Errors.

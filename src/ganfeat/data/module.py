@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any, Literal, Protocol
 
 import pytorch_lightning as pl
@@ -15,6 +16,7 @@ from ganfeat.data.sampler import InfiniteSampler
 from ganfeat.errors import UserError
 
 Batch = dict[str, torch.Tensor]
+DRAWN_AT_ONCE = 2**16  # pixels; on a thread, 64 images of 32 px take 5 times as long as 8
 
 
 class BatchDataset(Protocol):
@@ -64,7 +66,7 @@ class DataModule(pl.LightningDataModule):
         self.seed = seed
         self.workers = workers
 
-    def train_dataloader(self) -> "Loader":
+    def train_dataloader(self) -> "Loader | Drawing":
         """Endless batches from where the trainer stands (without one: from the beginning).
 
         Raises:
@@ -79,11 +81,11 @@ class DataModule(pl.LightningDataModule):
         sampler = InfiniteSampler(
             len(self.dataset), self.batch_size, self.seed, start, rank, world_size
         )
-        return Loader(self.dataset, sampler, self._workers_for(device), device)
+        if isinstance(self.dataset, ImageDataset):
+            return Loader(self.dataset, sampler, self._workers_for(device), device)
+        return Drawing(self.dataset, sampler, device)
 
     def _workers_for(self, device: torch.device) -> int:
-        if not isinstance(self.dataset, ImageDataset):
-            return 0
         cores = os.cpu_count() or 1
         if isinstance(self.workers, int):
             if self.workers > 8 * cores:
@@ -97,8 +99,36 @@ class DataModule(pl.LightningDataModule):
         return min(8, cores) if device.type == "cuda" else 0
 
 
+class Drawing:
+    """Batches of a dataset that draws, where small ones are drawn several at once.
+
+    Args:
+        dataset: gives whole batches; if it has a `device`, it draws there.
+        sampler: gives lists of indices.
+        device: where the batches will be used.
+    """
+
+    def __init__(
+        self, dataset: BatchDataset, sampler: InfiniteSampler, device: torch.device
+    ) -> None:
+        if hasattr(dataset, "device"):
+            dataset.device = device
+        self.dataset, self._lists = dataset, sampler
+
+    def __iter__(self) -> Iterator[Batch]:
+        lists = iter(self._lists)
+        for first in lists:
+            more = DRAWN_AT_ONCE // (len(first) * self.dataset.resolution**2) - 1
+            several = [first, *islice(lists, max(more, 0))]
+            drawn = self.dataset.__getitems__(list(chain.from_iterable(several)))
+            sizes = [len(indices) for indices in several]
+            shares = {name: torch.split(values, sizes) for name, values in drawn.items()}
+            for i in range(len(several)):
+                yield {name: share[i] for name, share in shares.items()}
+
+
 class Loader:
-    """A `DataLoader` whose errors are those of the dataset.
+    """A `DataLoader` over files whose errors are those of the dataset.
 
     No subclass: Lightning would take that apart and put it together again with a sampler of its
     own under DDP. Torch wraps what a worker raises into its traceback, so a `UserError` travels in
@@ -108,23 +138,19 @@ class Loader:
         dataset: gives whole batches.
         sampler: gives lists of indices.
         workers: number of worker processes.
-        device: where the batches will be used. An `ImageDataset` is pinned for a GPU; a dataset
-            that has a `device` renders there.
+        device: where the batches will be used; for a GPU they are pinned.
     """
 
     def __init__(
-        self, dataset: BatchDataset, sampler: InfiniteSampler, workers: int, device: torch.device
+        self, dataset: ImageDataset, sampler: InfiniteSampler, workers: int, device: torch.device
     ) -> None:
         self.dataset = dataset
-        on_files = isinstance(dataset, ImageDataset)
-        if not on_files and hasattr(dataset, "device"):
-            dataset.device = device
         self.loader: DataLoader[Batch] = DataLoader(
             _Careful(dataset),  # type: ignore[arg-type]
             batch_sampler=sampler,
             num_workers=workers,
             collate_fn=_as_it_is,
-            pin_memory=on_files and device.type == "cuda",
+            pin_memory=device.type == "cuda",
             generator=torch.Generator(),  # else each pass would draw from the global one
         )
 
@@ -133,8 +159,7 @@ class Loader:
         try:
             while True:
                 batch = _next(batches)
-                if isinstance(self.dataset, ImageDataset):
-                    self.dataset.report()
+                self.dataset.report()
                 if isinstance(batch, UserError):
                     raise batch
                 yield batch
@@ -174,7 +199,7 @@ def _start(loader: DataLoader[Batch]) -> Iterator[Batch | UserError]:
 class _Careful:
     """The dataset, with a `UserError` returned instead of raised."""
 
-    def __init__(self, dataset: BatchDataset) -> None:
+    def __init__(self, dataset: ImageDataset) -> None:
         self.dataset = dataset
 
     def __getitems__(self, indices: list[int]) -> Batch | UserError:
