@@ -16,7 +16,7 @@ from ganfeat.data.sampler import InfiniteSampler
 from ganfeat.errors import UserError
 
 Batch = dict[str, torch.Tensor]
-DRAWN_AT_ONCE = 2**16  # pixels; on a thread, 64 images of 32 px take 5 times as long as 8
+DRAWN_AT_ONCE = 2**16  # pixels; a small batch costs more per image
 
 
 class BatchDataset(Protocol):
