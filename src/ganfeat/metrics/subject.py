@@ -77,7 +77,7 @@ class Samples:
         psi: float = 1.0,
     ) -> None:
         self.generator, self.labels, self.seed, self.psi = generator, labels, seed, psi
-        self.chunk = max(2, min(BLOCK, PIXELS // generator.resolution**2))
+        self.chunk = max(2, PIXELS // generator.resolution**2)
 
     @property
     def device(self) -> torch.device:
