@@ -13,7 +13,14 @@ import torch
 
 from ganfeat.config import compose
 from ganfeat.data import SynthFaces
-from ganfeat.encoders.supervised import Encoder, FactorRegression, factor_loss
+from ganfeat.encoders.supervised import (
+    PARTS,
+    Encoder,
+    FactorRegression,
+    Parts,
+    factor_loss,
+    parts_loss,
+)
 from ganfeat.encoders.vicreg import statistics
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.features import ClassNet, FactorNet, SmallNet
@@ -53,6 +60,26 @@ def test_a_uniform_factor_costs_one_when_its_mean_is_guessed() -> None:
     truth = torch.linspace(-1, 1, 10_001)
     loss = factor_loss(torch.zeros(10_001, 1), truth, Column("x", "continuous", 0))
     assert loss.item() == pytest.approx(1, rel=1e-3)
+
+
+def test_parts_cost_the_same_however_many_pixels_they_fill() -> None:
+    truth = torch.zeros(2, 64, 64, dtype=torch.uint8)
+    truth[:, :, 62:] = 3  # one column in 32
+    logits = torch.zeros(2, PARTS, 32, 32)
+    assert parts_loss(logits, truth).item() == pytest.approx(1, rel=1e-5)
+    logits[:, 0] = 90  # right but for the small part
+    assert parts_loss(logits, truth).item() == pytest.approx(90 / 2 / math.log(PARTS), rel=1e-5)
+    logits[:, 3, :, 31], logits[:, 0, :, 31] = 90, 0
+    assert parts_loss(logits, truth).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_parts_are_named_where_they_are() -> None:
+    parts = Parts([8, 8, 8, 8], 2)
+    maps = [torch.zeros(1, 8, side, side) for side in (32, 16, 8, 4)]
+    still = parts(maps)
+    maps[1][0, 0, 3, 5] = 1
+    moved = (parts(maps) - still).abs().sum(dim=1)[0]
+    assert {tuple(p) for p in moved.nonzero().tolist()} == {(6, 10), (6, 11), (7, 10), (7, 11)}
 
 
 def test_the_learning_rate_rises_and_falls() -> None:

@@ -9,7 +9,7 @@ from ganfeat.errors import UserError
 from ganfeat.features import ClassNet, FactorNet, SmallNet
 from ganfeat.features.embedded import embedded
 from ganfeat.features.network import area, standardise, unit_difference
-from ganfeat.features.small import Column, Glances, decode
+from ganfeat.features.small import FAINT, QUANTILES, Column, Glances, decode, faintness
 from ganfeat.networks import save_networks
 
 COLUMNS = [
@@ -58,6 +58,30 @@ def test_the_embedded_networks_stay_below_five_megabytes() -> None:
         assert sum(p.numel() for p in net.parameters()) * 4 < 5e6
 
 
+def test_faintness_is_that_of_the_grain_and_not_of_edges() -> None:
+    rng = torch.Generator().manual_seed(0)
+    grain = 0.1 * torch.randn(4, 3, 128, 128, generator=rng)
+    found = faintness(grain)
+    normal = torch.distributions.Normal(0.0, 0.1)
+    expected = [normal.icdf(torch.tensor(0.5 + q / 2)).item() + FAINT for q in QUANTILES]
+    torch.testing.assert_close(10**found, torch.tensor([expected] * 4), rtol=0.05, atol=0)
+    grain[:, :, 60:] += 1  # an edge
+    torch.testing.assert_close(10 ** faintness(grain), 10**found, rtol=0.05, atol=0)
+    assert faintness(torch.zeros(1, 3, 32, 32))[0].tolist() == pytest.approx([-3] * 4)
+
+
+def test_a_window_moves_with_the_place() -> None:
+    glances = Glances(channels=1, fine=1, places=1, side=16)
+    with torch.no_grad():
+        glances.where.weight.fill_(1e4)  # looks at the brightest position
+        finest, maps = torch.zeros(2, 1, 32, 32), torch.zeros(2, 1, 16, 16)
+        maps[0, 0, 4, 6] = maps[1, 0, 9, 5] = 1
+        finest[0, 0, 8, 13] = finest[1, 0, 18, 11] = 1  # the same pixel beside either
+        positions, contents = glances(maps, finest)
+    torch.testing.assert_close((positions[:, 0] + 1) * 8 - 0.5, torch.tensor([[6.0, 4], [5, 9]]))
+    torch.testing.assert_close(contents[0], contents[1], rtol=1e-4, atol=1e-5)
+
+
 def test_factors_are_decoded_as_the_table_has_them() -> None:
     column = lambda kind, classes=0: Column("x", kind, classes)  # noqa: E731
     assert decode(torch.tensor([[0.3], [7.0]]), column("continuous")).tolist() == pytest.approx(
@@ -87,7 +111,7 @@ def test_a_factor_net_reads_factors_scores_and_landmarks() -> None:
 
 
 def test_a_glance_sees_what_is_at_the_place_where_it_looks() -> None:
-    glances = Glances(channels=2, places=1, width=1, side=8)
+    glances = Glances(channels=2, fine=1, places=1, side=8)
     with torch.no_grad():
         for conv, weights in ((glances.where, [100.0, 0.0]), (glances.what, [0.0, 1.0])):
             conv.weight.copy_(torch.tensor(weights).view(1, 2, 1, 1))
@@ -96,11 +120,11 @@ def test_a_glance_sees_what_is_at_the_place_where_it_looks() -> None:
     places = [(0, 0), (5, 2), (7, 7)]  # x, y
     for one, (x, y) in zip(maps, places, strict=True):
         one[0, y, x] = 2
-    positions, contents = glances(maps)
+    positions, contents = glances(maps, torch.zeros(3, 1, 32, 32))
     expected = (torch.tensor(places) + 0.5) / 4 - 1
     torch.testing.assert_close(positions[:, 0], expected)
     torch.testing.assert_close(
-        contents[:, 0, 0], torch.stack([m[1, y, x] for m, (x, y) in zip(maps, places, strict=True)])
+        contents[:, 0], torch.stack([m[1, y, x] for m, (x, y) in zip(maps, places, strict=True)])
     )
     with pytest.raises(UserError, match="must look at 10 landmarks: places=4 are less"):
         FactorNet("factornet", COLUMNS, places=4)

@@ -6,6 +6,7 @@ divided by its value for a network that knows nothing, so that 1 is ignorance an
 
 import copy
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,13 +15,14 @@ from torch.optim import AdamW, Optimizer
 
 from ganfeat.errors import UserError
 from ganfeat.features import ClassNet, FactorNet
-from ganfeat.features.small import Column
+from ganfeat.features.small import SIZE, Column, gathered
 from ganfeat.networks import Network
 from ganfeat.ranges import LearningRate, NotNegative, Share
 from ganfeat.training.augment import AugmentPipe
 from ganfeat.training.ema import ema_decay, update_ema
 from ganfeat.training.method import Losses, Method, Phase, Step
 
+PARTS = 12  # classes in a mask
 POINT_VARIANCE = 0.05  # of a landmark, in half sides
 CONTINUOUS_VARIANCE = 1 / 3  # of a factor that is uniform in [-1, 1]
 
@@ -100,6 +102,7 @@ class FactorRegression(Encoder):
         people: number of people in the data.
         identity_weight: of telling them apart; 0 leaves it out.
         landmark_weight: of the points, and of looking at them.
+        part_weight: of naming the part of the face that each pixel shows.
         total_kimg, batch_size, seed, lr, weight_decay, warmup_kimg, ema_kimg: as in `Encoder`.
     """
 
@@ -115,6 +118,7 @@ class FactorRegression(Encoder):
         people: int | None = None,
         identity_weight: NotNegative = 0.1,
         landmark_weight: NotNegative = 0.3,
+        part_weight: NotNegative = 1.0,
         lr: LearningRate = 2e-3,
         weight_decay: NotNegative = 0.02,
         warmup_kimg: NotNegative = 5.0,
@@ -133,18 +137,21 @@ class FactorRegression(Encoder):
             ema_kimg=ema_kimg,
         )
         self.people = nn.Linear(network.vector.out_features, people)
-        self.trained.append(self.people)
+        self.parts = Parts(network.channels, PARTS)
+        self.trained.extend([self.people, self.parts])
         self.identity_weight, self.landmark_weight = identity_weight, landmark_weight
+        self.part_weight = part_weight
 
     def loss(self, step: Step) -> Losses:
-        """Mean over factors, points, and the person."""
+        """Mean over factors, points, the person, and the parts."""
         batch = step.batch
-        if missing := {"factors", "landmarks", "visible", "identity"} - batch.keys():
+        if missing := {"factors", "landmarks", "visible", "identity", "mask"} - batch.keys():
             raise UserError(
                 f"the data give no {', '.join(sorted(missing))}: set "
-                "data.extras=[factors,landmarks,visible,identity]"
+                "data.extras=[factors,landmarks,visible,identity,mask]"
             )
-        vectors, places = self.network.look(step.images)
+        maps = self.network.taps(step.images)
+        vectors, places = self.network.read_maps(step.images, maps)
         scores, points = self.network.read(vectors)
         columns = self.network.columns
         per_factor = [
@@ -166,7 +173,34 @@ class FactorRegression(Encoder):
             "points": self.landmark_weight * errors.sum() / visible.sum() / POINT_VARIANCE,
             "visible": self.landmark_weight * misses,
             "identity": self.identity_weight * person / math.log(self.people.out_features),
+            "parts": self.part_weight * parts_loss(self.parts(maps), batch["mask"]),
         }
+
+
+class Parts(nn.Module):
+    """Names the part of the face at each pixel, from all maps.
+
+    Factors that act by the contrast of a few pixels, of either sign, are hard to find for a network
+    that does not know where brows and ears are.
+    """
+
+    def __init__(self, channels: Sequence[int], parts: int) -> None:
+        super().__init__()
+        self.fine = nn.Conv2d(channels[0], parts, 1)
+        self.coarse = nn.Conv2d(sum(channels[1:]), 4 * parts, 1)
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        """Four maps to logits [N,parts,32,32]."""
+        logits: Tensor = self.fine(maps[0])
+        return logits + F.pixel_shuffle(self.coarse(gathered(maps[1:])), 2)
+
+
+def parts_loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """Loss of the parts in masks [N,R,R], each part of a batch counting the same."""
+    truth = truth[:, :: truth.shape[1] // SIZE, :: truth.shape[2] // SIZE].long()
+    counts = truth.flatten().bincount(minlength=logits.shape[1])
+    weight = (counts > 0) / counts.clamp(min=1)
+    return F.cross_entropy(logits, truth, weight=weight.float()) / math.log(logits.shape[1])
 
 
 def factor_loss(scores: Tensor, truth: Tensor, column: Column) -> Tensor:

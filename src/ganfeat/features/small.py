@@ -17,6 +17,11 @@ from ganfeat.features.network import AttributeScorer, Features, area
 
 SIZE = 32
 GROUP = 8  # channels per group of a normalisation
+LAYOUT = 8  # channels that say what is where, at 8 px
+COARSE, DETAIL = 24, 16  # numbers that say what is at a place: of all maps, of its window
+THIN, WINDOW = 8, 7  # channels and side in pixels of a window
+QUANTILES = (0.05, 0.1, 0.2, 0.4)  # of the texture in an image
+FAINT = 1e-3  # texture below it is none, in [-1,1]
 
 
 class Block(nn.Module):
@@ -39,33 +44,55 @@ class Block(nn.Module):
 
 
 class Glances(nn.Module):
-    """Looks at K places of a map: a softmax over positions says where, its mean what is there.
+    """Looks at K places: a softmax over positions says where, and what is there is read twice.
 
-    So the same few numbers describe an eye wherever it is.
+    Its mean over the softmax says it coarsely, a window of the finest map around the place in
+    detail. So the same few numbers describe an eye wherever it is.
     """
 
     grid: Tensor
+    window: Tensor
 
-    def __init__(self, channels: int, places: int, width: int, side: int) -> None:
+    def __init__(self, channels: int, fine: int, places: int, side: int) -> None:
         super().__init__()
         self.where = nn.Conv2d(channels, places, 1)
-        self.what = nn.Conv2d(channels, width, 1)
+        self.what = nn.Conv2d(channels, COARSE, 1)
+        self.thin = nn.Conv2d(fine, THIN, 1)
+        bound = (THIN * WINDOW**2) ** -0.5
+        weight = torch.empty(places, THIN * WINDOW**2, DETAIL).uniform_(-bound, bound)
+        self.detail = nn.Parameter(weight)
+        self.bias = nn.Parameter(torch.zeros(places, 1, DETAIL))
         line = (torch.arange(side) + 0.5) * (2 / side) - 1
-        y, x = torch.meshgrid(line, line, indexing="ij")
-        self.register_buffer("grid", torch.stack([x, y], dim=-1).flatten(0, 1), persistent=False)
+        steps = (torch.arange(WINDOW) - (WINDOW - 1) / 2) * (2 / SIZE)
+        self.register_buffer("grid", _points(line), persistent=False)
+        self.register_buffer("window", _points(steps), persistent=False)
 
-    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps [N,C,h,h] to positions [N,K,2] (x, y in half sides) and contents [N,K,width]."""
+    def forward(self, maps: Tensor, finest: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps [N,C,h,h] and [N,F,32,32] to positions [N,K,2] and what is there [N,K*40].
+
+        Positions are x and y in half sides.
+        """
         attention = self.where(maps).flatten(2).softmax(dim=2)
-        contents = attention @ self.what(maps).flatten(2).transpose(1, 2)
-        return attention @ self.grid, contents
+        positions = attention @ self.grid
+        coarse = attention @ self.what(maps).flatten(2).transpose(1, 2)
+        points = positions[:, :, None] + self.window
+        windows = F.grid_sample(self.thin(finest), points, "bilinear", align_corners=False)
+        detail = windows.permute(2, 0, 1, 3).flatten(2) @ self.detail + self.bias
+        contents = [coarse.flatten(1), F.relu(detail).transpose(0, 1).flatten(1)]
+        return positions, torch.cat(contents, dim=1)
+
+
+def _points(line: Tensor) -> Tensor:
+    """All pairs x, y of numbers on a line, [n*n,2]."""
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    return torch.stack([x, y], dim=-1).flatten(0, 1)
 
 
 class SmallNet(Features):
     """Convolutions from 32 px down to a vector.
 
-    The vector knows how much there is of what, in all maps; what is where, coarsely; and what some
-    places look like that the network chooses (`Glances`).
+    The vector knows how much there is of what, in all maps; what is where, at 8 px; what some
+    places look like that the network chooses (`Glances`); and how faint the faintest texture is.
 
     Args:
         name: as metrics name it.
@@ -92,16 +119,17 @@ class SmallNet(Features):
                 f"widths={list(widths)}, blocks={list(blocks)}: four of each are needed, the "
                 f"widths multiples of {GROUP}"
             )
-        self.name, self.resize = name, f"area to {SIZE}"
+        self.name, self.resize, self.channels = name, f"area to {SIZE}", list(widths)
         self.stem = _conv(3, widths[0])
         self.stages = nn.ModuleList(
             nn.Sequential(*(Block(width, residual) for _ in range(count)), _norm(width))
             for width, count in zip(widths, blocks, strict=True)
         )
         self.down = nn.ModuleList(_conv(a, b) for a, b in pairwise(widths))
-        self.squeeze = nn.Conv2d(widths[3], 48, 1)
-        self.glances = Glances(sum(widths[1:]), places, 24, SIZE // 2)
-        self.vector = nn.Linear(sum(widths) + 48 * 16 + places * (2 + 24), dim)
+        self.squeeze = nn.Conv2d(widths[2], LAYOUT, 1)
+        self.glances = Glances(sum(widths[1:]), widths[0], places, SIZE // 2)
+        seen = len(QUANTILES) + sum(widths) + LAYOUT * 64 + places * (2 + COARSE + DETAIL)
+        self.vector = nn.Linear(seen, dim)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def taps(self, images: Tensor) -> list[Tensor]:
@@ -120,15 +148,36 @@ class SmallNet(Features):
 
     def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The vector [N,D], and where the network looked [N,places,2], in half sides."""
-        maps = self.taps(images)
-        side = maps[1].shape[-1]
-        detail = torch.cat([F.interpolate(m, (side, side)) for m in maps[1:]], dim=1)
-        positions, contents = self.glances(detail)
+        return self.read_maps(images, self.taps(images))
+
+    def read_maps(self, images: Tensor, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """The same of images whose maps are there already."""
+        positions, contents = self.glances(gathered(maps[1:]), maps[0])
+        faint = faintness(area(images, SIZE, self.name))
         amounts = [m.mean(dim=[2, 3]) for m in maps]
-        layout = F.relu(self.squeeze(maps[3])).flatten(1)
-        seen = [*amounts, layout, positions.flatten(1), contents.flatten(1)]
-        vectors: Tensor = self.vector(torch.cat(seen, dim=1))
+        layout = F.relu(self.squeeze(maps[2])).flatten(1)
+        seen = torch.cat([faint, *amounts, layout, positions.flatten(1), contents], dim=1)
+        vectors: Tensor = self.vector(seen)
         return vectors, positions
+
+
+def gathered(maps: Sequence[Tensor]) -> Tensor:
+    """Maps in one, of the first's size [N,C,h,h]."""
+    side = maps[0].shape[-1]
+    return torch.cat([F.interpolate(m, (side, side)) for m in maps], dim=1)
+
+
+def faintness(images: Tensor) -> Tensor:
+    """How strong the faintest texture is, [N,4] in decades: quantiles of the finest diagonal band.
+
+    Edges fill few pixels, grain fills all, so low quantiles tell it (Donoho and Johnstone 1994,
+    section 4.2, with the median).
+    """
+    line = torch.tensor([1.0, -2.0, 1.0], device=images.device) / 6**0.5
+    kernel = torch.outer(line, line).expand(3, 1, 3, 3)
+    band = F.conv2d(images, kernel, groups=3).flatten(1).abs()
+    levels = torch.tensor(QUANTILES, device=images.device)
+    return (band.quantile(levels, dim=1).T + FAINT).log10()
 
 
 class Column(NamedTuple):
