@@ -24,7 +24,7 @@ FEW = ["fid.n=100", "ppl.pairs=32", "diversity.n=32", "als.paths=4"]
 def judge(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Overrides that make a small random network the judge."""
     columns = SynthFaces().facts()["columns"]
-    network = FactorNet("factornet", columns, widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0), dim=16)
+    network = FactorNet("factornet", columns, widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0), dim=48)
     path = tmp_path_factory.mktemp("judge") / "factornet.safetensors"
     save_networks(path, {"encoder_ema": network}, {})
     return [f"judge.{part}.path={path}" for part in ("embedding", "perceptual", "attributes")]
@@ -96,7 +96,7 @@ def test_other_weights_of_a_judge_of_the_same_name_are_told(
     first = measure(*line, *judge)
     assert not told
     columns = SynthFaces().facts()["columns"]
-    other = FactorNet("factornet", columns, widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0), dim=16)
+    other = FactorNet("factornet", columns, widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0), dim=48)
     save_networks(tmp_path / "other.safetensors", {"encoder_ema": other}, {})
     parts = ("embedding", "perceptual", "attributes")
     second = measure(*line, *(f"judge.{part}.path={tmp_path}/other.safetensors" for part in parts))

@@ -21,7 +21,7 @@ GAN = [
 ]
 ENCODER = [
     "backbone.network.widths=[8,8,16,16]",
-    "backbone.network.dim=16",
+    "backbone.network.dim=48",
     "data.resolution=32",
 ]
 COMMON = [

@@ -29,7 +29,7 @@ from ganfeat.features.small import Column
 from ganfeat.training.run import run
 
 TINY = ["batch_size=8", "total_kimg=0.032", "threads=1", "device=cpu", "logger=csv"]
-NARROW = ["backbone.network.widths=[8,8,16,16]", "backbone.network.dim=16"]
+NARROW = ["backbone.network.widths=[8,8,16,16]", "backbone.network.dim=48"]
 
 
 def train(folder: Path, experiment: str, *more: str) -> dict[str, Any]:

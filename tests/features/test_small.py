@@ -9,7 +9,7 @@ from ganfeat.errors import UserError
 from ganfeat.features import ClassNet, FactorNet, SmallNet
 from ganfeat.features.embedded import embedded
 from ganfeat.features.network import area, standardise, unit_difference
-from ganfeat.features.small import FAINT, QUANTILES, Column, Glances, decode, faintness
+from ganfeat.features.small import FAINT, QUANTILES, Column, Glances, Standard, decode, faintness
 from ganfeat.networks import save_networks
 
 COLUMNS = [
@@ -37,14 +37,14 @@ def test_four_stages_of_maps_and_a_vector() -> None:
 
 
 def test_an_image_does_not_depend_on_its_batch() -> None:
-    net = SmallNet("teacher", **NARROW)
+    net = SmallNet("teacher", **NARROW).eval()
     together = net.embed(images(5))
     alone = torch.cat([net.embed(x[None]) for x in images(5)])
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
 
 
 def test_larger_images_are_averaged_and_others_refused() -> None:
-    net = SmallNet("teacher", **NARROW)
+    net = SmallNet("teacher", **NARROW).eval()
     large = images(2, 32).repeat_interleave(4, 2).repeat_interleave(4, 3)
     torch.testing.assert_close(net.embed(large), net.embed(images(2, 32)), atol=1e-5, rtol=1e-5)
     for size in (16, 48):
@@ -56,6 +56,21 @@ def test_the_embedded_networks_stay_below_five_megabytes() -> None:
     columns = [[f"f{i}", "continuous", 0] for i in range(60)]
     for net in (FactorNet("factornet", columns), SmallNet("teacher"), ClassNet("cifarnet", 10)):
         assert sum(p.numel() for p in net.parameters()) * 4 < 5e6
+
+
+def test_numbers_are_standard_by_what_was_seen_in_training() -> None:
+    rng = torch.Generator().manual_seed(0)
+    seen = 5 + torch.tensor([0.1, 3.0]) * torch.randn(20, 64, 2, generator=rng)
+    standard = Standard(2)
+    for batch in seen:
+        standard(batch)
+    torch.testing.assert_close(standard.mean, seen.mean(dim=[0, 1]))
+    standard.eval()
+    out = torch.stack([standard(batch) for batch in seen])
+    torch.testing.assert_close(out.mean(dim=[0, 1]), torch.zeros(2), rtol=0, atol=1e-4)
+    torch.testing.assert_close(out.std(dim=[0, 1]), torch.ones(2), rtol=0, atol=0.01)
+    assert torch.equal(standard(seen[0])[3:5], standard(seen[0][3:5]))
+    assert int(standard.batches) == 20
 
 
 def test_faintness_is_that_of_the_grain_and_not_of_edges() -> None:
@@ -130,6 +145,18 @@ def test_a_glance_sees_what_is_at_the_place_where_it_looks() -> None:
         FactorNet("factornet", COLUMNS, places=4)
 
 
+def test_a_factor_is_read_from_its_own_numbers_alone() -> None:
+    net = FactorNet("factornet", COLUMNS, landmarks=4, widths=(8, 8, 16, 16), dim=22)  # own: 4
+    vectors = torch.zeros(1, 22, requires_grad=True)
+    scores, points = net.read(vectors)
+    for i, score in enumerate([*scores, points]):
+        (gradient,) = torch.autograd.grad(score.sum(), vectors, retain_graph=True)
+        read = gradient[0].nonzero().flatten().tolist()
+        assert read == (list(range(4 * i, 4 * i + 4)) if i < 4 else list(range(16, 22)))
+    with pytest.raises(UserError, match="dim=4 numbers are too few for 4 factors"):
+        FactorNet("factornet", COLUMNS, dim=4)
+
+
 def test_perceptual_distance() -> None:
     net = SmallNet("teacher", **NARROW)
     a, b = images(3), images(6)[3:]
@@ -150,7 +177,7 @@ def test_preprocessing_in_closed_form() -> None:
 
 
 def test_to_a_file_and_back(tmp_path: Path) -> None:
-    net = FactorNet("factornet", COLUMNS, **NARROW)
+    net = FactorNet("factornet", COLUMNS, **NARROW).eval()
     save_networks(tmp_path / "n.safetensors", {"encoder_ema": net}, {})
     loaded = embedded("factornet", str(tmp_path / "n.safetensors"))
     assert isinstance(loaded, FactorNet)

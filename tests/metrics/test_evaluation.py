@@ -306,7 +306,7 @@ def test_references_keep_vectors_from_all_over_the_data() -> None:
 
 
 def factor_net() -> FactorNet:
-    return FactorNet("factornet", COLUMNS, widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0), dim=16).eval()
+    return FactorNet("factornet", COLUMNS, widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0), dim=48).eval()
 
 
 def test_als_has_all_its_relatives_and_no_factors_means_not_applicable() -> None:
@@ -364,7 +364,7 @@ class Truthful(FactorNet):
     """Knows the factors of images that it was told of."""
 
     def __init__(self) -> None:
-        super().__init__("truthful", COLUMNS, widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0), dim=4)
+        super().__init__("truthful", COLUMNS, widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0), dim=48)
         self.known: dict[bytes, Tensor] = {}
 
     def tell(self, images: Tensor, table: Tensor) -> None:

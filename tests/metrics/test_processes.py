@@ -43,7 +43,7 @@ def measure(cache: Path, rank: int, ranks: int) -> dict[str, float | None]:
     """Every metric, most of them of less images than two processes would share."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    network = Classifier("judge", COLUMNS, widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0), dim=8).eval()
+    network = Classifier("judge", COLUMNS, widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0), dim=48).eval()
     generator = Generator(32, z_dim=8, w_dim=8, mapping_layers=2, channel_base=64).eval()
     data = SynthFaces("test", 32, 200)
     references = References(data, keep=50, cache=cache, rank=rank, ranks=ranks)

@@ -16,7 +16,7 @@ from ganfeat.metrics.reading import ClassReading, FactorReading, factor_scores
 from ganfeat.metrics.reference import References
 
 COLUMNS = SynthFaces().facts()["columns"]
-SMALL: Any = {"widths": (8, 8, 8, 8), "blocks": (0, 0, 0, 0), "dim": 8}
+SMALL: Any = {"widths": (8, 8, 8, 8), "blocks": (0, 0, 0, 0), "dim": 48}
 EXTRAS = ["factors", "landmarks", "visible"]
 
 

@@ -136,7 +136,7 @@ class FactorRegression(Encoder):
             warmup_kimg=warmup_kimg,
             ema_kimg=ema_kimg,
         )
-        self.people = nn.Linear(network.vector.out_features, people)
+        self.people = nn.Linear(network.free, people)
         self.parts = Parts(network.channels, PARTS)
         self.trained.extend([self.people, self.parts])
         self.identity_weight, self.landmark_weight = identity_weight, landmark_weight
@@ -167,7 +167,7 @@ class FactorRegression(Encoder):
         misses = F.binary_cross_entropy_with_logits(points[..., 2], visible) / math.log(2)
         found = torch.stack([points[..., :2], places[:, : points.shape[1]]])
         errors = (found - truth).square().mean(dim=[0, 3]) * visible
-        person = F.cross_entropy(self.people(F.relu(vectors)), batch["identity"])
+        person = F.cross_entropy(self.people(vectors[:, -self.network.free :]), batch["identity"])
         yield {
             "factors": torch.stack(per_factor).mean(),
             "points": self.landmark_weight * errors.sum() / visible.sum() / POINT_VARIANCE,

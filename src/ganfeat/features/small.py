@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from ganfeat.errors import UserError
 from ganfeat.features.network import AttributeScorer, Features, area
+from ganfeat.processes import mean_over_processes
 
 SIZE = 32
 GROUP = 8  # channels per group of a normalisation
@@ -41,6 +42,39 @@ class Block(nn.Module):
         y: Tensor = self.conv1(F.relu(self.norm1(x)))
         y = self.conv2(F.relu(self.norm2(y)))
         return x + y if self.residual else y
+
+
+class Standard(nn.Module):
+    """Numbers [N,D] with mean 0 and deviation 1 over images, by running means.
+
+    What a map holds on average differs between images by hundredths, which a linear layer takes
+    long to notice. In evaluation nothing depends on the other images of a batch, in training no
+    gradient does.
+    """
+
+    mean: Tensor
+    square: Tensor
+    batches: Tensor
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("square", torch.ones(dim))
+        self.register_buffer("batches", torch.tensor(0.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N,D] to the same shape."""
+        if self.training:
+            self.update(x.detach())
+        variance = self.square - self.mean.square()
+        return (x - self.mean) / (variance.clamp(min=0) + 1e-4).sqrt()
+
+    def update(self, x: Tensor) -> None:
+        """Means of all batches, and of the last hundred once there are more."""
+        self.batches += 1
+        share = 1 / min(float(self.batches), 100)
+        self.mean.lerp_(mean_over_processes(x.mean(dim=0)), share)
+        self.square.lerp_(mean_over_processes(x.square().mean(dim=0)), share)
 
 
 class Glances(nn.Module):
@@ -129,7 +163,7 @@ class SmallNet(Features):
         self.squeeze = nn.Conv2d(widths[2], LAYOUT, 1)
         self.glances = Glances(sum(widths[1:]), widths[0], places, SIZE // 2)
         seen = len(QUANTILES) + sum(widths) + LAYOUT * 64 + places * (2 + COARSE + DETAIL)
-        self.vector = nn.Linear(seen, dim)
+        self.standard, self.vector = Standard(seen), nn.Linear(seen, dim)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def taps(self, images: Tensor) -> list[Tensor]:
@@ -157,7 +191,7 @@ class SmallNet(Features):
         amounts = [m.mean(dim=[2, 3]) for m in maps]
         layout = F.relu(self.squeeze(maps[2])).flatten(1)
         seen = torch.cat([faint, *amounts, layout, positions.flatten(1), contents], dim=1)
-        vectors: Tensor = self.vector(seen)
+        vectors: Tensor = self.vector(self.standard(seen))
         return vectors, positions
 
 
@@ -196,12 +230,17 @@ class Column(NamedTuple):
 class FactorNet(SmallNet, AttributeScorer):
     """Names the factors of a drawn image and finds its landmarks.
 
+    Each factor is read from numbers of the vector that are its own, three quarters of all, so that
+    the loud factors do not drown the faint ones in the gradient of every weight.
+
     Args:
         name: as metrics name it.
         columns: the factors in the order of the data set's table, each [name, kind, classes].
         landmarks: number of points; the first places that it looks at are to be these.
         widths, blocks, residual, dim, places: as in `SmallNet`.
     """
+
+    owned: Tensor
 
     def __init__(
         self,
@@ -220,8 +259,15 @@ class FactorNet(SmallNet, AttributeScorer):
         self.config = FactorNet.arguments(locals())
         self.columns = [Column(*column) for column in columns]  # type: ignore[arg-type]
         self.attributes = [column.name for column in self.columns if column.width == 1]
-        self.factor_head = nn.Linear(dim, sum(column.width for column in self.columns))
-        self.landmark_head = nn.Linear(dim, 3 * landmarks)
+        own = max(1, 3 * dim // (4 * len(self.columns)))
+        self.free = dim - own * len(self.columns)
+        if self.free < 1:
+            raise UserError(f"{name}: dim={dim} numbers are too few for {len(columns)} factors")
+        reads = [i for i, column in enumerate(self.columns) for _ in range(column.width)]
+        owned = torch.tensor(reads)[:, None] == torch.arange(dim) // own
+        self.register_buffer("owned", owned, persistent=False)
+        self.factor_head = nn.Linear(dim, len(reads))
+        self.landmark_head = nn.Linear(self.free, 3 * landmarks)
 
     def read(self, vectors: Tensor) -> tuple[list[Tensor], Tensor]:
         """Raw scores per factor, [N,width] each, and landmarks [N,P,3]: x, y, logit of visible.
@@ -229,9 +275,12 @@ class FactorNet(SmallNet, AttributeScorer):
         Points are in half sides from the image's centre. Binary and categorical scores are logits,
         circular ones cosine and sine.
         """
-        hidden = F.relu(vectors)
-        scores = self.factor_head(hidden).split([c.width for c in self.columns], dim=1)
-        return list(scores), self.landmark_head(hidden).unflatten(1, (-1, 3))
+        hidden = F.leaky_relu(vectors, 0.2)
+        head = self.factor_head
+        numbers = F.linear(hidden, head.weight * self.owned, head.bias)
+        scores = torch.split(numbers, [c.width for c in self.columns], dim=1)
+        points = self.landmark_head(hidden[:, -self.free :]).unflatten(1, (-1, 3))
+        return list(scores), points
 
     def scores(self, images: Tensor) -> dict[str, Tensor]:
         """Raw scores [N,width] by the factor's name."""
