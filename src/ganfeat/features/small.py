@@ -204,8 +204,8 @@ def gathered(maps: Sequence[Tensor]) -> Tensor:
 def faintness(images: Tensor) -> Tensor:
     """How strong the faintest texture is, [N,4] in decades: quantiles of the finest diagonal band.
 
-    Edges fill few pixels, grain fills all, so low quantiles tell it (Donoho and Johnstone 1994,
-    section 4.2, with the median).
+    Edges fill few pixels, grain fills all, so low quantiles tell it (Donoho and Johnstone 1994 take
+    the median).
     """
     line = torch.tensor([1.0, -2.0, 1.0], device=images.device) / 6**0.5
     kernel = torch.outer(line, line).expand(3, 1, 3, 3)
