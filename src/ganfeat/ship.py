@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ganfeat.data.synthfaces.visibility import VISIBLE, visibility
 from ganfeat.errors import UserError
-from ganfeat.features.small import SIZE
+from ganfeat.features.blocks import SIZE
 from ganfeat.files import atomic_write
 from ganfeat.loading import WEIGHTS, load_network, read_about
 from ganfeat.networks import Network, save_networks, state_hash

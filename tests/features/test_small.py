@@ -7,9 +7,10 @@ import torch
 
 from ganfeat.errors import UserError
 from ganfeat.features import ClassNet, FactorNet, SmallNet
+from ganfeat.features.blocks import FAINT, QUANTILES, Glances, Standard, faintness
 from ganfeat.features.embedded import embedded
 from ganfeat.features.network import area, standardise, unit_difference
-from ganfeat.features.small import FAINT, QUANTILES, Column, Glances, Standard, decode, faintness
+from ganfeat.features.small import Column, decode
 from ganfeat.networks import save_networks
 
 COLUMNS = [

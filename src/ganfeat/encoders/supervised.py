@@ -15,7 +15,8 @@ from torch.optim import AdamW, Optimizer
 
 from ganfeat.errors import UserError
 from ganfeat.features import ClassNet, FactorNet
-from ganfeat.features.small import SIZE, Column, gathered
+from ganfeat.features.blocks import SIZE, gathered
+from ganfeat.features.small import Column
 from ganfeat.networks import Network
 from ganfeat.ranges import LearningRate, NotNegative, Share
 from ganfeat.training.augment import AugmentPipe
