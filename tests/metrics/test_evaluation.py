@@ -240,7 +240,7 @@ def test_the_yardstick_is_what_flat_images_reach() -> None:
 def test_images_that_are_not_finite_are_named() -> None:
     generator = Linear()
     generator.matrix[0, 0] = torch.nan
-    with pytest.raises(UserError, match="not finite for 32 of 32 images"):
+    with pytest.raises(UserError, match="not finite for 64 of 64 images"):
         evaluate(subject(generator), {"fid": FID(64)}, show=False)
     with pytest.raises(UserError, match="a distance is not finite"):
         evaluate(subject(generator), {"ppl": PPL(32)}, show=False)
@@ -334,7 +334,7 @@ def test_als_has_all_its_relatives_and_no_factors_means_not_applicable() -> None
 def test_paths_are_straight_in_w() -> None:
     samples = Samples(Linear())
     paths = list(straight_paths(samples, 1, BLOCK + 3))
-    assert [number for number, _ in paths] == [32, 33, 34]
+    assert [number for number, _ in paths] == [BLOCK, BLOCK + 1, BLOCK + 2]
     for _, frames in paths:
         middle = (frames[0] + frames[-1]) / 2
         torch.testing.assert_close(frames[5], middle, atol=1e-4, rtol=1e-4)

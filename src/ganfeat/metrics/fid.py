@@ -3,7 +3,7 @@
 import torch
 
 from ganfeat.errors import UserError
-from ganfeat.metrics.frechet import Moments, frechet_distance
+from ganfeat.metrics.frechet import Gaussian, Moments, frechet_distance
 from ganfeat.metrics.measure import OfGenerator, OfSamples, Result, Subject, describe
 from ganfeat.metrics.progress import Progress
 from ganfeat.metrics.subject import Looks
@@ -35,14 +35,9 @@ class FID(OfSamples):
         """One number."""
         network = subject.judge.embedding
         generated, real = self.moments.compute(), subject.reference(network, self.n).gaussian
-        if min(generated.n, real.n) <= (dim := subject.width):
-            raise UserError(
-                f"FID with {network.name} needs more than {dim} images a side, there are "
-                f"{generated.n} generated and {real.n} real"
-            )
         protocol = subject.protocol(network, real=self.n, covariance="divided by n")
         name = f"fid{count_name(self.n)}_{network.name}"
-        distance = frechet_distance(generated, real)
+        distance = distance_to(real, generated, network.name)
         return Result([Value(name, distance, n=self.n, protocol=protocol)])
 
 
@@ -75,4 +70,15 @@ class FlatFID(OfGenerator):
         flat, real = moments.compute(), subject.reference(network, self.n).gaussian
         name = f"fid{count_name(self.n)}_flat_{network.name}"
         protocol = {"networks": describe(network), "data": references.fingerprint(self.n)}
-        return Result([Value(name, frechet_distance(flat, real), n=flat.n, protocol=protocol)])
+        distance = distance_to(real, flat, network.name)
+        return Result([Value(name, distance, n=flat.n, protocol=protocol)])
+
+
+def distance_to(real: Gaussian, other: Gaussian, network: str) -> float:
+    """Frechet distance, refused where a covariance cannot have full rank."""
+    if min(real.n, other.n) <= (dim := len(real.mean)):
+        raise UserError(
+            f"FID with {network} needs more than {dim} images a side, there are {real.n} real and "
+            f"{other.n} to compare with them"
+        )
+    return frechet_distance(real, other)

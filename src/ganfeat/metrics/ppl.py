@@ -1,5 +1,6 @@
 """Perceptual path length (Karras et al. 2019, arXiv:1812.04948; ppl2_wend: 2020, 1912.04958)."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -20,12 +21,11 @@ LARGEST = 256  # px; larger images are averaged down to it first
 
 
 def keep_middle(distances: ArrayLike, low: float = 1, high: float = 99) -> NDArray[Any]:
-    """Distances between two percentiles, which are rounded outwards to a distance that occurs."""
-    values: NDArray[Any] = np.asarray(distances)
-    least = np.percentile(values, low, method="lower")
-    most = np.percentile(values, high, method="higher")
-    kept: NDArray[Any] = values[(values >= least) & (values <= most)]
-    return kept
+    """Sorted distances between two percentiles, rounded outwards to a distance that occurs."""
+    values: NDArray[Any] = np.sort(distances)
+    last = len(values) - 1
+    least, most = values[math.floor(last * low / 100)], values[math.ceil(last * high / 100)]
+    return values[values.searchsorted(least) : values.searchsorted(most, "right")]
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ from torch import Tensor
 from ganfeat.backbone import Generator
 from ganfeat.features import AttributeScorer, FactorNet, Features
 
-BLOCK = 32  # samples that share their draws; sample i is the same whatever the batch
-PIXELS = 2**18  # of images that are made at a time
+BLOCK = 64  # samples that share their draws; sample i is the same whatever the batch
+PIXELS = {"cpu": 2**18, "cuda": 2**22}  # of images that are made at a time
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Samples:
         psi: float = 1.0,
     ) -> None:
         self.generator, self.labels, self.seed, self.psi = generator, labels, seed, psi
-        self.chunk = max(2, PIXELS // generator.resolution**2)
+        self.chunk = max(2, PIXELS.get(self.device.type, 2**18) // generator.resolution**2)
 
     @property
     def device(self) -> torch.device:
