@@ -150,7 +150,11 @@ def test_a_network_that_looks_at_images_is_measured_by_what_is_true(
     tmp_path: Path, judge: list[str]
 ) -> None:
     line = tiny.overrides(
-        tmp_path, "total_kimg=0.016", "metrics.reading.n=64", experiment="factornet_synthfaces"
+        tmp_path,
+        "total_kimg=0.016",
+        "metrics=factors",
+        "metrics.reading.n=64",
+        experiment="factornet_synthfaces",
     )
     result = run(compose(line), line, exams)
     assert list(values(result)) == ["reading64_factornet", "landmarks64_factornet"]
@@ -171,7 +175,7 @@ def test_metrics_of_another_kind_stop_a_run_before_its_first_step(tmp_path: Path
 
 def test_values_go_to_the_run_of_wandb_that_was_trained(tmp_path: Path) -> None:
     wandb = ["logger=wandb", "logger.wandb=offline"]
-    few = ["total_kimg=0.016", "metrics.reading.n=64"]
+    few = ["total_kimg=0.016", "metrics=factors", "metrics.reading.n=64"]
     line = tiny.overrides(tmp_path, *few, *wandb, experiment="factornet_synthfaces")
     run(compose(line), line, exams)
     folder = tiny.only(tmp_path, "result.json").parent

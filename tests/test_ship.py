@@ -22,7 +22,11 @@ from ganfeat.training.run import run
 
 def test_an_encoder_and_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     line = tiny.overrides(
-        tmp_path, "total_kimg=0.016", "metrics.reading.n=64", experiment="factornet_synthfaces"
+        tmp_path,
+        "total_kimg=0.016",
+        "metrics=factors",
+        "metrics.reading.n=64",
+        experiment="factornet_synthfaces",
     )
     result = run(compose(line), line, exams)
     folder = tiny.only(tmp_path, "result.json").parent

@@ -29,6 +29,8 @@ COMMON = [
     "threads=1",
     "device=cpu",
     "logger=csv",
+    "metrics=none",
+    "metrics@monitor=none",
 ]
 
 

@@ -128,7 +128,12 @@ def exams(config: Config, device: str, artefact: Network) -> Exams:
     def exam(metrics: Config, part: str, show: bool) -> Exam | None:
         if not metrics:
             return None
-        ready = Examiner(config["judge"], metrics, device, cache)
+        try:
+            ready = Examiner(config["judge"], metrics, device, cache)
+        except UserError as error:
+            raise UserError(
+                f"{error}; metrics=none metrics@monitor=none trains without measuring"
+            ) from error
         ready.check(artefact)
 
         def measure(trained: Any, data: Any) -> tuple[list[Config], Config]:

@@ -102,20 +102,21 @@ def _lines(result: Result, parts: list[Part]) -> Iterator[str]:
             between = "" if v["low"] is None else f"{v['low']:.4g} to {v['high']:.4g}"
             yield f"| {v['name']} | {v['value']:.4g} | {between} | {v['n']} |"
     if scores := result["arrays"].get("reading"):
-        yield from ("", *_reading(scores))
+        linear = any(v["name"].startswith("linear") for v in values)
+        yield from ("", *_reading(scores, "linearly from its vectors" if linear else "by itself"))
     if "coverage_spread_ratios" in result["arrays"]:
         yield from ("", *_studied(result))
 
 
-def _reading(scores: dict[str, float]) -> Iterator[str]:
-    """What a network names of held-out drawn images, and what it does not."""
+def _reading(scores: dict[str, float], how: str) -> Iterator[str]:
+    """What can be read of held-out drawn images, and what cannot."""
     seen = visibility(SIZE)
     visible = {name: score for name, score in scores.items() if seen[name] > VISIBLE}
     missed = [name for name, score in visible.items() if score < ENOUGH]
     yield (
-        "Each factor on held-out images (R2; balanced accuracy with chance at 0; for angles one "
-        "minus the error's share of the spread), and what taking it from one end to the other "
-        f"changes at {SIZE} px, in grey levels; above {VISIBLE:g} it counts as visible."
+        f"Each factor on held-out images, read {how} (R2; balanced accuracy with chance at 0; for "
+        "angles one minus the error's share of the spread), and what taking it from one end to the "
+        f"other changes at {SIZE} px, in grey levels; above {VISIBLE:g} it counts as visible."
     )
     yield ""
     if missed:

@@ -1,5 +1,7 @@
 """How well networks read images, by networks whose errors are known."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganfeat.data import SynthFaces
+from ganfeat.data import ImageDataset, SynthFaces
 from ganfeat.errors import UserError
-from ganfeat.features import ClassNet, FactorNet
+from ganfeat.features import ClassNet, FactorNet, SmallNet
 from ganfeat.features.small import Column
 from ganfeat.metrics.evaluation import evaluate_network
-from ganfeat.metrics.reading import ClassReading, FactorReading, factor_scores
+from ganfeat.metrics.reading import ClassReading, FactorReading, LinearReading, factor_scores
 from ganfeat.metrics.reference import References
 
 COLUMNS = SynthFaces().facts()["columns"]
@@ -75,8 +77,8 @@ class Knowing(FactorNet):
 
 @pytest.mark.parametrize("error", [0.0, 0.2])
 def test_factors_of_drawn_images(error: float) -> None:
-    data = SynthFaces("judge", 32, 10, extras=EXTRAS)
-    network = Knowing(data.reference("test", 150), error)
+    data = SynthFaces("judge", 32, 10)
+    network = Knowing(data.reference("test", 150, EXTRAS), error)
     found = evaluate_network(network, References(data), {"f": FactorReading(150)}, show=False)
     reading, landmarks = found.values
     assert (reading.name, landmarks.name) == ("reading150_knowing", "landmarks150_knowing")
@@ -91,16 +93,68 @@ def test_factors_of_drawn_images(error: float) -> None:
         assert scores == pytest.approx(dict.fromkeys(scores, 1.0), abs=1e-6)
 
 
-def test_what_has_no_factors_is_refused() -> None:
+def test_what_has_no_factors_is_refused(photographs: Path) -> None:
+    images = References(ImageDataset(photographs, 16))
     network = FactorNet("factornet", COLUMNS, **SMALL)
-    with pytest.raises(UserError, match=r"with data.extras=\[factors,landmarks,visible\]"):
-        FactorReading(8).result(network, References(SynthFaces("test", 32, 8)), no_bar)
+    with pytest.raises(UserError, match="nobody knows the factors, landmarks, visible of photog"):
+        FactorReading(8).result(network, images, no_bar)
+    with pytest.raises(UserError, match="metrics=linear says"):
+        FactorReading(8).result(SmallNet("net", **SMALL), References(SynthFaces()), no_bar)
+    with pytest.raises(UserError, match="nobody knows the factors of photographs"):
+        LinearReading(8).result(network, images, no_bar)
     with pytest.raises(UserError, match="takes a ClassNet"):
         ClassReading(8).result(network, References(SynthFaces("test", 32, 8)), no_bar)
 
 
 def no_bar(name: str, total: int) -> Any:
     return lambda n: None
+
+
+class Encoded(SmallNet):
+    """Gives all that is true of the images of two parts, in their order, mixed, and noise."""
+
+    def __init__(self, data: SynthFaces, n: int, noise: float) -> None:
+        super().__init__("encoded", **SMALL)
+        batches = [data.reference(p, n, ["factors"]).__getitems__(range(n)) for p in PARTS]
+        table = torch.cat([batch["factors"] for batch in batches])
+        numbers = []
+        for values, (_, kind, classes) in zip(table.unbind(1), COLUMNS, strict=True):
+            if kind == "circular":
+                numbers += [values.cos(), values.sin()]
+            elif kind == "categorical":
+                numbers += list(torch.eye(classes)[values.long()].unbind(1))
+            else:
+                numbers.append(values)
+        truth = torch.stack(numbers, dim=1)
+        rng = torch.Generator().manual_seed(0)
+        mixed = truth @ torch.randn(truth.shape[1], 128, generator=rng)
+        self.vectors = mixed + noise * torch.randn(mixed.shape, generator=rng)
+        self.seen = 0
+
+    def width(self, side: int, device: Any) -> int:
+        return self.vectors.shape[1]
+
+    def embed(self, images: Tensor) -> Tensor:
+        self.seen += len(images)
+        return self.vectors[self.seen - len(images) : self.seen]
+
+
+PARTS = ("train", "test")
+
+
+def test_what_a_linear_map_reads() -> None:
+    data = SynthFaces("judge", 32, 10)
+    readings = {}
+    for noise in (0.0, 1e6):
+        network = Encoded(data, 600, noise)
+        found = evaluate_network(network, References(data), {"l": LinearReading(600)}, show=False)
+        readings[noise] = found.arrays["reading"]
+        [value] = found.values
+        assert value.name == "linear600_encoded"
+        assert value.value == pytest.approx(np.mean(list(readings[noise].values())))
+    for name, kind, _ in COLUMNS:
+        assert readings[0.0][name] > (0.97 if kind in ("continuous", "circular") else 0.8), name
+        assert readings[1e6][name] < 0.15, name
 
 
 class Photographs:
@@ -116,7 +170,7 @@ class Photographs:
         images = (bright * 2 - 1)[:, None, None, None].expand(-1, 3, 32, 32)
         return {"image": images, "label": torch.stack([1 - bright, bright], dim=1)}
 
-    def reference(self, part: str, n: int) -> "Photographs":
+    def reference(self, part: str, n: int, extras: Sequence[str] = ()) -> "Photographs":
         return self
 
     def fingerprint(self) -> dict[str, Any]:

@@ -123,8 +123,16 @@ class ImageDataset(Dataset[dict[str, torch.Tensor]]):
             raise UserError(f"{self.path}: labels are needed, set data.labels=true")
         return torch.from_numpy(self._labels.batch(range(len(self.names))))
 
-    def reference(self, part: str, n: int) -> "ImageDataset":
-        """The images to compare with: all of these, unflipped, whatever ``part`` and ``n`` say."""
+    def reference(self, part: str, n: int, extras: Sequence[str] = ()) -> "ImageDataset":
+        """The images to compare with: all of these, unflipped, whatever ``part`` and ``n`` say.
+
+        Raises:
+            UserError: something is to be known of them that only drawn images know.
+        """
+        if extras:
+            raise UserError(
+                f"nobody knows the {', '.join(extras)} of photographs: choose data=synthfaces"
+            )
         unflipped: Any = {**self._options, "xflip": False}
         return self if self._copies == 1 else ImageDataset(self.path, self.resolution, **unflipped)
 

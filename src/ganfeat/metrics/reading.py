@@ -17,6 +17,7 @@ from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name, mean_value
 
 Array = NDArray[np.float64]
+EXTRAS = ("factors", "landmarks", "visible")
 
 
 class FactorReading(OfNetwork):
@@ -36,16 +37,15 @@ class FactorReading(OfNetwork):
     @torch.no_grad()
     def result(self, network: Features, references: References, bar: Bar) -> Result:
         """Two numbers, and the score of each factor."""
-        data = references.real(self.n)
-        if not isinstance(network, FactorNet) or "factors" not in getattr(data, "extras", ()):
+        if not isinstance(network, FactorNet):
             raise UserError(
-                f"{network.name} cannot be asked for factors here: that takes a FactorNet, and "
-                "drawn images with data.extras=[factors,landmarks,visible]"
+                f"{network.name} names no factors, which takes a FactorNet: metrics=linear says "
+                "how well they can be read from its vectors"
             )
         width = len(network.columns)
         rows = Rows(self.n, 2 * width + 2).to(references.device)
         advance = bar("images", self.n // references.ranks)
-        for numbers, batch in references.share(self.n):
+        for numbers, batch in references.share(self.n, EXTRAS):
             vectors = network.embed(batch["image"])
             points, _ = network.points(vectors, batch["image"].shape[-1])
             errors = (points - batch["landmarks"]).norm(dim=2) * batch["visible"]
@@ -81,6 +81,84 @@ def _score(predicted: Array, truth: Array, column: Column) -> float:
     classes = np.unique(truth)
     recall = np.mean([(predicted[truth == c] == c).mean() for c in classes])
     return float((recall - 1 / len(classes)) / (1 - 1 / len(classes)))
+
+
+class LinearReading(OfNetwork):
+    """``linear<n>_<network>``: what `FactorReading` says of the best linear map from vectors.
+
+    It is fitted on ``train`` by least squares with a small ridge. For binary and categorical
+    factors, each of the classes is a target of its own, of which the largest is the answer; all
+    classes weigh the same.
+
+    Args:
+        n: number of images, and of those that the map is fitted on.
+        ridge: share of a number's variance that is added to it.
+    """
+
+    def __init__(self, n: int = 10_000, ridge: float = 1e-3) -> None:
+        self.n, self.ridge = n, ridge
+
+    @torch.no_grad()
+    def result(self, network: Features, references: References, bar: Bar) -> Result:
+        """One number, and the score of each factor."""
+        data = references.real(self.n, ["factors"])
+        columns = [Column(*column) for column in data.facts()["columns"]]
+        width = network.width(data.resolution, references.device)
+        tables = []
+        for part in ("train", references.part):
+            rows = Rows(self.n, width + len(columns)).to(references.device)
+            advance = bar(f"{part} images", self.n // references.ranks)
+            for numbers, batch in references.share(self.n, ["factors"], part):
+                vectors = network.embed(batch["image"])
+                rows.update(torch.cat([vectors, batch["factors"]], dim=1), numbers)
+                advance(len(numbers))
+            tables.append(rows.compute().double().numpy())
+        (known, truths), (seen, truth) = (np.split(table, [width], axis=1) for table in tables)
+        predicted = linear_reading(known, truths, seen, columns, self.ridge)
+        scores = factor_scores(predicted, truth, columns)
+        protocol = {
+            "networks": describe(network),
+            "data": references.fingerprint(self.n),
+            "fitted_on": "train",
+            "ridge": self.ridge,
+        }
+        name = f"linear{count_name(self.n)}_{network.name}"
+        mean = float(np.mean(list(scores.values())))
+        return Result([Value(name, mean, n=self.n, protocol=protocol)], {"reading": scores})
+
+
+def linear_reading(
+    known: Array, truths: Array, vectors: Array, columns: Sequence[Column], ridge: float
+) -> Array:
+    """The factor table [M,F] of ``vectors`` [M,D], by a map from ``known`` [N,D] to [N,F]."""
+    mean, deviation = known.mean(axis=0), known.std(axis=0) + 1e-8
+    known, vectors = (
+        np.concatenate([(v - mean) / deviation, np.ones([len(v), 1])], axis=1)
+        for v in (known, vectors)
+    )
+    found = []
+    for truth, column in zip(truths.T, columns, strict=True):
+        weights = np.ones(len(truth))
+        match column.kind:
+            case "continuous":
+                targets = truth[:, None]
+            case "circular":
+                targets = np.stack([np.cos(truth), np.sin(truth)], axis=1)
+            case _:
+                targets = np.eye(max(column.classes, 2))[truth.astype(int)]
+                weights = (targets / targets.sum(axis=0).clip(min=1)).sum(axis=1)
+                weights /= weights.mean()
+        weighted = known * weights[:, None]
+        squares = weighted.T @ known + ridge * len(known) * np.eye(known.shape[1])
+        scores = vectors @ np.linalg.solve(squares, weighted.T @ targets)
+        match column.kind:
+            case "continuous":
+                found.append(scores[:, 0])
+            case "circular":
+                found.append(np.arctan2(scores[:, 1], scores[:, 0]))
+            case _:
+                found.append(scores.argmax(axis=1).astype(float))
+    return np.stack(found, axis=1)
 
 
 class ClassReading(OfNetwork):

@@ -68,9 +68,9 @@ class References:
         self.rank, self.ranks = rank, ranks
         self._fingerprints: dict[int, dict[str, Any]] = {}
 
-    def real(self, n: int) -> Any:
-        """The dataset of real images for a protocol that counts ``n``."""
-        return self.data.reference(self.part, n)
+    def real(self, n: int, extras: Sequence[str] = (), part: str | None = None) -> Any:
+        """The dataset of real images for a protocol that counts ``n``; of another part if given."""
+        return self.data.reference(part or self.part, n, extras)
 
     def fingerprint(self, n: int) -> dict[str, Any]:
         """What identifies these images."""
@@ -83,9 +83,11 @@ class References:
         data = self.real(n)
         return (batch["image"] for _, batch in _batches(data, _spread(data, n), self.device))
 
-    def share(self, n: int) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    def share(
+        self, n: int, extras: Sequence[str] = (), part: str | None = None
+    ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         """This process's share of the same: numbers [N] among the ``n``, and the data's batch."""
-        data = self.real(n)
+        data = self.real(n, extras, part)
         return _batches(data, _spread(data, n), self.device, self.rank, self.ranks)
 
     def of(self, network: Features, n: int, bar: Bar = silent) -> Reference:

@@ -96,10 +96,10 @@ class SynthFaces(Dataset[dict[str, Tensor]]):
         keys = (faces.person_key, faces.image_key)
         return draw(faces.values, self.resolution, torch.device(self.device), *keys, extras)
 
-    def reference(self, part: str, n: int) -> "SynthFaces":
-        """The ``n`` images of a split (``val`` or ``test``) to compare with, extras and all."""
+    def reference(self, part: str, n: int, extras: Iterable[str] = ()) -> "SynthFaces":
+        """The ``n`` images of a split (``val`` or ``test``) to compare with."""
         spec = self.correlations.plain() if self.correlations else None
-        return SynthFaces(part, self.resolution, n, self.seed, self.extras, spec)
+        return SynthFaces(part, self.resolution, n, self.seed, extras, spec)
 
     @staticmethod
     def redraw(table: Tensor, resolution: int) -> Tensor:
