@@ -1,22 +1,30 @@
 """evaluate.py, and what measures while and after a run trains, with a judge of random weights."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import official
 import pytest
 import tiny
+import torch
 
 from ganfeat import evaluate
+from ganfeat.backbone import Generator
 from ganfeat.config import compose
 from ganfeat.data import SynthFaces
 from ganfeat.errors import UserError
-from ganfeat.evaluate import exams
+from ganfeat.evaluate import Examiner, exams, make_judge
 from ganfeat.features import FactorNet
+from ganfeat.metrics.ppl import PPL
 from ganfeat.networks import save_networks
+from ganfeat.training import machine
 from ganfeat.training.run import run
 
+ROOT = Path(__file__).parents[1]
 FEW = ["fid.n=100", "ppl.pairs=32", "diversity.n=32", "als.paths=4"]
 
 
@@ -186,3 +194,107 @@ def test_values_go_to_the_run_of_wandb_that_was_trained(tmp_path: Path) -> None:
         assert known in path.name  # wandb appends -1 to the second folder of one second
         [file] = path.glob("*.wandb")
         assert name in file.read_bytes()
+
+
+# What would make two numbers of one name differ.
+
+
+def examined(generator: Generator, judge: list[str], data: Any, **metrics: Any) -> dict[str, float]:
+    config = compose([*judge, "experiment=stylegan2_synthfaces"])
+    examiner = Examiner(make_judge(config["judge"], metrics), metrics, "cpu", Path("/nowhere"))
+    found = examiner.examine(generator, data)
+    return {value.name: value.value for value in found.values}
+
+
+def test_a_network_that_trains_in_bf16_is_measured_in_fp32(judge: list[str]) -> None:
+    shape: Any = {"z_dim": 8, "w_dim": 8, "mapping_layers": 2, "channel_base": 64}
+    coarse = Generator(32, **shape, num_bf16_res=4).train()
+    exact = Generator(32, **shape)
+    exact.load_state_dict(coarse.state_dict())
+    data = SynthFaces("train", 32, 100)
+    found = [examined(g, judge, data, ppl=PPL(64)) for g in (coarse, exact)]
+    assert found[0] == found[1]
+    assert coarse.training
+    assert coarse.synthesis.b32.bf16
+
+
+def test_tf32_is_off_while_something_is_measured() -> None:
+    before = torch.backends.cudnn.allow_tf32
+    with machine.full_precision():
+        assert not torch.backends.cudnn.allow_tf32
+        assert not torch.backends.cuda.matmul.allow_tf32
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
+def test_counts_are_part_of_a_protocol(tmp_path: Path, judge: list[str]) -> None:
+    train(tmp_path, *judge)
+    folder = tiny.only(tmp_path, "result.json").parent
+    line = [f"run={folder}", f"paths.outputs={tmp_path}", *(f"metrics.{key}" for key in FEW)]
+    once = measure(*line)
+    more = measure(*line, "metrics.ppl.pairs=64", "metrics.als.paths=5")
+    names = [value["name"] for value in more["metrics"]]
+    assert len(more["metrics"]) == len(once["metrics"]) + 7  # one PPL, six of ALS
+    assert names.count("ppl2_wend_factornet") == names.count("als_factornet") == 2
+
+
+def test_other_weights_in_a_file_of_the_same_name(tmp_path: Path, judge: list[str]) -> None:
+    line = [f"paths.outputs={tmp_path}", "data=synthfaces", *judge]
+    line += [
+        "metrics.als=null",
+        "metrics.diversity=null",
+        "metrics.fid=null",
+        "metrics.ppl.pairs=8",
+    ]
+    shape: Any = {"z_dim": 8, "w_dim": 8, "mapping_layers": 2, "channel_base": 64}
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        save_networks(tmp_path / name / "g.safetensors", {"g_ema": Generator(32, **shape)}, {})
+    first = measure(f"checkpoint={tmp_path}/a/g.safetensors", *line)
+    with pytest.raises(UserError, match=r"about other weights \(.*a/g.safetensors\)"):
+        measure(f"checkpoint={tmp_path}/b/g.safetensors", *line)
+    again = measure(f"checkpoint={tmp_path}/a/g.safetensors", *line)
+    assert values(again) == values(first)
+
+
+def test_a_judge_of_other_factors(judge: list[str]) -> None:
+    data = SynthFaces("train", 32, 100)
+    facts = data.facts()
+    renamed = [["chin", *rest] for _, *rest in facts["columns"][:1]] + facts["columns"][1:]
+    data.facts = lambda: {**facts, "columns": renamed}  # type: ignore[method-assign]
+    with pytest.raises(UserError, match="factornet reads other factors than these data have"):
+        examined(Generator(32, channel_base=64), judge, data, ppl=PPL(8))
+
+
+def test_photographs_have_no_factors(tmp_path: Path, judge: list[str], photographs: Path) -> None:
+    train(tmp_path, *judge)
+    folder = tiny.only(tmp_path, "result.json").parent
+    line = [f"run={folder}", f"paths.outputs={tmp_path}", "metrics=standard", "data=images"]
+    line += [f"data.path={photographs}", "judge=factornet", *judge]
+    line += ["metrics.fid=null", "metrics.fid_flat=null", "metrics.kid.n=24", "metrics.ppl.pairs=8"]
+    line += ["metrics.precision_recall.n=24", "metrics.diversity.n=8"]
+    found = values(measure(*line))
+    assert found["kid24_factornet"] is not None
+    for name in ("als", "als_floor", "ppl_floor", "unnatural", "coverage", "redraw"):
+        assert found[name] is None
+    with pytest.raises(UserError, match="coverage cannot be measured here: a judge that reads f"):
+        measure(*line, "metrics.coverage.n=24")
+
+
+def test_a_conditional_generator_needs_labels(judge: list[str]) -> None:
+    generator = Generator(32, label_dim=3, z_dim=8, w_dim=8, mapping_layers=2, channel_base=64)
+    with pytest.raises(UserError, match=r"told classes of 3, and the data have 0: .*data.labels"):
+        examined(generator, judge, SynthFaces("train", 32, 100), ppl=PPL(8))
+
+
+@pytest.mark.slow
+def test_torchrun_measures_the_same(tmp_path: Path, judge: list[str]) -> None:
+    line = ["checkpoint=embedded", "device=cpu", "threads=1", "logger=csv", "data=synthfaces"]
+    line += judge
+    line += [f"metrics.{key}" for key in FEW]
+    results = []
+    for start in ([], ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]):
+        outputs = tmp_path / str(len(start))
+        command = [sys.executable, *start, "evaluate.py", *line, f"paths.outputs={outputs}"]
+        subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        results.append(values(json.loads(tiny.only(outputs, "result.json").read_text())))
+    assert results[1] == pytest.approx(results[0], rel=1e-4, abs=1e-6)

@@ -8,13 +8,14 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "ganfeat"
 
-BASE = {"errors", "files", "build", "networks", "loading", "processes", "ranges"}
+BASE = {"errors", "files", "build", "networks", "loading", "processes", "ranges", "seeds"}
 METHODS = {"generators", "encoders", "navigators"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
-    "processes": set(),
+    "processes": {"errors"},
     "ranges": {"errors"},
+    "seeds": set(),
     "build": {"errors", "ranges"},
     "networks": {"build", "errors", "files"},
     "loading": {"errors", "networks"},

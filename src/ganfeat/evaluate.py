@@ -18,13 +18,13 @@ from ganfeat.errors import UserError
 from ganfeat.features import Features
 from ganfeat.files import atomic_write
 from ganfeat.loading import find_checkpoint, load_network, read_about
-from ganfeat.metrics.evaluation import evaluate, evaluate_network
+from ganfeat.metrics.evaluation import check, evaluate, evaluate_network
 from ganfeat.metrics.measure import OfNetwork, Result, Subject
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Judge, Samples
 from ganfeat.metrics.value import Value
-from ganfeat.networks import Network
-from ganfeat.processes import rank, world_size
+from ganfeat.networks import Network, fresh_copy, state_hash
+from ganfeat.processes import joined, rank, world_size
 from ganfeat.training import machine
 from ganfeat.training.loggers import finish_wandb, log_values, open_wandb, wandb_mode
 from ganfeat.training.setup import Exam, Exams
@@ -38,31 +38,31 @@ class Examiner:
     """The judge and the measurements of a config, ready before anything is trained.
 
     Args:
-        judge: node of each network: `embedding`, `perceptual`, `attributes`.
-        metrics: node of each measurement, by name.
+        judge: what measures generators; None where networks are measured.
+        measurements: by name.
         device: where everything runs.
         cache: the folder for reference statistics.
         refresh: compute them anew.
-
-    Raises:
-        UserError: the weights of a network are missing.
     """
 
     def __init__(
         self,
-        judge: Mapping[str, Any],
-        metrics: Mapping[str, Any],
+        judge: Judge | None,
+        measurements: Mapping[str, Any],
         device: str,
         cache: Path,
         refresh: bool = False,
     ) -> None:
-        self.measurements: dict[str, Any] = {k: build(v) for k, v in metrics.items()}
-        networks = all(isinstance(m, OfNetwork) for m in self.measurements.values())
-        self.judge = None if networks else make_judge(judge, device)
+        self.judge, self.measurements = judge, measurements
         self.device, self.cache, self.refresh = device, cache, refresh
 
-    def check(self, artefact: Network) -> None:
-        """Refuse measurements of another kind of network than this one."""
+    def check(self, artefact: Network, data: Any) -> None:
+        """Refuse what cannot be measured, as far as that is known before it begins.
+
+        Raises:
+            UserError: a measurement is for another kind of network, or there are too few images for
+                it, or of a size that the judge cannot look at.
+        """
         generates = isinstance(artefact, Generator)
         for name, measurement in self.measurements.items():
             if isinstance(measurement, OfNetwork) == generates:
@@ -70,81 +70,123 @@ class Examiner:
                 measured, this = kinds if generates else kinds[::-1]
                 raise UserError(
                     f"the metric {name} is for {measured}, and this is one of the {this}: choose "
-                    "metrics=quick, standard or paper for generators, factors or classes for others"
+                    "metrics=quick, standard or paper for generators, factors, linear or classes "
+                    "for others"
                 )
+        if isinstance(artefact, Generator):
+            check(self.subject(artefact, data, device="cpu"), self.measurements)
 
     @torch.no_grad()
-    def examine(
+    def examine(self, artefact: Network, data: Any, *, show: bool = True, **how: Any) -> Result:
+        """Measure a network against ``data``, in full precision whatever it is trained in.
+
+        Args:
+            artefact: a generator, or a network that looks at images.
+            data: the dataset of the run.
+            show: a progress bar with the time left.
+            how: arguments of `subject`.
+        """
+        artefact = fresh_copy(artefact).to(self.device)
+        with machine.full_precision():
+            if isinstance(artefact, Features):
+                references = self.references(data, **how)
+                return evaluate_network(artefact, references, self.measurements, show)
+            assert isinstance(artefact, Generator)
+            return evaluate(self.subject(artefact, data, **how), self.measurements, show)
+
+    def subject(
         self,
-        artefact: Network,
+        generator: Generator,
         data: Any,
-        *,
         part: str = "test",
         seed: int = 0,
         psi: float = 1.0,
-        show: bool = True,
-    ) -> Result:
-        """Measure a network against ``data``; see `References` for ``part``."""
-        self.check(artefact)
-        references = References(
+        device: str | None = None,
+    ) -> Subject:
+        """What is measured: ``part`` of the data, the seed of the samples, and their truncation."""
+        assert self.judge is not None
+        labels = None
+        if generator.label_dim:
+            if data.label_dim != generator.label_dim:
+                raise UserError(
+                    f"this generator is told classes of {generator.label_dim}, and the data have "
+                    f"{data.label_dim}: give the data that it was trained on, with data.labels=true"
+                )
+            labels = data.all_labels()
+        samples = Samples(generator, labels, seed, psi)
+        references = self.references(data, part, device)
+        judge = self.judge.of(data).to(references.device)
+        return Subject(samples, judge, references, rank(), world_size())
+
+    def references(
+        self, data: Any, part: str = "test", device: str | None = None, **_: Any
+    ) -> References:
+        """The real images."""
+        return References(
             data,
             part,
             cache=self.cache,
             refresh=self.refresh,
-            device=self.device,
+            device=device or self.device,
             rank=rank(),
             ranks=world_size(),
         )
-        artefact = artefact.to(self.device).eval()
-        if isinstance(artefact, Features):
-            return evaluate_network(artefact, references, self.measurements, show)
-        assert isinstance(artefact, Generator)
-        assert self.judge is not None
-        labels = data.all_labels() if artefact.label_dim else None
-        samples = Samples(artefact, labels, seed, psi)
-        subject = Subject(samples, self.judge, references, rank(), world_size())
-        return evaluate(subject, self.measurements, show)
 
 
-def make_judge(nodes: Mapping[str, Any], device: str) -> Judge:
-    """The networks of a judge; parts that are the same network share it."""
+def build_all(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Measurements from their nodes; those that are null are left out."""
+    return {name: build(node) for name, node in metrics.items() if node}
+
+
+def make_judge(nodes: Mapping[str, Any], measurements: Mapping[str, Any]) -> Judge | None:
+    """The networks of a judge, None where nothing needs them.
+
+    Parts that are the same network share it.
+
+    Raises:
+        UserError: the weights of a network are missing.
+    """
+    if all(isinstance(m, OfNetwork) for m in measurements.values()):
+        return None
     built: dict[str, Features | None] = {}
     for node in nodes.values():
         key = json.dumps(node, sort_keys=True)
         if key not in built:
-            built[key] = build(node).to(device) if node else None
+            built[key] = build(node) if node else None
     found: Any = {part: built[json.dumps(node, sort_keys=True)] for part, node in nodes.items()}
     return Judge(**found)
 
 
-def exams(config: Config, device: str, artefact: Network) -> Exams:
+def exams(config: Config, device: str, artefact: Network, data: Any) -> Exams:
     """What measures a training run with this config: while it goes on, and at its end.
 
     Raises:
-        UserError: the judge is not there, or a metric is for another kind of network.
+        UserError: the judge is not there, or something cannot be measured.
     """
     cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
+    watched, reported = build_all(config["monitor"]), build_all(config["metrics"])
+    try:
+        judge = make_judge(config["judge"], {**watched, **reported})
+    except UserError as error:
+        raise UserError(
+            f"{error}; metrics=none metrics@monitor=none trains without measuring"
+        ) from error
 
-    def exam(metrics: Config, part: str, show: bool) -> Exam | None:
-        if not metrics:
+    def exam(measurements: dict[str, Any], part: str, show: bool) -> Exam | None:
+        if not measurements:
             return None
-        try:
-            ready = Examiner(config["judge"], metrics, device, cache)
-        except UserError as error:
-            raise UserError(
-                f"{error}; metrics=none metrics@monitor=none trains without measuring"
-            ) from error
-        ready.check(artefact)
+        ready = Examiner(judge, measurements, device, cache)
+        ready.check(artefact, data)
 
         def measure(trained: Any, data: Any) -> tuple[list[Config], Config]:
-            found = ready.examine(trained, data, part=part, seed=config["seed"], show=show)
+            found = ready.examine(trained, data, part=part, show=show)
             if show:
                 print_table(found.values)
             return [value.plain() for value in found.values], dict(found.arrays)
 
         return measure
 
-    return Exams(exam(config["monitor"], "val", False), exam(config["metrics"], "test", True))
+    return Exams(exam(watched, "val", False), exam(reported, "test", True))
 
 
 def run(config: Config, overrides: list[str]) -> Config:
@@ -161,8 +203,8 @@ def run(config: Config, overrides: list[str]) -> Config:
         UserError: whatever the person who typed the command can mend.
     """
     path, target = _source(config)
-    about = read_about(find_checkpoint(path))
-    data, judge = (config.get(key) or about.get(key) for key in ("data", "judge"))
+    header = read_about(find_checkpoint(path))
+    data, judge = (config.get(key) or header.get(key) for key in ("data", "judge"))
     if data is None or judge is None:
         raise UserError(
             f"{path} does not say what to compare with: add data=synthfaces, or data=images "
@@ -172,18 +214,31 @@ def run(config: Config, overrides: list[str]) -> Config:
         raise UserError("there is nothing to measure: choose metrics=quick, standard or paper")
     device = machine.pick_device(config["device"])
     machine.prepare(device, config["threads"], "auto")
-    encoder = "encoder_ema" in about.get("networks", ())
+    encoder = "encoder_ema" in header.get("networks", ())
     artefact = load_network(path, "encoder_ema") if encoder else backbone.load(path)
     if isinstance(artefact, Generator):
         data = {**data, "resolution": artefact.resolution}
     dataset = build(data)
     cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
-    examiner = Examiner(judge, config["metrics"], device, cache, config["refresh"])
-    for name in _asked_for(overrides) if examiner.judge else ():
-        if not examiner.measurements[name].applies(examiner.judge):
-            raise UserError(f"{name} cannot be measured here: the judge has no factors")
-    found = examiner.examine(artefact, dataset, seed=config["seed"], psi=config["psi"])
-    result = merged(target, found, source=str(path))
+    measurements = build_all(config["metrics"])
+    examiner = Examiner(
+        make_judge(judge, measurements), measurements, device, cache, config["refresh"]
+    )
+    examiner.check(artefact, dataset)
+    if examiner.judge is not None:
+        capable = examiner.judge.of(dataset)
+        for name in measurements.keys() & _asked_for(overrides):
+            if not measurements[name].applies(capable):
+                raise UserError(
+                    f"{name} cannot be measured here: {measurements[name].needs} is needed"
+                )
+    about = {} if config["run"] else {"source": str(path), "weights": state_hash(artefact)}
+    check_source(target, about)
+    with joined(device):
+        found = examiner.examine(artefact, dataset, seed=config["seed"], psi=config["psi"])
+    if rank() > 0:
+        return {}
+    result = merged(target, found, **about)
     print_table(found.values)
     if (mode := wandb_mode(config["logger"]["wandb"])) != "off":
         open_wandb(
@@ -195,10 +250,10 @@ def run(config: Config, overrides: list[str]) -> Config:
     return result
 
 
-def _asked_for(overrides: list[str]) -> list[str]:
+def _asked_for(overrides: list[str]) -> set[str]:
     """Metrics whose settings were typed."""
     parts = [text.partition("=")[0].split(".") for text in overrides]
-    return [part[1] for part in parts if part[0] == "metrics" and len(part) > 1]
+    return {part[1] for part in parts if part[0] == "metrics" and len(part) > 1}
 
 
 def _source(config: Config) -> tuple[Path, Path]:
@@ -236,6 +291,17 @@ def merged(target: Path, found: Result, **about: Any) -> Config:
     with atomic_write(target) as file:
         file.write((json.dumps(result, indent=1, allow_nan=False) + "\n").encode())
     return result
+
+
+def check_source(target: Path, about: Config) -> None:
+    """Refuse to put what is measured now beside what was measured of other weights."""
+    if about and target.is_file():
+        earlier = json.loads(target.read_text())
+        if earlier.get("weights") != about["weights"]:
+            raise UserError(
+                f"{target} is about other weights ({earlier.get('source')}): move its folder away, "
+                "or give these weights a file name of their own"
+            )
 
 
 def _compare_weights(before: list[Config], now: list[Config]) -> None:

@@ -25,6 +25,7 @@ from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 
 T = TypeVar("T")
+N = TypeVar("N", bound="Network")
 AnyPath = str | os.PathLike[str]
 
 FORMAT = 1
@@ -132,6 +133,13 @@ def build(packed: Packed, where: str) -> Network:
         network = _blank(packed, where)
     network.load_state_dict(packed.tensors)
     return network.eval()
+
+
+def fresh_copy(network: N) -> N:
+    """The same network in fp32 and evaluation mode, without gradients."""
+    state = {key: value.detach().cpu() for key, value in network.state_dict().items()}
+    copy = build(Packed(type(network), network.config, state), f"a {type(network).__name__}")
+    return copy.requires_grad_(False)  # type: ignore[return-value]
 
 
 def pick(networks: Mapping[str, T], network: str, path: Path) -> T:

@@ -1,11 +1,15 @@
 """This process among those that compute together what one would: ranks, sums, averages."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_only
 from torch import Tensor, distributed
+
+from ganfeat.errors import UserError
 
 
 def rank() -> int:
@@ -16,6 +20,28 @@ def rank() -> int:
 def world_size() -> int:
     """Number of processes, 1 without a process group."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+@contextmanager
+def joined(device: str) -> Iterator[None]:
+    """The processes that torchrun started as one group, for as long as this is open.
+
+    Raises:
+        UserError: something else started several, which cannot find each other.
+    """
+    several = int(os.environ.get("WORLD_SIZE", 1)) > 1
+    if rank() > 0 and not (several and "MASTER_ADDR" in os.environ):
+        raise UserError("several processes were started that do not know each other: use torchrun")
+    if not several:
+        yield
+        return
+    if device == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
 
 
 def sum_over_processes(value: Tensor) -> Tensor:

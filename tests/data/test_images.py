@@ -521,6 +521,20 @@ def test_the_fingerprint_says_what_the_data_is(tmp_path: Path) -> None:
     assert len(set(seen)) == len(seen)
 
 
+def test_the_version_notices_any_file_that_changes(tmp_path: Path) -> None:
+    content = files([f"{i:03}.png" for i in range(100)])
+    first = ImageDataset(zipped(tmp_path / "a.zip", content))
+    other = {**content, "002.png": content["002.png"][:-1] + b"x"}  # not among the 64
+    second = ImageDataset(zipped(tmp_path / "b.zip", other))
+    assert first.fingerprint() == second.fingerprint()
+    assert first.version() != second.version()
+    photos = folder(tmp_path / "photos", content)
+    before = ImageDataset(photos).version()
+    assert ImageDataset(photos).version() == before
+    os.utime(photos / "002.png", ns=(1, 1))
+    assert ImageDataset(photos).version() != before
+
+
 def test_other_labels_are_another_fingerprint(tmp_path: Path) -> None:
     prints = []
     for shift in (0, 1):

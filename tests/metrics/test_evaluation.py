@@ -1,6 +1,7 @@
 """Measurements of generators whose truth is known: linear ones, collapsed ones, the renderer."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from ganfeat.features import FactorNet
 from ganfeat.features.network import Features
 from ganfeat.features.small import Column
 from ganfeat.metrics import reference
-from ganfeat.metrics.als import ALS, straight_paths
+from ganfeat.metrics.als import ALS, FRAMES
 from ganfeat.metrics.coverage import FactorCoverage, compare
 from ganfeat.metrics.diversity import Diversity
+from ganfeat.metrics.drawn import DrawnALS, DrawnPPL, faces
 from ganfeat.metrics.evaluation import evaluate
 from ganfeat.metrics.fid import FID, FlatFID
 from ganfeat.metrics.frechet import Moments, frechet_distance
@@ -40,9 +42,9 @@ COLUMNS = SynthFaces().facts()["columns"]
 class Linear:
     """A generator whose image is a matrix times w."""
 
-    resolution, z_dim, label_dim, use_noise = SIZE, 6, 0, True
+    resolution, z_dim, w_dim, num_ws, label_dim, use_noise = SIZE, 6, 6, 1, 0, True
 
-    def __init__(self, scale: float = 1.0) -> None:
+    def __init__(self, scale: float = 0.05) -> None:  # so small that no pixel is clamped
         rng = torch.Generator().manual_seed(0)
         self.matrix = torch.randn(6, 3 * SIZE * SIZE, generator=rng) * scale
         self.w_avg = torch.zeros(6)
@@ -108,11 +110,11 @@ def test_labels_are_drawn_from_those_of_the_data() -> None:
 
 
 def test_rows_know_their_places() -> None:
-    rows = Rows(5, 2)
+    rows = Rows(5, 2, what="a number")
     for which in ([3, 4, 5, 6], [0, 2], [1]):
         rows.update(torch.tensor(which)[:, None].expand(-1, 2).float(), torch.tensor(which))
     assert rows.compute()[:, 0].tolist() == [0, 1, 2, 3, 4]
-    half = Rows(3)
+    half = Rows(3, what="a number")
     half.update(torch.ones(1), torch.tensor([1]))
     with pytest.raises(RuntimeError, match="2 rows were not filled once"):
         half.compute()
@@ -153,23 +155,56 @@ def test_both_images_of_a_pair_get_the_same_noise() -> None:
     assert noisy["ppl2_wend_pixels"] == pytest.approx(still["ppl2_wend_pixels"], rel=0.05)
 
 
+class Restless(Linear):
+    """Each image gets noise of its own, whatever it is told."""
+
+    def synthesize(self, ws: Tensor, noise: list[Tensor]) -> Tensor:
+        images = super().synthesize(ws, noise)
+        return images + torch.randn(images.shape) * 0.1
+
+
+class Rounded(Linear):
+    """Its images have 256 levels."""
+
+    def synthesize(self, ws: Tensor, noise: list[Tensor]) -> Tensor:
+        return (super().synthesize(ws, noise) * 127.5).round() / 127.5
+
+
+def test_noise_of_their_own_or_rounding_would_show_in_a_ppl() -> None:
+    right, restless, rounded = (
+        numbers(evaluate(subject(kind()), {"ppl": PPL(BLOCK)}, show=False))["ppl2_wend_pixels"]
+        for kind in (Linear, Restless, Rounded)
+    )
+    assert restless > 1e4 * right
+    assert rounded > 100 * right
+
+
 def test_ppl_of_a_network_hardly_depends_on_the_step() -> None:
     found = subject(tiny_generator())
     values = [
         evaluate(found, {"ppl": PPL(BLOCK, epsilon=e)}, show=False).values[0].value
         for e in (1e-3, 1e-4)
     ]
-    assert values[0] == pytest.approx(values[1], rel=0.05)
+    assert values[0] == pytest.approx(values[1], rel=0.02)
 
 
-def test_zfull_follows_the_great_circle() -> None:
-    found = numbers(evaluate(subject(Linear()), {"ppl": PPL(BLOCK, "z", "full")}, show=False))
-    assert 0 < found["ppl_zfull_pixels"] < np.inf
+def test_zfull_follows_the_great_circle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganfeat.metrics.ppl.keep_middle", np.asarray)
+    generator = Linear()
+    found = subject(generator)
+    a, b = (found.samples.z(0, end).double().numpy() for end in (0, 1))
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
+    t = torch.rand(BLOCK, 1, generator=found.samples.rng(0, "t")).double().numpy()
+    angle = np.arccos((a * b).sum(axis=1, keepdims=True))
+    slope = (np.cos(t * angle) * b - np.cos((1 - t) * angle) * a) * angle / np.sin(angle)
+    expected = np.square(slope @ generator.matrix.double().numpy()).sum(axis=1).mean()
+    values = numbers(evaluate(found, {"ppl": PPL(BLOCK, "z", "full", 1e-3)}, show=False))
+    assert values["ppl_zfull_pixels"] == pytest.approx(expected, rel=1e-3)
 
 
 def test_a_collapsed_generator_lowers_ppl_and_diversity_alike() -> None:
     metrics = {"ppl": PPL(BLOCK), "diversity": Diversity(64)}
-    lively, dull = (evaluate(subject(Linear(s)), metrics, show=False) for s in (1.0, 0.1))
+    lively, dull = (evaluate(subject(Linear(s)), metrics, show=False) for s in (0.05, 0.005))
     for name, value in numbers(dull).items():
         assert value == pytest.approx(numbers(lively)[name] / 100, rel=1e-3), name
 
@@ -200,18 +235,28 @@ class Stills:
     def __getitems__(self, indices: list[int]) -> dict[str, Tensor]:
         return {"image": self.images[indices]}
 
-    def reference(self, part: str, n: int) -> Any:
+    def reference(self, part: str, n: int, extras: Any = ()) -> Any:
         return self
+
+    def version(self) -> str:
+        return ""
 
     def fingerprint(self) -> dict[str, Any]:
         return {"sum": float(self.images.double().sum())}
 
 
+class Loud(Pixels):
+    """Vectors so long that a cubic kernel tells them apart."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        return 20 * super().embed(images)
+
+
 def test_a_generator_is_close_to_its_own_samples() -> None:
-    real = torch.cat([x for x, _ in Samples(Linear(), seed=9).images(512)])
+    real = torch.cat([x for x, _ in Samples(Linear(0.1), seed=9).images(512)])
     metrics = {"fid": FID(512), "kid": KID(512, size=256, subsets=4), "pr": PrecisionAndRecall(512)}
-    near = numbers(evaluate(subject(Linear(), data=Stills(real)), metrics, show=False))
-    far = numbers(evaluate(subject(Linear(3.0), data=Stills(real)), metrics, show=False))
+    near = numbers(evaluate(subject(Linear(0.1), Loud(), Stills(real)), metrics, show=False))
+    far = numbers(evaluate(subject(Linear(0.5), Loud(), Stills(real)), metrics, show=False))
     assert 0 <= near["fid512_pixels"] < far["fid512_pixels"] / 20
     assert abs(near["kid512_pixels"]) < far["kid512_pixels"] / 20
     assert near["precision512_pixels"] > 0.8 > far["precision512_pixels"]
@@ -219,8 +264,20 @@ def test_a_generator_is_close_to_its_own_samples() -> None:
 
 
 def test_too_few_images_for_a_protocol() -> None:
-    with pytest.raises(UserError, match="FID with pixels needs more than 48 images a side"):
+    with pytest.raises(UserError, match="FID with pixels needs 49 images a side or more"):
         evaluate(subject(Linear()), {"fid": FID(32)}, show=False)
+    few = Stills(torch.zeros(3, 3, SIZE, SIZE))
+    for metric in (KID(1), PrecisionAndRecall(3), PrecisionAndRecall(64), FlatFID(20)):
+        with pytest.raises(UserError, match=f"there would be {metric.n} generated and 3 real"):
+            evaluate(subject(Linear(), data=few), {"m": metric}, show=False)
+
+
+def test_images_of_a_size_that_the_judge_cannot_look_at() -> None:
+    generator = tiny_generator()
+    found = subject(generator, factor_net(), SynthFaces("test", 16, 100))
+    for metric in (PPL(4), FID(64)):
+        with pytest.raises(UserError, match=r"factornet looks at 32 px .* 16x16 px do not fit"):
+            evaluate(found, {"m": metric}, show=False)
 
 
 def test_the_yardstick_is_what_flat_images_reach() -> None:
@@ -244,6 +301,33 @@ def test_images_that_are_not_finite_are_named() -> None:
         evaluate(subject(generator), {"fid": FID(64)}, show=False)
     with pytest.raises(UserError, match="a distance is not finite"):
         evaluate(subject(generator), {"ppl": PPL(32)}, show=False)
+
+
+class Blind(Pixels):
+    """Sees nothing but infinity."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        return super().embed(images) * torch.inf
+
+    def distance(self, a: Tensor, b: Tensor) -> Tensor:
+        return super().distance(a, b) * torch.nan
+
+
+@pytest.mark.parametrize("metric", [FID(64), KID(64), PrecisionAndRecall(64), Diversity(64)])
+def test_what_a_judge_says_has_to_be_finite(metric: Any) -> None:
+    with pytest.raises(UserError, match="not finite"):
+        evaluate(subject(Linear(), Blind()), {"m": metric}, show=False)
+
+
+@pytest.mark.parametrize("metric", [ALS(4), UnnaturalShare(4), FactorCoverage(64), RedrawError(8)])
+def test_factors_have_to_be_finite(metric: Any) -> None:
+    generator = Generator(32, z_dim=8, w_dim=8, mapping_layers=2, channel_base=64).eval()
+    network = factor_net()
+    network.factor_head.bias.data += torch.nan
+    with pytest.raises(UserError, match="not finite"):
+        evaluate(
+            subject(generator, network, SynthFaces("test", 32, 100)), {"m": metric}, show=False
+        )
 
 
 def test_references_are_kept_by_what_they_depend_on(
@@ -300,6 +384,9 @@ def test_references_keep_vectors_from_all_over_the_data() -> None:
     data = Stills(torch.arange(100.0)[:, None, None, None].expand(100, 3, SIZE, SIZE).clone())
     kept = References(data, keep=10).of(Pixels(), 100).vectors[:, 0]
     assert kept.tolist() == list(range(0, 100, 10))
+    most = References(data, keep=60).of(Pixels(), 100).vectors[:, 0]
+    assert len(set(most.tolist())) == 60
+    assert most.median() == pytest.approx(49, abs=2)
 
 
 # Factors.
@@ -332,12 +419,71 @@ def test_als_has_all_its_relatives_and_no_factors_means_not_applicable() -> None
 
 
 def test_paths_are_straight_in_w() -> None:
-    samples = Samples(Linear())
-    paths = list(straight_paths(samples, 1, BLOCK + 3))
-    assert [number for number, _ in paths] == [BLOCK, BLOCK + 1, BLOCK + 2]
-    for _, frames in paths:
-        middle = (frames[0] + frames[-1]) / 2
-        torch.testing.assert_close(frames[5], middle, atol=1e-4, rtol=1e-4)
+    found = subject(Linear())
+    paths = ALS(BLOCK + 3).frames(found, 1, slice(0, 3)).unflatten(0, (3, FRAMES))
+    ends = (found.samples.w(1, end)[:3] @ found.samples.generator.matrix for end in (0, 1))
+    for frame, expected in zip((0, -1), ends, strict=True):
+        torch.testing.assert_close(paths[:, frame].flatten(1), expected, atol=1e-5, rtol=1e-4)
+    middle = (paths[:, 0] + paths[:, -1]) / 2
+    torch.testing.assert_close(paths[:, 5], middle, atol=1e-5, rtol=1e-4)
+
+
+def test_every_path_is_looked_at_once_in_its_place() -> None:
+    found = subject(Linear())
+    found.samples.chunk = 5 * FRAMES
+    metric = ALS(BLOCK + 7)
+    look = lambda x: x[:, 0, 0, 0]  # noqa: E731
+    seen = metric.along(found, lambda n: None, look)
+    whole = [metric.frames(found, block, slice(0, BLOCK)) for block in (0, 1)]
+    expected = look(torch.cat(whole)).view(-1, FRAMES)[: BLOCK + 7]
+    np.testing.assert_allclose(seen, expected.numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [[6], [1, 6]])
+def test_paths_along_a_direction(tmp_path: Path, shape: list[int]) -> None:
+    direction = np.arange(6.0).reshape(shape)
+    np.save(tmp_path / "smile.npy", direction)
+    found = subject(Linear(0.01))
+    metric = ALS(4, direction=str(tmp_path / "smile.npy"), reach=0.5)
+    metric.check(replace(found, judge=replace(found.judge, attributes=factor_net())))
+    frames = metric.frames(found, 0, slice(0, 2)).unflatten(0, (2, FRAMES)).flatten(2)
+    matrix = found.samples.generator.matrix
+    w = found.samples.w(0)[:2]
+    torch.testing.assert_close(frames[:, 5], w @ matrix, atol=1e-5, rtol=1e-4)
+    moved = torch.tensor(direction.reshape(6)).float() @ matrix
+    torch.testing.assert_close(
+        frames[:, -1] - frames[:, 0], moved.expand(2, -1), atol=1e-5, rtol=1e-4
+    )
+
+
+def test_a_direction_that_does_not_fit(tmp_path: Path) -> None:
+    generator = Generator(32, z_dim=8, w_dim=8, mapping_layers=2, channel_base=64).eval()
+    found = subject(generator, factor_net(), SynthFaces("test", 32, 100))
+    path = tmp_path / "d.npy"
+    with pytest.raises(UserError, match="cannot be read as a direction"):
+        ALS(4, direction=str(path))
+    np.save(path, np.zeros(5))
+    with pytest.raises(UserError, match=r"shape \[5\]; this generator has a W of 8 numbers"):
+        evaluate(found, {"als": ALS(4, direction=str(path))}, show=False)
+    np.save(path, np.ones([generator.num_ws, 8]))
+    values = evaluate(found, {"als": ALS(4, direction=str(path))}, show=False).values
+    assert {value.name for value in values} > {"als_d_factornet", "als_shared_d_factornet"}
+
+
+def test_the_floor_is_that_of_drawn_paths() -> None:
+    generator = Generator(32, z_dim=8, w_dim=8, mapping_layers=2, channel_base=64).eval()
+    found = subject(generator, factor_net(), SynthFaces("test", 32, 100))
+    starts, ends = faces(found, 0)
+    continuous = torch.tensor([c[1] == "continuous" for c in COLUMNS])
+    half = torch.where(continuous, (starts + ends) / 2, starts)
+    frames = DrawnALS(4).frames(found, 0, slice(0, 2)).unflatten(0, (2, FRAMES))
+    torch.testing.assert_close(frames[:, 5], SynthFaces.redraw(half[:2], 32), atol=1e-4, rtol=0)
+    found = replace(found, judge=replace(found.judge, perceptual=Pixels()))
+    metrics = {"als": DrawnALS(4), "a": DrawnPPL(64), "b": DrawnPPL(64, epsilon=1e-3)}
+    values = evaluate(found, metrics, show=False).values
+    assert {"als_drawn_factornet", "als_area_shared_drawn_factornet"} < {v.name for v in values}
+    a, b = (value.value for value in values if value.name == "ppl_drawn_pixels")
+    assert a == pytest.approx(b, rel=0.05)
 
 
 def test_coverage_compares_spread_shares_and_correlations() -> None:
@@ -358,6 +504,12 @@ def test_coverage_compares_spread_shares_and_correlations() -> None:
     assert found["summary"]["shares"] == pytest.approx(0.25, abs=0.01)
     samples[:, 1] = samples[:, 0]
     assert compare(samples, real, columns)["summary"]["correlation"] == pytest.approx(1, abs=0.02)
+    samples[:, 1] = 0.3  # never changes, and has no correlation
+    json.dumps(compare(samples, real, columns), allow_nan=False)
+    angles = [Column("hue", "circular", 0), Column("a", "continuous", 0)]
+    around = np.stack([rng.uniform(0, 2 * np.pi, 50_000), real[:, 0]], axis=1)
+    found = compare(around * [0.5, 1], around, angles)
+    assert found["spread_ratios"]["hue"] == pytest.approx(1 - 2 / np.pi, abs=0.01)
 
 
 class Truthful(FactorNet):
@@ -427,5 +579,5 @@ def test_coverage_of_samples_by_the_judge() -> None:
         f"coverage_{k}64_factornet" for k in ("spread", "shares", "correlation")
     }
     assert set(found.arrays["coverage_spread_ratios"]) == {
-        c[0] for c in COLUMNS if c[1] == "continuous"
+        c[0] for c in COLUMNS if c[1] in ("continuous", "circular")
     }

@@ -16,6 +16,7 @@ from ganfeat.features import FactorNet
 from ganfeat.metrics.als import ALS
 from ganfeat.metrics.coverage import FactorCoverage
 from ganfeat.metrics.diversity import Diversity
+from ganfeat.metrics.drawn import DrawnALS, DrawnPPL
 from ganfeat.metrics.evaluation import evaluate
 from ganfeat.metrics.fid import FID, FlatFID
 from ganfeat.metrics.inception_score import InceptionScore
@@ -23,6 +24,7 @@ from ganfeat.metrics.kid import KID
 from ganfeat.metrics.measure import Subject
 from ganfeat.metrics.ppl import PPL
 from ganfeat.metrics.precision_recall import PrecisionAndRecall
+from ganfeat.metrics.redraw import RedrawError
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Judge, Samples
 from ganfeat.metrics.unnatural import UnnaturalShare
@@ -59,6 +61,9 @@ def measure(cache: Path, rank: int, ranks: int) -> dict[str, float | None]:
         "als": ALS(3),
         "unnatural": UnnaturalShare(3),
         "coverage": FactorCoverage(40),
+        "redraw": RedrawError(40),
+        "als_floor": DrawnALS(3),
+        "ppl_floor": DrawnPPL(64),
     }
     found = evaluate(subject, measurements, show=False)
     return {value.name: value.value for value in found.values}

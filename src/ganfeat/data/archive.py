@@ -93,6 +93,10 @@ class Archive(ABC):
     def size(self, name: str) -> int:
         """The file's size in bytes."""
 
+    def stamp(self, name: str) -> str:
+        """What changes when the file does, as far as that is known without reading it."""
+        return str(self.size(name))
+
 
 class FolderArchive(Archive):
     """Every image below a folder; links to folders are followed."""
@@ -108,7 +112,16 @@ class FolderArchive(Archive):
 
     def size(self, name: str) -> int:
         """See `Archive.size`; of a link that leads nowhere, its own."""
-        return os.stat(self._file(name), follow_symlinks=os.path.exists(self._file(name))).st_size
+        return self._stat(name).st_size
+
+    def stamp(self, name: str) -> str:
+        """See `Archive.stamp`: size and time."""
+        found = self._stat(name)
+        return f"{found.st_size} {found.st_mtime_ns}"
+
+    def _stat(self, name: str) -> os.stat_result:
+        file = self._file(name)
+        return os.stat(file, follow_symlinks=os.path.exists(file))
 
     def _file(self, name: str) -> Path:
         return self.path / self._unwritable.get(name, name)
@@ -173,6 +186,10 @@ class ZipArchive(Archive):
     def size(self, name: str) -> int:
         """See `Archive.size`."""
         return self._entries[name].size
+
+    def stamp(self, name: str) -> str:
+        """See `Archive.stamp`: size and checksum."""
+        return f"{self._entries[name].size} {self._entries[name].crc:08x}"
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_file": None}

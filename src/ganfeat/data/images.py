@@ -159,6 +159,13 @@ class ImageDataset(Dataset[dict[str, torch.Tensor]]):
             **self._options,
         }
 
+    def version(self) -> str:
+        """What changes when any file does: sizes with checksums in a zip, with times in a folder.
+
+        Unlike the fingerprint it is another one for a copy, and nothing but a cache depends on it.
+        """
+        return _sha256(f"{name}\t{self._archive.stamp(name)}\n".encode() for name in self.names)
+
     def _readable(self, index: int) -> tuple[int, np.ndarray[Any, Any]]:
         """Image `index`, or the next one that can be read: (its index, uint8 [R, R, 3])."""
         n = len(self.names)

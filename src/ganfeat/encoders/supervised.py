@@ -18,6 +18,7 @@ from ganfeat.features import ClassNet, FactorNet
 from ganfeat.features.blocks import SIZE, gathered
 from ganfeat.features.small import Column
 from ganfeat.networks import Network
+from ganfeat.processes import mean_over_processes
 from ganfeat.ranges import LearningRate, NotNegative, Share
 from ganfeat.training.augment import AugmentPipe
 from ganfeat.training.ema import ema_decay, update_ema
@@ -168,10 +169,11 @@ class FactorRegression(Encoder):
         misses = F.binary_cross_entropy_with_logits(points[..., 2], visible) / math.log(2)
         found = torch.stack([points[..., :2], places[:, : points.shape[1]]])
         errors = (found - truth).square().mean(dim=[0, 3]) * visible
+        seen = mean_over_processes(visible.sum()).clamp(min=1)
         person = F.cross_entropy(self.people(vectors[:, -self.network.free :]), batch["identity"])
         yield {
             "factors": torch.stack(per_factor).mean(),
-            "points": self.landmark_weight * errors.sum() / visible.sum() / POINT_VARIANCE,
+            "points": self.landmark_weight * errors.sum() / seen / POINT_VARIANCE,
             "visible": self.landmark_weight * misses,
             "identity": self.identity_weight * person / math.log(self.people.out_features),
             "parts": self.part_weight * parts_loss(self.parts(maps), batch["mask"]),
@@ -199,9 +201,10 @@ class Parts(nn.Module):
 def parts_loss(logits: Tensor, truth: Tensor) -> Tensor:
     """Loss of the parts in masks [N,R,R], each part of a batch counting the same."""
     truth = truth[:, :: truth.shape[1] // SIZE, :: truth.shape[2] // SIZE].long()
-    counts = truth.flatten().bincount(minlength=logits.shape[1])
-    weight = (counts > 0) / counts.clamp(min=1)
-    return F.cross_entropy(logits, truth, weight=weight.float()) / math.log(logits.shape[1])
+    counts = mean_over_processes(truth.flatten().bincount(minlength=logits.shape[1]).float())
+    weight = (counts > 0) / counts.clamp(min=1e-9)
+    total = F.cross_entropy(logits, truth, weight=weight, reduction="sum")
+    return total / (counts > 0).sum() / math.log(logits.shape[1])
 
 
 def factor_loss(scores: Tensor, truth: Tensor, column: Column) -> Tensor:

@@ -44,6 +44,7 @@ class ScriptedAttributes(AttributeScorer):
         self.name, self.attributes = name, list(attributes)
         self.size, self.rule, self.resize = size, resize, f"{resize} to {size}"
         self.mean, self.std = tuple(mean), tuple(std)
+        self.settings = {"mean": list(mean), "std": list(std), "attributes": self.attributes}
         file = Path(path).expanduser()
         if not file.is_file():
             raise UserError(f"there are no attribute classifiers at {file}: give their TorchScript")

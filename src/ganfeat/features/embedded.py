@@ -13,17 +13,16 @@ def embedded(name: str, path: str | None = None) -> Features:
         path: another file of ours, a checkpoint or a run folder to take in its place.
 
     Raises:
-        UserError: there is none; the message says which command makes it.
+        UserError: there is none of that name, or it does not look at images.
     """
     if path is not None:
         found = load_network(path, "encoder_ema")
     else:
         file = WEIGHTS / f"{name}.safetensors"
         if not file.is_file():
-            held = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.safetensors"))) or "none"
             raise UserError(
-                f"the package holds no network {name!r} (it holds: {held}): train one and give its "
-                "run folder as path"
+                f"the package holds no network {name!r}: train one (python train.py lists presets) "
+                "and give its run folder as path"
             )
         found = load_network(file, "encoder_ema")
     if not isinstance(found, Features):

@@ -33,6 +33,12 @@ class Published:
     url: str | None = None
     repository: str | None = None
 
+    @property
+    def cached(self) -> str:
+        """Its name in torch's cache: all files on the hub have the same one there."""
+        hub = self.repository
+        return self.file if hub is None else f"{hub.replace('/', '--')}.safetensors"
+
 
 def find(published: Published, path: str | None = None, download: bool = False) -> Path:
     """The file: at ``path``, else in the caches of torch and of the Hugging Face hub.
@@ -45,7 +51,7 @@ def find(published: Published, path: str | None = None, download: bool = False) 
     Raises:
         UserError: it is absent, or its checksum is not that in its name.
     """
-    cache = Path(torch.hub.get_dir()) / "checkpoints" / published.file
+    cache = Path(torch.hub.get_dir()) / "checkpoints" / published.cached
     if path is not None:
         given = Path(path).expanduser()
         places = [given / published.file if given.is_dir() else given]
@@ -54,6 +60,11 @@ def find(published: Published, path: str | None = None, download: bool = False) 
     found = next((place for place in places if place.is_file()), None)
     if found is None and download and path is None:
         found = _download(published, cache)
+    if found is None and path is not None:
+        raise UserError(
+            f"there are no weights at {places[0]}: give {published.file} of {published.publisher}, "
+            "or a file that has its names"
+        )
     if found is None:
         raise UserError(
             f"the weights {published.file}, which {published.publisher} publishes, are not at "

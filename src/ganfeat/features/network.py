@@ -1,7 +1,8 @@
 """What every network that looks at images can do, and how images are brought to its size."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -17,11 +18,13 @@ class Features(Network):
     Attributes:
         name: what stands in the name of a metric (``factornet``, ``inception``).
         resize: how images come to the network's size, for the record.
+        settings: what else its output depends on, as plain data for the record.
         classes: how many it tells apart; 0 where it has no `logits`.
     """
 
     name: str = "features"
     resize: str = "none"
+    settings: Mapping[str, Any] = MappingProxyType({})
     classes: int = 0
 
     def taps(self, images: Tensor) -> list[Tensor]:

@@ -38,6 +38,7 @@ class ResNet50(Features):
         self.config = ResNet50.arguments(locals())
         self.name, self.resize, self.rule = name, f"{resize} to 224", resize
         self.mean, self.std = tuple(mean), tuple(std)
+        self.settings = {"mean": list(mean), "std": list(std)}
         url = ResNet50_Weights.IMAGENET1K_V1.url
         file = find(Published(url.rpartition("/")[2], "torchvision", url), path, download)
         self.model = resnet50(weights=None)

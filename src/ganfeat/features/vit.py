@@ -48,6 +48,9 @@ class ViT(Features):
         self.name, self.resize, self.rule = name, f"{resize} to {self.size}", resize
         self.mean, self.std = tuple(mean or published.mean), tuple(std or published.std)
         self.blocks, self.norm = list(blocks), norm
+        self.settings = {
+            "mean": list(self.mean), "std": list(self.std), "blocks": self.blocks, "norm": norm
+        }  # fmt: skip
         transformer: Any = timm.create_model(model, pretrained=False, num_classes=0)
         if max(blocks) >= len(transformer.blocks):
             raise UserError(f"{model} has {len(transformer.blocks)} blocks, not {max(blocks) + 1}")

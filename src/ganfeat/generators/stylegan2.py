@@ -18,9 +18,10 @@ from ganfeat.errors import UserError
 from ganfeat.networks import Network
 from ganfeat.processes import mean_over_processes
 from ganfeat.ranges import Count, Decay, LearningRate, NotNegative, Positive, Range, Share
+from ganfeat.seeds import seed_of
 from ganfeat.training.ada import AdaController
 from ganfeat.training.augment import AugmentPipe
-from ganfeat.training.draws import Draws, seed_of
+from ganfeat.training.draws import Draws
 from ganfeat.training.ema import ema_decay, update_ema
 from ganfeat.training.losses import path_length_penalty, r1_penalty
 from ganfeat.training.method import Losses, Method, Phase, Step, adam

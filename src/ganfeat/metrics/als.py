@@ -3,9 +3,11 @@
 From the authors' released evaluation; the paper's text was not at hand. 0 is a straight line.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ from ganfeat.errors import UserError
 from ganfeat.features import AttributeScorer
 from ganfeat.metrics.measure import OfGenerator, Result, Subject
 from ganfeat.metrics.progress import Progress
-from ganfeat.metrics.rows import Rows
+from ganfeat.metrics.rows import Rows, finite
 from ganfeat.metrics.subject import BLOCK, Judge, Samples
 from ganfeat.metrics.value import Value, middle, resampled_means
 
@@ -73,48 +75,120 @@ def aggregates(curve: Array) -> dict[str, Array]:
 
 
 class OfPaths(OfGenerator):
-    """Measures attributes along straight lines in W between random ends.
+    """Measures attributes along straight lines in W, between random ends or along an edit.
 
-    Attributes:
+    Args:
         paths: number of paths, of 11 images each.
+        direction: a file of numpy's with a direction in W [w_dim] or W+ [num_ws,w_dim]; paths then
+            lead from ``w - reach * direction`` to ``w + reach * direction``. None for random ends.
+        reach: how far they lead.
     """
 
-    paths: int
+    needs = "a judge that scores attributes"
+
+    def __init__(self, paths: int, direction: str | None = None, reach: float = 3.0) -> None:
+        self.paths, self.reach = paths, reach
+        self.direction = None if direction is None else read_direction(Path(direction))
+        self.along_what = "" if direction is None else f"_{Path(direction).stem}"
 
     def applies(self, judge: Judge) -> bool:
         """Where attributes can be scored."""
         return judge.attributes is not None
 
+    def check(self, subject: Subject) -> None:
+        """A direction must fit the generator."""
+        g = subject.samples.generator
+        fitting = ([g.w_dim], [1, g.w_dim], [g.num_ws, g.w_dim])
+        if self.direction is not None and list(self.direction.shape) not in fitting:
+            raise UserError(
+                f"the direction has shape {list(self.direction.shape)}; this generator has a W of "
+                f"{g.w_dim} numbers and a W+ of {[g.num_ws, g.w_dim]}"
+            )
+
     def images(self) -> int:
         """11 for each path."""
         return FRAMES * self.paths
 
+    def path(self) -> dict[str, Any]:
+        """Where paths lead, for the protocol."""
+        if self.direction is None:
+            return {"path": "w, straight, random ends", "paths": self.paths, "frames": FRAMES}
+        digest = hashlib.sha256(self.direction.numpy().tobytes()).hexdigest()
+        return {
+            "path": "w, along a direction",
+            "direction": digest,
+            "reach": self.reach,
+            "paths": self.paths,
+            "frames": FRAMES,
+        }
+
+    def ends(self, samples: Samples, block: int) -> tuple[Tensor, Tensor]:
+        """Where the paths of a block begin and end, ws [BLOCK,num_ws,w_dim] each."""
+        g = samples.generator
+        start = g.broadcast(samples.w(block))
+        if self.direction is None:
+            return start, g.broadcast(samples.w(block, end=1))
+        shift = self.reach * self.direction.to(start)
+        return start - shift, start + shift
+
+    def frames(self, subject: Subject, block: int, part: slice) -> Tensor:
+        """The images of some paths of a block, one path after the other: [P*11,3,R,R].
+
+        All frames of a path get the same noise.
+        """
+        g, (starts, ends) = subject.samples.generator, self.ends(subject.samples, block)
+        t = torch.linspace(0, 1, FRAMES, device=starts.device)[:, None, None]
+        ws = torch.lerp(starts[part, None], ends[part, None], t).flatten(0, 1)
+        noise = [x[part].repeat_interleave(FRAMES, dim=0) for x in subject.samples.noise(block)]
+        return finite(g.synthesize(ws, noise=noise), "an image on a path").clamp(-1, 1)
+
     def along(
         self, subject: Subject, progress: Progress, look: Callable[[Tensor], Tensor], *width: int
     ) -> Array:
-        """What ``look`` says of the frames of every path: [11,3,R,R] -> [11,*width], stacked."""
-        rows = Rows(self.paths, FRAMES, *width).to(subject.samples.device)
+        """What ``look`` says ([N,3,R,R] -> [N,*width]) of all paths' frames: [P,11,*width]."""
+        rows = Rows(self.paths, FRAMES, *width, what="an attribute score")
+        rows = rows.to(subject.samples.device)
+        size = max(1, subject.samples.chunk // FRAMES)
         for block in range(subject.rank, -(-self.paths // BLOCK), subject.ranks):
-            for number, frames in straight_paths(subject.samples, block, self.paths):
-                rows.update(look(frames)[None], torch.tensor([number]))
-                progress(FRAMES)
-        return rows.compute().double().numpy()
+            inside = min(BLOCK, self.paths - block * BLOCK)
+            for first in range(0, inside, size):
+                part = slice(first, min(first + size, inside))
+                seen = look(self.frames(subject, block, part))
+                seen = seen.view(-1, FRAMES, *seen.shape[1:])
+                rows.update(seen, torch.arange(part.start, part.stop) + block * BLOCK)
+                progress(FRAMES * len(seen))
+        return rows.numpy()
 
 
 class ALS(OfPaths):
-    """``als_<network>`` along straight lines in W between random ends, with all its relatives.
+    """``als_<network>`` along straight lines in W, with all its relatives.
 
     ``als`` divides by the standard deviation of an attribute over the model's own frames, as the
     authors do, and cannot see a change of scale; ``als_shared`` divides by that over real images,
-    the same for all models. ``area`` and ``mean`` are the other two aggregates of the curve.
+    the same for all models. ``area`` and ``mean`` are the other two aggregates of the curve. Along
+    a direction, its file's name stands in that of the metric.
 
     Args:
         paths: number of paths.
         attributes: those to score; None for all that one number describes.
+        direction, reach: as in `OfPaths`.
     """
 
-    def __init__(self, paths: int = 500, attributes: Sequence[str] | None = None) -> None:
-        self.paths, self.attributes = paths, attributes
+    def __init__(
+        self,
+        paths: int = 500,
+        attributes: Sequence[str] | None = None,
+        direction: str | None = None,
+        reach: float = 3.0,
+    ) -> None:
+        super().__init__(paths, direction, reach)
+        self.attributes = attributes
+
+    def check(self, subject: Subject) -> None:
+        """The attributes must be known, and a direction must fit."""
+        super().check(subject)
+        assert subject.judge.attributes is not None
+        attribute_names(subject.judge.attributes, self.attributes)
 
     @torch.no_grad()
     def result(self, subject: Subject, progress: Progress) -> Result:
@@ -127,21 +201,20 @@ class ALS(OfPaths):
         own = scores.std(axis=(0, 1))
         truth = [scores_of(network, x, names) for x in subject.real_images(REAL)]
         real = torch.cat(truth).double().cpu().numpy().std(axis=0)
-        protocol = subject.protocol(
-            network, real=REAL, attributes=names, frames=FRAMES, path="w, straight"
-        )
+        protocol = subject.protocol(network, real=REAL, attributes=names, **self.path())
         values: list[Value] = []
         arrays = {}
         for sigma, end in ((own, ""), (real, "_shared")):
             found = linearity(scores, sigma)
             again = aggregates(resampled_means(np.abs(deviations(scores, sigma))))
             for kind, resampled in again.items():
-                name = f"als{'' if kind == 'score' else f'_{kind}'}{end}_{network.name}"
+                which = f"{'' if kind == 'score' else f'_{kind}'}{end}{self.along_what}"
                 value, limits = getattr(found, kind).mean(), middle(resampled.mean(axis=1))
+                name = f"als{which}_{network.name}"
                 values += [Value(name, float(value), *limits, self.paths, protocol=protocol)]
-            arrays[f"als{end}_curve"] = found.curve.T.tolist()
-            arrays[f"als{end}_spread"] = found.spread.T.tolist()
-        return Result(values, {"als_attributes": names, **arrays})
+            arrays[f"als{end}{self.along_what}_curve"] = found.curve.T.tolist()
+            arrays[f"als{end}{self.along_what}_spread"] = found.spread.T.tolist()
+        return Result(values, {f"als{self.along_what}_attributes": names, **arrays})
 
 
 REAL = 2000  # images that the shared sigma comes from
@@ -164,15 +237,12 @@ def scores_of(network: AttributeScorer, images: Tensor, names: list[str]) -> Ten
     return torch.cat([scores[name] for name in names], dim=1)
 
 
-def straight_paths(samples: Samples, block: int, paths: int) -> Iterator[tuple[int, Tensor]]:
-    """Those of ``paths`` that are in one block: a path's number, and its frames [11,3,R,R].
-
-    All frames of a path get the same noise.
-    """
-    g = samples.generator
-    t = torch.linspace(0, 1, FRAMES, device=samples.device)[:, None]
-    starts, ends, noise = samples.w(block), samples.w(block, end=1), samples.noise(block)
-    for i in range(min(BLOCK, paths - block * BLOCK)):
-        ws = g.broadcast(torch.lerp(starts[i, None], ends[i, None], t))
-        own = [x[i : i + 1].expand(FRAMES, -1, -1, -1) for x in noise]
-        yield block * BLOCK + i, g.synthesize(ws, noise=own)
+def read_direction(path: Path) -> Tensor:
+    """A direction from a file of numpy's; nothing in it is executed."""
+    try:
+        found = np.load(path.expanduser(), allow_pickle=False)
+        return torch.from_numpy(np.atleast_1d(found).astype(np.float32))
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise UserError(
+            f"{path} cannot be read as a direction ({error}): save it with numpy.save"
+        ) from error

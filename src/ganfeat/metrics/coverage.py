@@ -19,13 +19,16 @@ class FactorCoverage(OfSamples):
     """Spread, shares and correlations of factors in samples against real images.
 
     The judge reads both, so that its own errors are in both. ``spread``: mean over continuous
-    factors of ``|std(samples) / std(real) - 1|``; ``shares``: mean over binary and categorical ones
+    factors of ``|std(samples) / std(real) - 1|``, with one minus the length of the mean unit vector
+    in place of the standard deviation for angles; ``shares``: mean over binary and categorical ones
     of the total variation between their shares; ``correlation``: root mean square difference of the
     correlation matrices. 0 is perfect in all three. Single factors are in the arrays.
 
     Args:
         n: number of samples, and of real images.
     """
+
+    needs = "a judge that reads factors, and data that have them"
 
     def __init__(self, n: int = 5000) -> None:
         self.n = n
@@ -38,7 +41,7 @@ class FactorCoverage(OfSamples):
         """Room for the tables."""
         network = subject.judge.factors
         assert network is not None
-        self.rows = Rows(self.n, len(network.columns)).to(subject.samples.device)
+        self.rows = Rows(self.n, len(network.columns), what="a factor").to(subject.samples.device)
 
     def look(self, looks: Looks) -> None:
         """Read the factors."""
@@ -49,7 +52,7 @@ class FactorCoverage(OfSamples):
         """Three numbers and all that is behind them."""
         network = subject.judge.factors
         assert network is not None
-        samples = self.rows.compute().double().numpy()
+        samples = self.rows.numpy()
         images = subject.real_images(self.n)
         real = torch.cat([network.factors(x).cpu() for x in images]).double().numpy()
         found = compare(samples, real, network.columns)
@@ -69,13 +72,18 @@ def compare(samples: Array, real: Array, columns: list[Column]) -> dict[str, Any
         a, b = samples[:, i], real[:, i]
         if column.kind == "continuous":
             spread[column.name] = float(a.std() / b.std())
-        elif column.kind in ("binary", "categorical"):
+        elif column.kind == "circular":
+            around = [1 - np.abs(np.exp(1j * x).mean()) for x in (a, b)]
+            spread[column.name] = float(around[0] / around[1])
+        else:
             classes = max(column.classes, 2)
             counts = [np.bincount(x.astype(int), minlength=classes) for x in (a, b)]
             shares[column.name] = [(c / c.sum()).tolist() for c in counts]
     lines = [i for i, column in enumerate(columns) if column.kind in ("continuous", "binary")]
-    with np.errstate(invalid="ignore"):  # a factor that never changes: nan, and left out below
-        correlations = [np.atleast_2d(np.corrcoef(x[:, lines].T)) for x in (samples, real)]
+    with np.errstate(invalid="ignore"):  # a factor that never changes correlates with nothing
+        correlations = [
+            np.nan_to_num(np.atleast_2d(np.corrcoef(x[:, lines].T))) for x in (samples, real)
+        ]
     off = ~np.eye(len(lines), dtype=bool)
     difference = (correlations[0] - correlations[1])[off]
     variation = [np.abs(np.subtract(*pair)).sum() / 2 for pair in shares.values()]
@@ -83,7 +91,7 @@ def compare(samples: Array, real: Array, columns: list[Column]) -> dict[str, Any
         "summary": {
             "spread": float(np.mean([abs(ratio - 1) for ratio in spread.values()])),
             "shares": float(np.mean(variation)),
-            "correlation": float(np.sqrt(np.nanmean(np.square(difference)))),
+            "correlation": float(np.sqrt(np.square(difference).sum() / max(len(difference), 1))),
         },
         "factors": [columns[i].name for i in lines],
         "spread_ratios": spread,

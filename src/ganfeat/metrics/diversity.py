@@ -18,7 +18,7 @@ class Diversity(OfSamples):
 
     def start(self, subject: Subject) -> None:
         """Room for the distances."""
-        self.rows = Rows(self.n // 2).to(subject.samples.device)
+        self.rows = Rows(self.n // 2, what="a distance").to(subject.samples.device)
 
     def look(self, looks: Looks) -> None:
         """Batches hold an even number of samples, but for one at the very end."""
@@ -31,5 +31,5 @@ class Diversity(OfSamples):
         """One number."""
         network = subject.judge.perceptual
         name = f"diversity{count_name(self.n)}_{network.name}"
-        distances = self.rows.compute().double().numpy()
+        distances = self.rows.numpy()
         return Result([mean_value(name, distances, subject.protocol(network))])

@@ -9,7 +9,14 @@ from typing import Any
 import torch
 
 from ganfeat.features import Features
-from ganfeat.metrics.measure import OfGenerator, OfNetwork, OfSamples, Result, Subject
+from ganfeat.metrics.measure import (
+    OfGenerator,
+    OfImages,
+    OfNetwork,
+    OfSamples,
+    Result,
+    Subject,
+)
 from ganfeat.metrics.progress import Bar, progress_bar
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Looks
@@ -17,7 +24,16 @@ from ganfeat.metrics.value import Value
 
 log = logging.getLogger(__name__)
 
-OfImages = OfSamples | OfGenerator
+
+def check(subject: Subject, measurements: Mapping[str, OfImages]) -> None:
+    """Refuse what is known to be impossible before anything is computed.
+
+    Raises:
+        UserError: too few images, a size that the judge cannot look at, an unknown attribute.
+    """
+    for measurement in measurements.values():
+        if measurement.applies(subject.judge):
+            measurement.check(subject)
 
 
 def evaluate(subject: Subject, measurements: Mapping[str, OfImages], show: bool = True) -> Result:
@@ -34,6 +50,7 @@ def evaluate(subject: Subject, measurements: Mapping[str, OfImages], show: bool 
     Raises:
         UserError: too few images for a protocol, or numbers that are not finite.
     """
+    check(subject, measurements)
     possible = {k: m for k, m in measurements.items() if m.applies(subject.judge)}
     of_samples = {k: m for k, m in possible.items() if isinstance(m, OfSamples)}
     results = {k: Result([Value(k, None)]) for k in measurements if k not in possible}

@@ -2,10 +2,10 @@
 
 import torch
 
-from ganfeat.errors import UserError
-from ganfeat.metrics.frechet import Gaussian, Moments, frechet_distance
-from ganfeat.metrics.measure import OfGenerator, OfSamples, Result, Subject, describe
+from ganfeat.metrics.frechet import Moments, frechet_distance
+from ganfeat.metrics.measure import OfGenerator, OfSamples, Result, Subject
 from ganfeat.metrics.progress import Progress
+from ganfeat.metrics.reference import describe
 from ganfeat.metrics.subject import Looks
 from ganfeat.metrics.value import Value, count_name
 
@@ -23,6 +23,10 @@ class FID(OfSamples):
     def __init__(self, n: int = 50_000) -> None:
         self.n = n
 
+    def check(self, subject: Subject) -> None:
+        """A covariance of full rank takes more images than numbers in a vector."""
+        subject.enough("FID", self.n, subject.width + 1)
+
     def start(self, subject: Subject) -> None:
         """Empty sums."""
         self.moments = Moments(subject.width).to(subject.samples.device)
@@ -37,7 +41,7 @@ class FID(OfSamples):
         generated, real = self.moments.compute(), subject.reference(network, self.n).gaussian
         protocol = subject.protocol(network, real=self.n, covariance="divided by n")
         name = f"fid{count_name(self.n)}_{network.name}"
-        distance = distance_to(real, generated, network.name)
+        distance = frechet_distance(generated, real)
         return Result([Value(name, distance, n=self.n, protocol=protocol)])
 
 
@@ -53,6 +57,10 @@ class FlatFID(OfGenerator):
 
     def __init__(self, n: int = 50_000) -> None:
         self.n = n
+
+    def check(self, subject: Subject) -> None:
+        """As in `FID`."""
+        subject.enough("FID", self.n, subject.width + 1)
 
     def images(self) -> int:
         """Each once."""
@@ -70,15 +78,5 @@ class FlatFID(OfGenerator):
         flat, real = moments.compute(), subject.reference(network, self.n).gaussian
         name = f"fid{count_name(self.n)}_flat_{network.name}"
         protocol = {"networks": describe(network), "data": references.fingerprint(self.n)}
-        distance = distance_to(real, flat, network.name)
+        distance = frechet_distance(flat, real)
         return Result([Value(name, distance, n=flat.n, protocol=protocol)])
-
-
-def distance_to(real: Gaussian, other: Gaussian, network: str) -> float:
-    """Frechet distance, refused where a covariance cannot have full rank."""
-    if min(real.n, other.n) <= (dim := len(real.mean)):
-        raise UserError(
-            f"FID with {network} needs more than {dim} images a side, there are {real.n} real and "
-            f"{other.n} to compare with them"
-        )
-    return frechet_distance(real, other)

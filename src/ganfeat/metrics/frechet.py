@@ -10,6 +10,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from ganfeat.errors import UserError
+from ganfeat.metrics.rows import finite
 
 
 class Gaussian(NamedTuple):
@@ -76,14 +77,3 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     cross = torch.linalg.eigvalsh(root @ b.covariance @ root).clamp(min=0).sqrt().sum()
     means = (a.mean - b.mean).square().sum()
     return float(means + a.covariance.trace() + b.covariance.trace() - 2 * cross)
-
-
-def finite(values: Tensor, what: str) -> Tensor:
-    """``values`` [N,...], or a `UserError` that says how many of them are not finite."""
-    bad = ~torch.isfinite(values.reshape(len(values), -1)).all(dim=1)
-    if bad.any():
-        raise UserError(
-            f"{what} is not finite for {int(bad.sum())} of {len(values)} images: the network or "
-            "the images are broken; nothing is averaged over them"
-        )
-    return values

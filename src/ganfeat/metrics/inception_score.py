@@ -5,6 +5,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from ganfeat.metrics.measure import OfSamples, Result, Subject
+from ganfeat.metrics.rows import finite
 from ganfeat.metrics.subject import Judge, Looks
 from ganfeat.metrics.value import Value, count_name
 
@@ -35,7 +36,7 @@ class SplitScore(Metric):
 
     def update(self, probabilities: Tensor, numbers: Tensor) -> None:
         """Add class probabilities [N,C] of the images with these numbers [N] (0 to images - 1)."""
-        p = probabilities.double()
+        p = finite(probabilities, "a class probability").double()
         split = numbers.to(p.device) * self.splits // self.images
         self.counts.index_add_(0, split, torch.ones_like(split, dtype=torch.float64))
         self.probabilities.index_add_(0, split, p)
@@ -56,6 +57,8 @@ class InceptionScore(OfSamples):
         n: number of samples.
         splits: into which they are divided; the mean over these is the score.
     """
+
+    needs = "a network that tells classes apart"
 
     def __init__(self, n: int = 50_000, splits: int = 10) -> None:
         self.n, self.splits = n, splits

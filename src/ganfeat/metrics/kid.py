@@ -58,10 +58,15 @@ class KID(OfVectors):
     ) -> None:
         self.n, self.subsets, self.size, self.seed = n, subsets, size, seed
 
+    def check(self, subject: Subject) -> None:
+        """A kernel distance takes two vectors."""
+        subject.enough("KID", self.n, 2)
+
     def result(self, subject: Subject) -> Result:
         """One number."""
         network = subject.judge.embedding
-        generated, real = self.vectors(), subject.reference(network, self.n).vectors
+        generated = self.vectors()
+        real = subject.reference(network, self.n).vectors.to(generated.device)
         pairs = subsets(len(generated), len(real), self.subsets, self.size, self.seed)
         protocol = subject.protocol(
             network, real=self.n, subsets=self.subsets, size=len(pairs[0][0])

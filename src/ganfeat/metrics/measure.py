@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from ganfeat.errors import UserError
 from ganfeat.features import Features
 from ganfeat.metrics.progress import Bar, Progress, silent
-from ganfeat.metrics.reference import Reference, References
+from ganfeat.metrics.reference import Reference, References, describe
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.subject import Judge, Looks, Samples
 from ganfeat.metrics.value import Value
-from ganfeat.networks import state_hash
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,20 @@ class Subject:
     @cached_property
     def width(self) -> int:
         """Numbers in a vector of the judge's embedding network."""
-        samples = self.samples
-        return self.judge.embedding.width(samples.generator.resolution, samples.device)
+        return self.judge.embedding.width(self.samples.generator.resolution, self.references.device)
+
+    def enough(self, metric: str, n: int, least: int) -> None:
+        """Refuse a metric that needs ``least`` images a side and gets ``n``, or too few real ones.
+
+        Raises:
+            UserError: says how many there are.
+        """
+        real = len(self.references.real(n))
+        if min(n, real) < least:
+            raise UserError(
+                f"{metric} with {self.judge.embedding.name} needs {least} images a side or more: "
+                f"there would be {n} generated and {real} real"
+            )
 
     def reference(self, network: Features, n: int) -> Reference:
         """What a network sees in the real images of a protocol that counts ``n``."""
@@ -63,17 +75,13 @@ class Subject:
         """What a number depends on: networks, truncation, noise, ``real`` images and more."""
         return {
             "networks": describe(*networks),
+            "generator": "average of weights",
             "psi": self.samples.psi,
             "noise": "random" if self.samples.generator.use_noise else "none",
             "seed": self.samples.seed,
             "data": self.references.fingerprint(real) if real else None,
             **more,
         }
-
-
-def describe(*networks: Features) -> dict[str, Any]:
-    """What a protocol says of networks: hash of the weights and how images are resized."""
-    return {n.name: {"weights": state_hash(n), "resize": n.resize} for n in networks}
 
 
 class Result(NamedTuple):
@@ -83,7 +91,28 @@ class Result(NamedTuple):
     arrays: Mapping[str, Any] = MappingProxyType({})
 
 
-class OfSamples:
+class OfImages:
+    """Measures a generator by its images.
+
+    Attributes:
+        needs: what a judge must have for it, for the message where it has not.
+    """
+
+    needs = "nothing"
+
+    def applies(self, judge: Judge) -> bool:
+        """Whether this judge can do it."""
+        return True
+
+    def check(self, subject: Subject) -> None:
+        """Refuse what is known to be impossible before anything is computed.
+
+        Raises:
+            UserError: says what is too small, too few or unknown.
+        """
+
+
+class OfSamples(OfImages):
     """Measures images that it is shown.
 
     Attributes:
@@ -91,10 +120,6 @@ class OfSamples:
     """
 
     n: int
-
-    def applies(self, judge: Judge) -> bool:
-        """Whether this judge can do it."""
-        return True
 
     def start(self, subject: Subject) -> None:
         """Before the first batch."""
@@ -114,14 +139,14 @@ class OfVectors(OfSamples):
 
     def start(self, subject: Subject) -> None:
         """Room for the vectors."""
-        self.rows = Rows(self.n, subject.width).to(subject.samples.device)
+        self.rows = Rows(self.n, subject.width, what="a feature vector").to(subject.samples.device)
 
     def look(self, looks: Looks) -> None:
         """Keep the vectors."""
         self.rows.update(looks.vectors, looks.numbers)
 
     def vectors(self) -> Tensor:
-        """All [n,D], on the CPU."""
+        """All [n,D]."""
         return self.rows.compute()
 
 
@@ -137,12 +162,8 @@ class OfNetwork:
         raise NotImplementedError
 
 
-class OfGenerator:
+class OfGenerator(OfImages):
     """Measures a generator by images of its own choice."""
-
-    def applies(self, judge: Judge) -> bool:
-        """Whether this judge can do it."""
-        return True
 
     def images(self) -> int:
         """How many it will ask for, over all processes."""

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganfeat.metrics.frechet import finite
 from ganfeat.metrics.measure import OfGenerator, Result, Subject
 from ganfeat.metrics.progress import Progress
 from ganfeat.metrics.rows import Rows
@@ -61,6 +60,13 @@ class PPL(OfGenerator):
     ) -> None:
         self.pairs, self.space, self.where, self.epsilon = pairs, space, where, epsilon
 
+    def check(self, subject: Subject) -> None:
+        """The network must be able to look at images of this size."""
+        side = min(subject.samples.generator.resolution, LARGEST)
+        blank = torch.zeros(1, 3, side, side, device=subject.references.device)
+        with torch.no_grad():
+            subject.judge.perceptual.distance(blank, blank)
+
     def images(self) -> int:
         """Two for each pair."""
         return 2 * self.pairs
@@ -69,27 +75,31 @@ class PPL(OfGenerator):
     def result(self, subject: Subject, progress: Progress) -> Result:
         """One number, trimmed to the middle 98 % of the pairs."""
         network = subject.judge.perceptual
-        rows = Rows(self.pairs).to(subject.samples.device)
+        rows = Rows(self.pairs, what="a distance").to(subject.samples.device)
         for block in range(subject.rank, -(-self.pairs // BLOCK), subject.ranks):
-            for first, a, b in self.ends(subject.samples, block):
+            for first, a, b in self.ends(subject, block):
                 distances = network.distance(a, b) / self.epsilon**2
                 numbers = torch.arange(len(a)) + block * BLOCK + first
-                rows.update(finite(distances, "a distance"), numbers)
+                rows.update(distances, numbers)
                 progress(2 * len(a))
-        found = rows.compute().double().numpy()
+        found = rows.numpy()
         low, high = middle([keep_middle(found[i]).mean() for i in resamples(self.pairs)])
-        kind = "ppl2_wend" if (self.space, self.where) == ("w", "end") else ""
-        name = f"{kind or f'ppl_{self.space}{self.where}'}_{network.name}"
-        protocol = subject.protocol(network, epsilon=self.epsilon, crop=False)
+        name = f"{self.kind()}_{network.name}"
+        protocol = subject.protocol(network, pairs=self.pairs, epsilon=self.epsilon, crop=False)
         value = float(keep_middle(found).mean())
         return Result([Value(name, value, low, high, n=self.pairs, protocol=protocol)])
 
-    def ends(self, samples: Samples, block: int) -> Iterator[tuple[int, Tensor, Tensor]]:
+    def kind(self) -> str:
+        """Which PPL it is."""
+        in_w = (self.space, self.where) == ("w", "end")
+        return "ppl2_wend" if in_w else f"ppl_{self.space}{self.where}"
+
+    def ends(self, subject: Subject, block: int) -> Iterator[tuple[int, Tensor, Tensor]]:
         """Pairs of images, both ends in one batch: the first's number in the block, then they."""
-        g = samples.generator
+        samples, g = subject.samples, subject.samples.generator
         t = torch.zeros(BLOCK, 1, device=samples.device)
         if self.where == "full":
-            t = torch.rand(BLOCK, 1, generator=samples.rng(block, 4), device=samples.device)
+            t = torch.rand(BLOCK, 1, generator=samples.rng(block, "t"), device=samples.device)
         a, b = (self.point(samples, block, t + step) for step in (0, self.epsilon))
         noise = [x[:1] for x in samples.noise(block)]
         size = max(samples.chunk // 2, 1)

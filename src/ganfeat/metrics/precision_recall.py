@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ganfeat.metrics.measure import OfVectors, Result, Subject
+from ganfeat.metrics.reference import spread
 from ganfeat.metrics.value import count_name, mean_value
 
 ROWS = 2048  # of a distance matrix at a time
@@ -47,7 +48,9 @@ def _distances(a: Tensor, b: Tensor) -> Tensor:
 
 
 class PrecisionAndRecall(OfVectors):
-    """``precision<n>_<network>`` and ``recall<n>_<network>``, with as many real as generated.
+    """``precision<n>_<network>`` and ``recall<n>_<network>``.
+
+    They are compared with as many real images, or all where there are fewer.
 
     Args:
         n: number of samples.
@@ -57,16 +60,21 @@ class PrecisionAndRecall(OfVectors):
     def __init__(self, n: int = 10_000, k: int = 3) -> None:
         self.n, self.k = n, k
 
+    def check(self, subject: Subject) -> None:
+        """A ball that reaches the k-th neighbour takes k + 1 vectors."""
+        subject.enough("precision and recall", self.n, self.k + 1)
+
     def result(self, subject: Subject) -> Result:
         """Two numbers, each with an interval."""
         network = subject.judge.embedding
-        generated, real = self.vectors(), subject.reference(network, self.n).vectors[: self.n]
+        generated, known = self.vectors(), subject.reference(network, self.n).vectors
+        real = known[spread(len(known), self.n)].to(generated.device)
         found = precision_recall(generated, real, self.k)
         protocol = subject.protocol(network, real=self.n, k=self.k, compared_with=len(real))
         end = f"{count_name(self.n)}_{network.name}"
         return Result(
             [
-                mean_value(f"precision{end}", found.precise.double().numpy(), protocol),
-                mean_value(f"recall{end}", found.recalled.double().numpy(), protocol),
+                mean_value(f"precision{end}", found.precise.double().cpu().numpy(), protocol),
+                mean_value(f"recall{end}", found.recalled.double().cpu().numpy(), protocol),
             ]
         )

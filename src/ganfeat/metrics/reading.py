@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from ganfeat.errors import UserError
 from ganfeat.features import ClassNet, FactorNet, Features
 from ganfeat.features.small import Column
-from ganfeat.metrics.measure import OfNetwork, Result, describe
+from ganfeat.metrics.measure import OfNetwork, Result
 from ganfeat.metrics.progress import Bar
-from ganfeat.metrics.reference import References
+from ganfeat.metrics.reference import References, describe
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name, mean_value
 
@@ -43,7 +43,7 @@ class FactorReading(OfNetwork):
                 "how well they can be read from its vectors"
             )
         width = len(network.columns)
-        rows = Rows(self.n, 2 * width + 2).to(references.device)
+        rows = Rows(self.n, 2 * width + 2, what="a factor").to(references.device)
         advance = bar("images", self.n // references.ranks)
         for numbers, batch in references.share(self.n, EXTRAS):
             vectors = network.embed(batch["image"])
@@ -53,7 +53,7 @@ class FactorReading(OfNetwork):
             table = torch.cat([network.table(vectors), batch["factors"], landmarks], dim=1)
             rows.update(table, numbers)
             advance(len(numbers))
-        found = rows.compute().double().numpy()
+        found = rows.numpy()
         predicted, truth = found[:, :width], found[:, width : 2 * width]
         scores = factor_scores(predicted, truth, network.columns)
         mean, error = np.mean(list(scores.values())), found[:, -2].sum() / found[:, -1].sum()
@@ -106,13 +106,13 @@ class LinearReading(OfNetwork):
         width = network.width(data.resolution, references.device)
         tables = []
         for part in ("train", references.part):
-            rows = Rows(self.n, width + len(columns)).to(references.device)
+            rows = Rows(self.n, width + len(columns), what="a feature vector").to(references.device)
             advance = bar(f"{part} images", self.n // references.ranks)
             for numbers, batch in references.share(self.n, ["factors"], part):
                 vectors = network.embed(batch["image"])
                 rows.update(torch.cat([vectors, batch["factors"]], dim=1), numbers)
                 advance(len(numbers))
-            tables.append(rows.compute().double().numpy())
+            tables.append(rows.numpy())
         (known, truths), (seen, truth) = (np.split(table, [width], axis=1) for table in tables)
         predicted = linear_reading(known, truths, seen, columns, self.ridge)
         scores = factor_scores(predicted, truth, columns)
@@ -181,7 +181,7 @@ class ClassReading(OfNetwork):
                 "images of as many classes with data.labels=true"
             )
         n = min(self.n, len(data))
-        rows = Rows(n).to(references.device)
+        rows = Rows(n, what="an answer").to(references.device)
         advance = bar("images", n // references.ranks)
         for numbers, batch in references.share(n):
             right = network.logits(batch["image"]).argmax(dim=1) == batch["label"].argmax(dim=1)
@@ -189,4 +189,4 @@ class ClassReading(OfNetwork):
             advance(len(numbers))
         protocol = {"networks": describe(network), "data": references.fingerprint(n)}
         name = f"accuracy{count_name(n)}_{network.name}"
-        return Result([mean_value(name, rows.compute().double().numpy(), protocol)])
+        return Result([mean_value(name, rows.numpy(), protocol)])

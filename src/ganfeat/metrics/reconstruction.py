@@ -7,11 +7,11 @@ from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from ganfeat.errors import UserError
-from ganfeat.metrics.frechet import Moments, finite, frechet_distance
-from ganfeat.metrics.measure import Result, describe
+from ganfeat.metrics.frechet import Moments, frechet_distance
+from ganfeat.metrics.measure import Result
 from ganfeat.metrics.progress import Bar, silent
-from ganfeat.metrics.reference import References
-from ganfeat.metrics.rows import Rows
+from ganfeat.metrics.reference import References, describe
+from ganfeat.metrics.rows import Rows, finite
 from ganfeat.metrics.subject import Judge
 from ganfeat.metrics.value import Value, count_name, mean_value
 
@@ -46,18 +46,18 @@ def reconstruction(
             f"reconstructions with {embedding.name} need more than {width} images; asked for {n}, "
             f"there are {len(data)}"
         )
-    rows = Rows(n, 4).to(device)
+    rows = Rows(n, 4, what="an error").to(device)
     before, after = (Moments(width).to(device) for _ in range(2))
     advance = bar("reconstructions", n // references.ranks)
     for numbers, batch in references.share(n):
         images = batch["image"].clamp(-1, 1)
         rebuilt = finite(rebuild(images), "a reconstruction").clamp(-1, 1)
-        distances = finite(perceptual.distance(images, rebuilt), "a distance")
+        distances = perceptual.distance(images, rebuilt)
         rows.update(torch.stack([*pixel_errors(images, rebuilt), distances], dim=1), numbers)
         before.update(embedding.embed(images))
         after.update(embedding.embed(rebuilt))
         advance(len(images))
-    found = rows.compute().double().numpy()
+    found = rows.numpy()
     protocol = {"data": references.fingerprint(n), "clamped": True, "networks": {}}
     count = count_name(n)
     values = [

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ganfeat.features import FactorNet
 from ganfeat.metrics.measure import OfSamples, Result, Subject
-from ganfeat.metrics.rows import Rows
+from ganfeat.metrics.rows import Rows, finite
 from ganfeat.metrics.subject import Judge, Looks
 from ganfeat.metrics.value import Value, count_name, middle, resamples
 
@@ -27,6 +27,8 @@ class RedrawError(OfSamples):
         n: number of samples, and of real images.
     """
 
+    needs = "a judge that reads factors, and data that have them"
+
     def __init__(self, n: int = 1000) -> None:
         self.n = n
 
@@ -37,7 +39,7 @@ class RedrawError(OfSamples):
     def start(self, subject: Subject) -> None:
         """Room for the errors."""
         self.data = subject.references.data
-        self.rows = Rows(self.n).to(subject.samples.device)
+        self.rows = Rows(self.n, what="an error").to(subject.samples.device)
 
     def look(self, looks: Looks) -> None:
         """Draw them again."""
@@ -49,11 +51,11 @@ class RedrawError(OfSamples):
         network = subject.judge.factors
         assert network is not None
         batches = subject.real_images(self.n)
-        real = torch.cat([self.errors(x, network.factors(x)).cpu() for x in batches])
+        real = torch.cat([self.errors(x, network.factors(x)) for x in batches])
         protocol = subject.protocol(network, real=self.n, inside="face")
         values = []
-        for name, found in (("redraw", self.rows.compute()), ("redraw_real", real)):
-            errors = found.double().numpy()
+        both = (("redraw", self.rows.numpy()), ("redraw_real", real.double().cpu().numpy()))
+        for name, errors in both:
             low, high = middle([np.median(errors[chosen]) for chosen in resamples(len(errors))])
             name = f"{name}{count_name(self.n)}_{network.name}"
             median = float(np.median(errors))
@@ -72,5 +74,5 @@ class RedrawError(OfSamples):
 
 def misfit(images: Tensor, network: FactorNet, redraw: Redraw) -> Tensor:
     """Root mean square difference of whole images [N,3,R,R] and their re-drawings, [N]."""
-    drawn = redraw(network.factors(images), images.shape[-1])
+    drawn = redraw(finite(network.factors(images), "a factor"), images.shape[-1])
     return (images - drawn).square().mean(dim=[1, 2, 3]).sqrt()

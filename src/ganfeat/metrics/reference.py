@@ -32,7 +32,7 @@ class Reference(NamedTuple):
 
     Attributes:
         gaussian: of the vectors of all of them.
-        vectors: the first of the vectors, [M,D].
+        vectors: of those that are kept, spread evenly over all: [M,D].
     """
 
     gaussian: Gaussian
@@ -56,7 +56,7 @@ class References:
         self,
         data: Any,
         part: str = "test",
-        keep: int = 10_000,
+        keep: int = 50_000,
         cache: Path | None = None,
         refresh: bool = False,
         device: torch.device | str = "cpu",
@@ -81,22 +81,27 @@ class References:
     def images(self, n: int) -> Iterator[Tensor]:
         """Batches of ``n`` of these images, spread over all of them; all where there are fewer."""
         data = self.real(n)
-        return (batch["image"] for _, batch in _batches(data, _spread(data, n), self.device))
+        return (batch["image"] for _, batch in _batches(data, spread(len(data), n), self.device))
 
     def share(
         self, n: int, extras: Sequence[str] = (), part: str | None = None
     ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         """This process's share of the same: numbers [N] among the ``n``, and the data's batch."""
         data = self.real(n, extras, part)
-        return _batches(data, _spread(data, n), self.device, self.rank, self.ranks)
+        return _batches(data, spread(len(data), n), self.device, self.rank, self.ranks)
 
     def of(self, network: Features, n: int, bar: Bar = silent) -> Reference:
         """What ``network`` sees in all of them, from the cache where it is there.
 
         A changed image or weight is another entry; one is written when it is whole.
         """
-        key = {"data": self.fingerprint(n), "network": network.name, "keep": self.keep}
-        text = json.dumps({**key, "weights": state_hash(network)}, sort_keys=True)
+        key = {
+            "data": self.fingerprint(n),
+            "version": self.real(n).version(),
+            "networks": describe(network),
+            "keep": self.keep,
+        }
+        text = json.dumps(key, sort_keys=True)
         name = f"{network.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
         path = None if self.cache is None else self.cache / name
         found = None if path is None or self.refresh else _read(path)
@@ -112,24 +117,30 @@ class References:
         if not len(data):
             raise UserError("there are no real images to compare with")
         width = network.width(data.resolution, self.device)
-        every = max(1, len(data) // self.keep)
+        chosen = torch.tensor(spread(len(data), self.keep))
+        places = torch.full([len(data)], len(chosen))  # beyond the end: not kept
+        places[chosen] = torch.arange(len(chosen))
         moments = Moments(width).to(self.device)
-        kept = Rows(min(self.keep, -(-len(data) // every)), width).to(self.device)
+        kept = Rows(len(chosen), width, what="a feature vector").to(self.device)
         advance = bar("real images", len(data) // self.ranks)
         whole = range(len(data))
         for numbers, batch in _batches(data, whole, self.device, self.rank, self.ranks):
             vectors = network.embed(batch["image"])
             moments.update(vectors)
-            chosen = numbers % every == 0
-            kept.update(vectors[chosen], numbers[chosen] // every)
+            kept.update(vectors, places[numbers])
             advance(len(vectors))
-        return Reference(moments.compute(), kept.compute())
+        return Reference(moments.compute(), kept.compute().cpu())
 
 
-def _spread(data: Any, n: int) -> list[int]:
-    """``n`` images from all over the data."""
-    count = min(n, len(data))
-    return [i * len(data) // count for i in range(count)]
+def describe(*networks: Features) -> dict[str, Any]:
+    """What a protocol says of networks: hashes of their weights and all else they depend on."""
+    return {n.name: {"weights": state_hash(n), "resize": n.resize, **n.settings} for n in networks}
+
+
+def spread(length: int, n: int) -> list[int]:
+    """``n`` of so many things, evenly from all over them; all where there are fewer."""
+    count = min(n, length)
+    return [i * length // count for i in range(count)]
 
 
 def _batches(

@@ -1,14 +1,18 @@
 """What is measured and what it is measured with."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganfeat.backbone import Generator
+from ganfeat.errors import UserError
 from ganfeat.features import AttributeScorer, FactorNet, Features
+from ganfeat.metrics.rows import finite
+from ganfeat.seeds import seed_of
 
 BLOCK = 64  # samples that share their draws; sample i is the same whatever the batch
 PIXELS = {"cpu": 2**18, "cuda": 2**22}  # of images that are made at a time
@@ -33,6 +37,31 @@ class Judge:
         """The network that reads all factors of a drawn image, if this judge has one."""
         return self.attributes if isinstance(self.attributes, FactorNet) else None
 
+    def of(self, data: Any) -> "Judge":
+        """As much of it as can judge these data: factors are read where the data have some.
+
+        Raises:
+            UserError: it knows other factors than these.
+        """
+        if self.factors is None:
+            return self
+        columns = data.facts().get("columns")
+        if columns is None:
+            return replace(self, attributes=None)
+        if [tuple(column) for column in columns] != self.factors.columns:
+            raise UserError(
+                f"{self.factors.name} reads other factors than these data have: a table of one "
+                "says nothing about the other; train it anew"
+            )
+        return self
+
+    def to(self, device: torch.device | str) -> "Judge":
+        """Itself, with its networks moved."""
+        for network in (self.embedding, self.perceptual, self.attributes):
+            if network is not None:
+                network.to(device)
+        return self
+
 
 class Looks:
     """A batch of images, and what the judge sees in them once somebody asks.
@@ -52,11 +81,16 @@ class Looks:
 
     @cached_property
     def factors(self) -> Tensor:
-        """The factor table [N,F], where the judge reads factors."""
+        """The factor table [N,F], where the judge reads factors.
+
+        Raises:
+            UserError: some are not finite.
+        """
         network = self.judge.factors
         assert network is not None
         same = network is self.judge.embedding
-        return network.table(self.vectors if same else network.embed(self.images))
+        table = network.table(self.vectors) if same else network.factors(self.images)
+        return finite(table, "a factor")
 
 
 class Samples:
@@ -84,21 +118,21 @@ class Samples:
         """Where the generator is."""
         return self.generator.w_avg.device
 
-    def rng(self, block: int, purpose: int) -> torch.Generator:
+    def rng(self, block: int, purpose: str) -> torch.Generator:
         """The random numbers of one block."""
         rng = torch.Generator(device=self.device)
-        return rng.manual_seed((self.seed * 2**24 + block) * 8 + purpose)
+        return rng.manual_seed(seed_of(self.seed, block, purpose))
 
     def z(self, block: int, end: int = 0) -> Tensor:
         """Latents [BLOCK,z_dim] of one block; of `end` 1, where a path from there leads to."""
         size = [BLOCK, self.generator.z_dim]
-        return torch.randn(size, generator=self.rng(block, end), device=self.device)
+        return torch.randn(size, generator=self.rng(block, f"z{end}"), device=self.device)
 
     def label(self, block: int) -> Tensor | None:
         """Labels [BLOCK,label_dim] of one block, drawn from those of the data."""
         if self.labels is None:
             return None
-        size, rng = [BLOCK], self.rng(block, 2)
+        size, rng = [BLOCK], self.rng(block, "label")
         rows = torch.randint(len(self.labels), size, generator=rng, device=self.device)
         return self.labels.to(self.device)[rows]
 
@@ -109,15 +143,19 @@ class Samples:
 
     def noise(self, block: int) -> list[Tensor]:
         """Noise images [BLOCK,1,r,r] of one block."""
-        return self.generator.draw_noise(BLOCK, self.rng(block, 3))
+        return self.generator.draw_noise(BLOCK, self.rng(block, "noise"))
 
     @torch.no_grad()
     def images(self, n: int, rank: int = 0, ranks: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and their numbers, batch by batch; this process's blocks of the first ``n``."""
+        """Images and their numbers, batch by batch; this process's blocks of the first ``n``.
+
+        Images are clamped to [-1,1], as all that shows or stores them does.
+        """
         for block in range(rank, -(-n // BLOCK), ranks):
             ws = self.generator.broadcast(self.w(block))[: n - block * BLOCK]
             noise = self.noise(block)
             for start in range(0, len(ws), self.chunk):
                 part = slice(start, min(start + self.chunk, len(ws)))
                 numbers = torch.arange(part.start, part.stop) + block * BLOCK
-                yield self.generator.synthesize(ws[part], noise=[x[part] for x in noise]), numbers
+                images = self.generator.synthesize(ws[part], noise=[x[part] for x in noise])
+                yield finite(images, "a sample").clamp(-1, 1), numbers

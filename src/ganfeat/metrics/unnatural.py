@@ -22,10 +22,13 @@ class UnnaturalShare(OfPaths):
 
     Args:
         paths: number of paths, of 11 images each.
+        direction, reach: as in `OfPaths`.
     """
 
-    def __init__(self, paths: int = 200) -> None:
-        self.paths = paths
+    needs = "a judge that reads factors, and data that have them"
+
+    def __init__(self, paths: int = 200, direction: str | None = None, reach: float = 3.0) -> None:
+        super().__init__(paths, direction, reach)
 
     def applies(self, judge: Judge) -> bool:
         """Where factors can be read."""
@@ -40,6 +43,10 @@ class UnnaturalShare(OfPaths):
         threshold = float(np.percentile(real.cpu().numpy(), PERCENTILE))
         distances = self.along(subject, progress, lambda x: misfit(x, network, redraw))
         beyond = (distances > threshold).astype(float)
-        protocol = subject.protocol(network, real=REAL, threshold=threshold, percentile=PERCENTILE)
-        share = mean_value(f"unnatural_{network.name}", beyond.mean(axis=1), protocol)
-        return Result([share], {"unnatural_curve": beyond.mean(axis=0).tolist()})
+        protocol = subject.protocol(
+            network, real=REAL, **self.path(), threshold=threshold, percentile=PERCENTILE
+        )
+        share = mean_value(
+            f"unnatural{self.along_what}_{network.name}", beyond.mean(axis=1), protocol
+        )
+        return Result([share], {f"unnatural{self.along_what}_curve": beyond.mean(axis=0).tolist()})

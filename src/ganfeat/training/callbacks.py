@@ -195,7 +195,7 @@ class Snapshots(Callback):
 
 
 class Monitor(Callback):
-    """Measures at an interval, and keeps the networks whose first value (FID) is the lowest.
+    """Measures at an interval, and keeps the networks whose FID is the lowest.
 
     All processes measure together; the time is not training's.
     """
@@ -216,9 +216,9 @@ class Monitor(Callback):
             log.info("%s", "  ".join(f"{name} {value:.4g}" for name, value in found.items()))
         for logger in trainer.loggers:
             logger.log_metrics({KIMG: kimg, **{f"monitor/{k}": v for k, v in found.items()}})
-        first = next(iter(found.values()))
-        if first < self.best:
-            self.best = first
+        fid = next((value for name, value in found.items() if name.startswith("fid")), None)
+        if fid is not None and fid < self.best:
+            self.best = fid
             if trainer.is_global_zero:
                 path = self.folder.checkpoint.with_name("networks-best.safetensors")
                 save_networks(path, pl_module.networks(), self.folder.weights_header())

@@ -5,17 +5,12 @@ state and n processes compute what one does. Sample i belongs to process i mod n
 groups of the minibatch standard deviation; micro-batches divide a process's share the same way.
 """
 
-import hashlib
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-
-def seed_of(*key: object) -> int:
-    """A 63-bit seed that depends on every part of ``key`` and on nothing else."""
-    digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 1
+from ganfeat.seeds import seed_of
 
 
 @dataclass(frozen=True)

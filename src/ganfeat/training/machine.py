@@ -6,6 +6,8 @@ import os
 import platform
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -64,6 +66,18 @@ def prepare(device: str, threads: int | None, allocator: str) -> None:
     if (allocator == "on" or (allocator == "auto" and device == "cpu")) and not keep_memory():
         log.info("this C library has no mallopt: training is slower by a tenth or more")
     torch.backends.cudnn.benchmark = True
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Convolutions and products in fp32 to the last bit: TF32 changes a PPL many times over."""
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = convolutions.allow_tf32, products.allow_tf32
+    convolutions.allow_tf32 = products.allow_tf32 = False
+    try:
+        yield
+    finally:
+        convolutions.allow_tf32, products.allow_tf32 = before
 
 
 def has_fast_bf16(device: str) -> bool:

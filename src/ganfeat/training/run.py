@@ -146,7 +146,7 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
     try:
         data = make_data(config)
         method = make_method(config, data, device)
-        ready = exams(config, device, method.artefact()) if exams else Exams()
+        ready = exams(config, device, method.artefact(), data.dataset) if exams else Exams()
         start, kimg = starting_point(config, folder, method)
         trainer, checkpoints = make_trainer(
             config, folder, device, outcome.clock, kimg, ready.monitor

@@ -99,7 +99,9 @@ class SynthFaces(Dataset[dict[str, Tensor]]):
     def reference(self, part: str, n: int, extras: Iterable[str] = ()) -> "SynthFaces":
         """The ``n`` images of a split (``val`` or ``test``) to compare with."""
         spec = self.correlations.plain() if self.correlations else None
-        return SynthFaces(part, self.resolution, n, self.seed, extras, spec)
+        found = SynthFaces(part, self.resolution, n, self.seed, extras, spec)
+        found.device = self.device
+        return found
 
     @staticmethod
     def redraw(table: Tensor, resolution: int) -> Tensor:
@@ -121,6 +123,10 @@ class SynthFaces(Dataset[dict[str, Tensor]]):
             "people": self.people,
             "columns": [[spec.name, spec.kind, spec.classes] for spec in FACTORS],
         }
+
+    def version(self) -> str:
+        """Nothing changes beyond the fingerprint."""
+        return ""
 
     def fingerprint(self) -> dict[str, Any]:
         """Plain data that differs whenever an image does; draws the first 64 images."""
