@@ -87,7 +87,12 @@ def _lines(result: Result, parts: list[Part]) -> Iterator[str]:
     machine = result["machine"]
     yield f"# {Path(parts[0].file).stem}"
     yield ""
-    yield f"- Made by `python train.py {shlex.join(result['overrides'])}`, seed {result['seed']}"
+    typed = [text for text in result["overrides"] if not text.startswith(("resume=", "force="))]
+    went_on = any(text.startswith("resume=") for text in result["overrides"])
+    yield (
+        f"- Made by `python train.py {shlex.join(typed)}`, seed {result['seed']}"
+        f"{'; it went on from a shorter run of the same settings' if went_on else ''}"
+    )
     yield (
         f"- {result['kimg']:g} kimg in {result['seconds']:,.0f} seconds on {machine['device']}, "
         f"{machine['cores']} cores, torch {machine['torch']}; commit {result['commit']}"
