@@ -24,6 +24,7 @@ from ganfeat.encoders.supervised import (
 from ganfeat.encoders.vicreg import statistics
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.features import ClassNet, FactorNet, SmallNet
+from ganfeat.features.blocks import Standard
 from ganfeat.features.embedded import embedded
 from ganfeat.features.small import Column
 from ganfeat.training.run import run
@@ -150,3 +151,18 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.M
         with pytest.raises(Interrupted):
             train(tmp_path / "b", "factornet_synthfaces")
     assert train(tmp_path / "b", "factornet_synthfaces")["weights"] == whole["weights"]
+
+
+def test_running_means_stand_still_in_the_last_tenth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved: list[int] = []
+    untouched = Standard.update
+
+    def update(self: Standard, x: torch.Tensor) -> None:
+        moved.append(len(x))
+        untouched(self, x)
+
+    monkeypatch.setattr(Standard, "update", update)
+    train(tmp_path, "factornet_synthfaces", "total_kimg=0.16")
+    assert moved == [8] * 18  # of 20 iterations

@@ -15,16 +15,17 @@ from torch.optim import AdamW, Optimizer
 
 from ganfeat.errors import UserError
 from ganfeat.features import ClassNet, FactorNet
-from ganfeat.features.blocks import SIZE, gathered
+from ganfeat.features.blocks import SIZE, Standard, gathered
 from ganfeat.features.small import Column
 from ganfeat.networks import Network
 from ganfeat.processes import mean_over_processes
 from ganfeat.ranges import LearningRate, NotNegative, Share
 from ganfeat.training.augment import AugmentPipe
 from ganfeat.training.ema import ema_decay, update_ema
-from ganfeat.training.method import Losses, Method, Phase, Step
+from ganfeat.training.method import Batch, Losses, Method, Phase, Step
 
 PARTS = 12  # classes in a mask
+STILL = 0.9  # of a run, after which running means stand still
 POINT_VARIANCE = 0.05  # of a landmark, in half sides
 CONTINUOUS_VARIANCE = 1 / 3  # of a factor that is uniform in [-1, 1]
 
@@ -81,6 +82,18 @@ class Encoder(Method):
         kimg = self.images_seen / 1000
         rise = min(1.0, (kimg + self.batch_size / 1000) / max(self.warmup_kimg, 1e-9))
         return rise * (1 + math.cos(math.pi * min(kimg / self.total_kimg, 1))) / 2
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """In the last tenth of the run the means that inputs are standardised with stand still.
+
+        While the learning rate falls to nothing, features stop moving about, and what remains of
+        their variance can be a small part of what it was. The weights could no longer follow, and
+        their average would meet means that none of them was trained with.
+        """
+        kimg = self.trainer.global_step * self.batch_size / 1000
+        for module in self.network.modules():
+            if isinstance(module, Standard):
+                module.follows = kimg < STILL * self.total_kimg
 
     def end_iteration(self) -> None:
         """Move the average; its half-life is at most a tenth of the images seen."""

@@ -41,6 +41,9 @@ class Standard(nn.Module):
     What a map holds on average differs between images by hundredths, which a linear layer takes
     long to notice. In evaluation nothing depends on the other images of a batch, in training no
     gradient does.
+
+    Attributes:
+        follows: whether training moves the means.
     """
 
     mean: Tensor
@@ -49,13 +52,14 @@ class Standard(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
+        self.follows = True
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("square", torch.ones(dim))
         self.register_buffer("batches", torch.tensor(0.0))
 
     def forward(self, x: Tensor) -> Tensor:
         """[N,D] to the same shape."""
-        if self.training:
+        if self.training and self.follows:
             self.update(x.detach())
         variance = self.square - self.mean.square()
         return (x - self.mean) / (variance.clamp(min=0) + 1e-4).sqrt()
