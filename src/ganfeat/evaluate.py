@@ -325,16 +325,16 @@ def _identity(value: Mapping[str, Any]) -> str:
 
 
 def print_table(values: list[Value]) -> None:
-    """A table of values, their intervals, counts, times and networks."""
+    """A table of values, their intervals, counts, times, and the weights that measured."""
     table = Table()
-    for heading in ("metric", "value", "95 % within the run", "n", "seconds", "network"):
-        table.add_column(heading, justify="left" if heading in ("metric", "network") else "right")
+    for heading in ("metric", "value", "95 % within", "n", "seconds", "weights"):
+        left = heading in ("metric", "weights")
+        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
     for v in values:
-        networks = ", ".join(
-            f"{name} {about['weights'][:8]}"
-            for name, about in v.protocol.get("networks", {}).items()
-        )
-        between = "" if v.low is None or v.high is None else f"{v.low:.4g} to {v.high:.4g}"
+        networks = v.protocol.get("networks", {}).values()
+        between = "" if v.low is None or v.high is None else f"{v.low:.4g}..{v.high:.4g}"
         number = "n/a" if v.value is None else f"{v.value:.5g}"
-        table.add_row(v.name, number, between, str(v.n or ""), f"{v.seconds:.1f}", networks)
-    Console().print(table)
+        hashes = " ".join(about["weights"][:8] for about in networks)
+        table.add_row(v.name, number, between, str(v.n or ""), f"{v.seconds:.1f}", hashes)
+    console = Console()
+    console.print(table, width=max(console.width, 100))  # a name cut off is no name
