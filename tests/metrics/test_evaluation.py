@@ -24,7 +24,7 @@ from ganfeat.metrics.coverage import FactorCoverage, compare
 from ganfeat.metrics.diversity import Diversity
 from ganfeat.metrics.drawn import DrawnALS, DrawnPPL, faces
 from ganfeat.metrics.evaluation import evaluate
-from ganfeat.metrics.fid import FID, FlatFID
+from ganfeat.metrics.fid import FID, FlatFID, RealFID
 from ganfeat.metrics.frechet import Moments, frechet_distance
 from ganfeat.metrics.kid import KID
 from ganfeat.metrics.measure import Subject
@@ -291,6 +291,10 @@ def test_the_yardstick_is_what_flat_images_reach() -> None:
         gaussians.append(moments.compute())
     [value] = evaluate(subject(Linear()), {"f": FlatFID(200)}, show=False).values
     assert value.name == "fid200_flat_pixels"
+    real = replace(subject(Linear()), judge=Judge(Pixels(), Pixels(), factor_net()))
+    [floor] = evaluate(real, {"f": RealFID(200)}, show=False).values
+    assert floor.name == "fid200_real_pixels"
+    assert 0 < floor.value < value.value / 5
     assert value.value == pytest.approx(frechet_distance(*gaussians), rel=1e-5)
 
 

@@ -25,6 +25,7 @@ from ganfeat.metrics.precision_recall import precision_recall
 from ganfeat.metrics.redraw import misfit
 
 N = 2000
+pytestmark = pytest.mark.slow
 
 
 @cache

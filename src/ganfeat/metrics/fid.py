@@ -1,12 +1,13 @@
 """FID, and the same distance in the vectors of any other network."""
 
 import torch
+from torch import Tensor
 
 from ganfeat.metrics.frechet import Moments, frechet_distance
 from ganfeat.metrics.measure import OfGenerator, OfSamples, Result, Subject
 from ganfeat.metrics.progress import Progress
 from ganfeat.metrics.reference import describe
-from ganfeat.metrics.subject import Looks
+from ganfeat.metrics.subject import Judge, Looks
 from ganfeat.metrics.value import Value, count_name
 
 
@@ -55,6 +56,9 @@ class FlatFID(OfGenerator):
         n: number of real images.
     """
 
+    kind = "flat"
+    part: str | None = None  # of the data; None for the reference itself
+
     def __init__(self, n: int = 50_000) -> None:
         self.n = n
 
@@ -71,12 +75,37 @@ class FlatFID(OfGenerator):
         """One number."""
         network, references = subject.judge.embedding, subject.references
         moments = Moments(subject.width).to(subject.samples.device)
-        for _, batch in references.share(self.n):
-            images = batch["image"]
-            moments.update(network.embed(images.mean(dim=[2, 3], keepdim=True).expand_as(images)))
-            progress(len(images))
-        flat, real = moments.compute(), subject.reference(network, self.n).gaussian
-        name = f"fid{count_name(self.n)}_flat_{network.name}"
+        for _, batch in references.share(self.n, part=self.part):
+            moments.update(network.embed(self.changed(batch["image"])))
+            progress(len(batch["image"]))
+        found, real = moments.compute(), subject.reference(network, self.n).gaussian
+        name = f"fid{count_name(self.n)}_{self.kind}_{network.name}"
         protocol = {"networks": describe(network), "data": references.fingerprint(self.n)}
-        distance = frechet_distance(flat, real)
-        return Result([Value(name, distance, n=flat.n, protocol=protocol)])
+        distance = frechet_distance(found, real)
+        return Result([Value(name, distance, n=found.n, protocol=protocol)])
+
+    def changed(self, images: Tensor) -> Tensor:
+        """What is compared with real images [N,3,R,R]."""
+        return images.mean(dim=[2, 3], keepdim=True).expand_as(images)
+
+
+class RealFID(FlatFID):
+    """``fid<n>_real_<network>``: the distance of real images to others that are as real.
+
+    The floor of `FID` on these data: what remains when ``n`` images of each are counted. The others
+    are those of ``train``; photographs have none beside the reference.
+
+    Args:
+        n: number of real images.
+    """
+
+    kind, part = "real", "train"
+    needs = "a judge that reads factors, and data that have them"
+
+    def applies(self, judge: Judge) -> bool:
+        """Where images are drawn, so that there are more of them."""
+        return judge.factors is not None
+
+    def changed(self, images: Tensor) -> Tensor:
+        """Nothing changes."""
+        return images
