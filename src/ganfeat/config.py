@@ -128,7 +128,8 @@ def _interruptible() -> Iterator[None]:
     """Ctrl-C and SIGTERM as `Interrupted`, where nobody has taken them over."""
 
     def stop(number: int, frame: object) -> None:
-        raise Interrupted("stopped before it began to train", exit_code=128 + number)
+        name = signal.Signals(number).name
+        raise Interrupted(f"stopped by {name}: nothing is half-written", exit_code=128 + number)
 
     if threading.current_thread() is not threading.main_thread():  # a job of some launcher
         yield
