@@ -17,13 +17,14 @@ from ganfeat.metrics.als import ALS
 from ganfeat.metrics.coverage import FactorCoverage
 from ganfeat.metrics.diversity import Diversity
 from ganfeat.metrics.drawn import DrawnALS, DrawnPPL
-from ganfeat.metrics.evaluation import evaluate
+from ganfeat.metrics.evaluation import evaluate, evaluate_network
 from ganfeat.metrics.fid import FID, FlatFID
 from ganfeat.metrics.inception_score import InceptionScore
 from ganfeat.metrics.kid import KID
 from ganfeat.metrics.measure import Subject
 from ganfeat.metrics.ppl import PPL
 from ganfeat.metrics.precision_recall import PrecisionAndRecall
+from ganfeat.metrics.reading import FactorReading, LinearReading
 from ganfeat.metrics.redraw import RedrawError
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Judge, Samples
@@ -65,8 +66,10 @@ def measure(cache: Path, rank: int, ranks: int) -> dict[str, float | None]:
         "als_floor": DrawnALS(3),
         "ppl_floor": DrawnPPL(64),
     }
-    found = evaluate(subject, measurements, show=False)
-    return {value.name: value.value for value in found.values}
+    found = evaluate(subject, measurements, show=False).values
+    reads: dict[str, Any] = {"reading": FactorReading(70), "linear": LinearReading(70)}
+    found += evaluate_network(network, references, reads, show=False).values
+    return {value.name: value.value for value in found}
 
 
 def process(rank: int, folder: str) -> None:
