@@ -89,8 +89,8 @@ def compare(samples: Array, real: Array, columns: list[Column]) -> dict[str, Any
     variation = [np.abs(np.subtract(*pair)).sum() / 2 for pair in shares.values()]
     return {
         "summary": {
-            "spread": float(np.mean([abs(ratio - 1) for ratio in spread.values()])),
-            "shares": float(np.mean(variation)),
+            "spread": float(np.mean([abs(ratio - 1) for ratio in spread.values()] or [0])),
+            "shares": float(np.mean(variation or [0])),
             "correlation": float(np.sqrt(np.square(difference).sum() / max(len(difference), 1))),
         },
         "factors": [columns[i].name for i in lines],
