@@ -7,7 +7,7 @@ from ganfeat.config import entry_point
 
 def train(config: dict[str, Any], overrides: list[str]) -> object:
     """The run that ``config`` describes. Torch is imported here: a typing error is told at once."""
-    from ganfeat.evaluate import exams
+    from ganfeat.exams import exams
     from ganfeat.training.run import run
 
     return run(config, overrides, exams)

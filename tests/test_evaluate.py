@@ -17,7 +17,7 @@ from ganfeat.backbone import Generator
 from ganfeat.config import compose
 from ganfeat.data import SynthFaces
 from ganfeat.errors import UserError
-from ganfeat.evaluate import Examiner, exams, make_judge
+from ganfeat.exams import Examiner, exams, make_judge
 from ganfeat.features import FactorNet
 from ganfeat.metrics.ppl import PPL
 from ganfeat.networks import save_networks

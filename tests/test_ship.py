@@ -11,7 +11,7 @@ from ganfeat import backbone
 from ganfeat.config import compose
 from ganfeat.data.synthfaces import NAMES
 from ganfeat.errors import UserError
-from ganfeat.evaluate import exams
+from ganfeat.exams import exams
 from ganfeat.features import FactorNet
 from ganfeat.features.embedded import embedded
 from ganfeat.loading import load_network

@@ -1,4 +1,4 @@
-"""What measures a generator: after training, while it trains, and by ``evaluate.py``."""
+"""What ``evaluate.py`` does: measure a run or a file, and write it into a result."""
 
 import json
 import logging
@@ -6,187 +6,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from rich.console import Console
-from rich.table import Table
-
 from ganfeat import backbone
 from ganfeat.backbone import Generator
 from ganfeat.backbone.loading import EMBEDDED, FACES
 from ganfeat.build import build
 from ganfeat.errors import UserError
-from ganfeat.features import Features
+from ganfeat.exams import Examiner, build_all, make_judge, print_table
 from ganfeat.files import atomic_write
 from ganfeat.loading import find_checkpoint, load_network, read_about
-from ganfeat.metrics.evaluation import check, evaluate, evaluate_network
-from ganfeat.metrics.measure import OfNetwork, Result, Subject
-from ganfeat.metrics.reference import References
-from ganfeat.metrics.subject import Judge, Samples
-from ganfeat.metrics.value import Value
-from ganfeat.networks import Network, fresh_copy, state_hash
-from ganfeat.processes import joined, rank, world_size
+from ganfeat.metrics.measure import Result
+from ganfeat.networks import state_hash
+from ganfeat.processes import joined, rank
 from ganfeat.training import machine
 from ganfeat.training.loggers import finish_wandb, log_values, open_wandb, wandb_mode
-from ganfeat.training.setup import Exam, Exams
 
 log = logging.getLogger(__name__)
 
 Config = dict[str, Any]
-
-
-class Examiner:
-    """The judge and the measurements of a config, ready before anything is trained.
-
-    Args:
-        judge: what measures generators; None where networks are measured.
-        measurements: by name.
-        device: where everything runs.
-        cache: the folder for reference statistics.
-        refresh: compute them anew.
-    """
-
-    def __init__(
-        self,
-        judge: Judge | None,
-        measurements: Mapping[str, Any],
-        device: str,
-        cache: Path,
-        refresh: bool = False,
-    ) -> None:
-        self.judge, self.measurements = judge, measurements
-        self.device, self.cache, self.refresh = device, cache, refresh
-
-    def check(self, artefact: Network, data: Any) -> None:
-        """Refuse what cannot be measured, as far as that is known before it begins.
-
-        Raises:
-            UserError: a measurement is for another kind of network, or there are too few images for
-                it, or of a size that the judge cannot look at.
-        """
-        generates = isinstance(artefact, Generator)
-        for name, measurement in self.measurements.items():
-            if isinstance(measurement, OfNetwork) == generates:
-                kinds = ["networks that look at images", "generators"]
-                measured, this = kinds if generates else kinds[::-1]
-                raise UserError(
-                    f"the metric {name} is for {measured}, and this is one of the {this}: choose "
-                    "metrics=quick, standard or paper for generators, factors, linear or classes "
-                    "for others"
-                )
-        if isinstance(artefact, Generator):
-            check(self.subject(artefact, data, device="cpu"), self.measurements)
-
-    @torch.no_grad()
-    def examine(self, artefact: Network, data: Any, *, show: bool = True, **how: Any) -> Result:
-        """Measure a network against ``data``, in full precision whatever it is trained in.
-
-        Args:
-            artefact: a generator, or a network that looks at images.
-            data: the dataset of the run.
-            show: a progress bar with the time left.
-            how: arguments of `subject`.
-        """
-        artefact = fresh_copy(artefact).to(self.device)
-        with machine.full_precision():
-            if isinstance(artefact, Features):
-                references = self.references(data, **how)
-                return evaluate_network(artefact, references, self.measurements, show)
-            assert isinstance(artefact, Generator)
-            return evaluate(self.subject(artefact, data, **how), self.measurements, show)
-
-    def subject(
-        self,
-        generator: Generator,
-        data: Any,
-        part: str = "test",
-        seed: int = 0,
-        psi: float = 1.0,
-        device: str | None = None,
-    ) -> Subject:
-        """What is measured: ``part`` of the data, the seed of the samples, and their truncation."""
-        assert self.judge is not None
-        labels = None
-        if generator.label_dim:
-            if data.label_dim != generator.label_dim:
-                raise UserError(
-                    f"this generator is told classes of {generator.label_dim}, and the data have "
-                    f"{data.label_dim}: give the data that it was trained on, with data.labels=true"
-                )
-            labels = data.all_labels()
-        samples = Samples(generator, labels, seed, psi)
-        references = self.references(data, part, device)
-        judge = self.judge.of(data).to(references.device)
-        return Subject(samples, judge, references, rank(), world_size())
-
-    def references(
-        self, data: Any, part: str = "test", device: str | None = None, **_: Any
-    ) -> References:
-        """The real images."""
-        return References(
-            data,
-            part,
-            cache=self.cache,
-            refresh=self.refresh,
-            device=device or self.device,
-            rank=rank(),
-            ranks=world_size(),
-        )
-
-
-def build_all(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Measurements from their nodes; those that are null are left out."""
-    return {name: build(node) for name, node in metrics.items() if node}
-
-
-def make_judge(nodes: Mapping[str, Any], measurements: Mapping[str, Any]) -> Judge | None:
-    """The networks of a judge, None where nothing needs them.
-
-    Parts that are the same network share it.
-
-    Raises:
-        UserError: the weights of a network are missing.
-    """
-    if all(isinstance(m, OfNetwork) for m in measurements.values()):
-        return None
-    built: dict[str, Features | None] = {}
-    for node in nodes.values():
-        key = json.dumps(node, sort_keys=True)
-        if key not in built:
-            built[key] = build(node) if node else None
-    found: Any = {part: built[json.dumps(node, sort_keys=True)] for part, node in nodes.items()}
-    return Judge(**found)
-
-
-def exams(config: Config, device: str, artefact: Network, data: Any) -> Exams:
-    """What measures a training run with this config: while it goes on, and at its end.
-
-    Raises:
-        UserError: the judge is not there, or something cannot be measured.
-    """
-    cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
-    watched, reported = build_all(config["monitor"]), build_all(config["metrics"])
-    try:
-        judge = make_judge(config["judge"], {**watched, **reported})
-    except UserError as error:
-        raise UserError(
-            f"{error}; metrics=none metrics@monitor=none trains without measuring"
-        ) from error
-
-    def exam(measurements: dict[str, Any], part: str, show: bool) -> Exam | None:
-        if not measurements:
-            return None
-        ready = Examiner(judge, measurements, device, cache)
-        ready.check(artefact, data)
-
-        def measure(trained: Any, data: Any) -> tuple[list[Config], Config]:
-            found = ready.examine(trained, data, part=part, show=show)
-            if show:
-                print_table(found.values)
-            return [value.plain() for value in found.values], dict(found.arrays)
-
-        return measure
-
-    return Exams(exam(watched, "val", False), exam(reported, "test", True))
 
 
 def run(config: Config, overrides: list[str]) -> Config:
@@ -322,19 +158,3 @@ def _compare_weights(before: list[Config], now: list[Config]) -> None:
 
 def _identity(value: Mapping[str, Any]) -> str:
     return json.dumps([value["name"], value["protocol"]], sort_keys=True)
-
-
-def print_table(values: list[Value]) -> None:
-    """A table of values, their intervals, counts, times, and the weights that measured."""
-    table = Table()
-    for heading in ("metric", "value", "95 % within", "n", "seconds", "weights"):
-        left = heading in ("metric", "weights")
-        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
-    for v in values:
-        networks = v.protocol.get("networks", {}).values()
-        between = "" if v.low is None or v.high is None else f"{v.low:.4g}..{v.high:.4g}"
-        number = "n/a" if v.value is None else f"{v.value:.5g}"
-        hashes = " ".join(about["weights"][:8] for about in networks)
-        table.add_row(v.name, number, between, str(v.n or ""), f"{v.seconds:.1f}", hashes)
-    console = Console()
-    console.print(table, width=max(console.width, 100))  # a name cut off is no name
