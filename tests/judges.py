@@ -20,5 +20,8 @@ class Pixels(Features):
     def embed(self, images: Tensor) -> Tensor:
         return torch.nn.functional.avg_pool2d(images, SIZE // 4).flatten(1)
 
-    def distance(self, a: Tensor, b: Tensor) -> Tensor:
-        return (a - b).square().sum(dim=[1, 2, 3])
+    def taps(self, images: Tensor) -> list[Tensor]:
+        return [images]
+
+    def difference(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
+        return (a[0] - b[0]).square().sum(dim=[1, 2, 3])

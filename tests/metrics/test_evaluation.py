@@ -33,7 +33,7 @@ from ganfeat.metrics.precision_recall import PrecisionAndRecall
 from ganfeat.metrics.redraw import RedrawError, misfit
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.rows import Rows
-from ganfeat.metrics.subject import BLOCK, Judge, Samples
+from ganfeat.metrics.subject import BLOCK, Judge, Looks, Samples
 from ganfeat.metrics.unnatural import UnnaturalShare
 
 COLUMNS = SynthFaces().facts()["columns"]
@@ -263,6 +263,21 @@ def test_a_generator_is_close_to_its_own_samples() -> None:
     assert near["recall512_pixels"] > 0.8
 
 
+def test_a_network_that_judges_twice_looks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, images = factor_net(), torch.rand(6, 3, 32, 32) * 2 - 1
+    looks = Looks(images, torch.arange(6), Judge(network, network, network))
+    vectors, distances = network.embed(images), network.distance(images[:3], images[3:])
+    taps, calls = network.taps, []
+    monkeypatch.setattr(network, "taps", lambda images: calls.append(len(images)) or taps(images))
+    maps = looks.maps
+    assert torch.equal(looks.vectors, vectors)
+    torch.testing.assert_close(
+        network.difference([m[:3] for m in maps], [m[3:] for m in maps]), distances
+    )
+    assert looks.factors.shape == (6, len(network.columns))
+    assert calls == [6]
+
+
 def test_too_few_images_for_a_protocol() -> None:
     with pytest.raises(UserError, match="FID with pixels needs 49 images a side or more"):
         evaluate(subject(Linear()), {"fid": FID(32)}, show=False)
@@ -313,8 +328,8 @@ class Blind(Pixels):
     def embed(self, images: Tensor) -> Tensor:
         return super().embed(images) * torch.inf
 
-    def distance(self, a: Tensor, b: Tensor) -> Tensor:
-        return super().distance(a, b) * torch.nan
+    def difference(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
+        return super().difference(a, b) * torch.nan
 
 
 @pytest.mark.parametrize("metric", [FID(64), KID(64), PrecisionAndRecall(64), Diversity(64)])

@@ -55,10 +55,8 @@ class LPIPS(Features):
         """The coarsest map, averaged over positions."""
         return self.taps(images)[-1].mean(dim=[2, 3])
 
-    def distance(self, a: Tensor, b: Tensor) -> Tensor:
-        """LPIPS of each pair: [N]."""
-        n = a.shape[0]
-        maps = self.taps(torch.cat([a, b]))
+    def difference(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
+        """LPIPS of each pair, from their maps: [N]."""
         weights = [lin.model[-1].weight.flatten() for lin in self.model.lins]
-        layers = zip(maps, weights, strict=True)
-        return torch.stack([unit_difference(m[:n], m[n:], w) for m, w in layers]).sum(dim=0)
+        layers = zip(a, b, weights, strict=True)
+        return torch.stack([unit_difference(*layer) for layer in layers]).sum(dim=0)

@@ -48,7 +48,11 @@ class Features(Network):
         """Perceptual distance of each image of ``a`` to that of ``b``: [N]."""
         n = a.shape[0]
         maps = self.taps(torch.cat([a, b]))
-        return torch.stack([unit_difference(m[:n], m[n:]) for m in maps]).sum(dim=0)
+        return self.difference([m[:n] for m in maps], [m[n:] for m in maps])
+
+    def difference(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
+        """The same from the `taps` of the images."""
+        return torch.stack([unit_difference(*pair) for pair in zip(a, b, strict=True)]).sum(dim=0)
 
 
 class AttributeScorer(Features):

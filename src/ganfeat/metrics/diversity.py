@@ -23,8 +23,8 @@ class Diversity(OfSamples):
     def look(self, looks: Looks) -> None:
         """Batches hold an even number of samples, but for one at the very end."""
         pairs = len(looks.images) // 2
-        a, b = looks.images[0 : 2 * pairs : 2], looks.images[1 : 2 * pairs : 2]
-        distances = looks.judge.perceptual.distance(a, b)
+        a, b = ([m[i : 2 * pairs : 2] for m in looks.maps] for i in (0, 1))
+        distances = looks.judge.perceptual.difference(a, b)
         self.rows.update(distances, looks.numbers[0 : 2 * pairs : 2] // 2)
 
     def result(self, subject: Subject) -> Result:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganfeat.backbone import Generator
 from ganfeat.errors import UserError
-from ganfeat.features import AttributeScorer, FactorNet, Features
+from ganfeat.features import AttributeScorer, FactorNet, Features, SmallNet
 from ganfeat.metrics.rows import finite
 from ganfeat.seeds import seed_of
 
@@ -75,9 +75,17 @@ class Looks:
         self.images, self.numbers, self.judge = images, numbers, judge
 
     @cached_property
+    def maps(self) -> list[Tensor]:
+        """Maps [N,C,h,w] of the perceptual network."""
+        return self.judge.perceptual.taps(self.images)
+
+    @cached_property
     def vectors(self) -> Tensor:
         """Vectors [N,D] of the embedding network."""
-        return self.judge.embedding.embed(self.images)
+        network = self.judge.embedding
+        if isinstance(network, SmallNet) and network is self.judge.perceptual:
+            return network.read_maps(self.images, self.maps)[0]
+        return network.embed(self.images)
 
     @cached_property
     def factors(self) -> Tensor:
