@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +17,16 @@ from ganfeat import evaluate
 from ganfeat.backbone import Generator
 from ganfeat.config import compose
 from ganfeat.data import SynthFaces
-from ganfeat.errors import UserError
-from ganfeat.exams import Examiner, exams, make_judge
+from ganfeat.errors import Interrupted, UserError
+from ganfeat.exams import Examiner, exams, make_judge, print_table
 from ganfeat.features import FactorNet
+from ganfeat.metrics.measure import Result
 from ganfeat.metrics.ppl import PPL
+from ganfeat.metrics.value import Value
 from ganfeat.networks import save_networks
-from ganfeat.training import machine
+from ganfeat.training import callbacks, machine
+from ganfeat.training.method import Method
+from ganfeat.training.record import locked
 from ganfeat.training.run import run
 
 ROOT = Path(__file__).parents[1]
@@ -64,8 +69,44 @@ def test_a_run_measures_while_it_trains_and_at_its_end(tmp_path: Path, judge: li
     assert (real["split"], real["length"]) == ("test", 100)
     watched = result["arrays"]["monitor/fid100_factornet"]
     assert len([value for value in watched if value is not None]) == 2
-    assert tiny.only(tmp_path, "networks-best.safetensors").exists()
     json.dumps(result, allow_nan=False)
+
+
+def test_the_best_is_that_of_the_lowest_fid_on_the_validation_split(
+    tmp_path: Path, judge: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, scores = [], iter([3.0, 1.0, 2.0, 1.5])
+    saved: list[float] = []
+
+    def examine(self: Examiner, *given: Any, part: str, **more: Any) -> Result:
+        parts.append(part)
+        return Result([Value("fid100_factornet", next(scores))])
+
+    untouched = callbacks.save_networks
+
+    def save(path: Path, *given: Any) -> None:
+        if path.name == "networks-best.safetensors":
+            saved.append(len(parts))
+        untouched(path, *given)
+
+    monkeypatch.setattr(Examiner, "examine", examine)
+    monkeypatch.setattr(callbacks, "save_networks", save)
+    line = ["metrics=none", "metrics@monitor=quick", "trainer.monitor_kimg=0.008", *judge]
+    line += [f"monitor.{key}" for key in FEW]
+    step = Method.training_step
+
+    def stop(self: Method, *given: Any) -> None:  # after the second measurement
+        step(self, *given)
+        if self.iteration == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Method, "training_step", stop)
+        with pytest.raises(Interrupted):
+            train(tmp_path, *line)
+    train(tmp_path, *line)
+    assert parts == ["val"] * 4
+    assert saved == [1, 2]  # not 1.5, which is lower than all that the resumed run saw
 
 
 def test_a_missing_judge_stops_a_run_before_its_first_step(tmp_path: Path) -> None:
@@ -135,12 +176,61 @@ def test_a_file_gets_a_result_of_its_own(tmp_path: Path, judge: list[str]) -> No
         (["checkpoint=/nowhere"], "/nowhere does not exist"),
         (["checkpoint=x", "metrics=quik"], "did you mean quick?"),
         (["checkpoint=x", "judge=factornet"], "judge= goes with data="),
+        (["checkpoint=x", "psi=abc"], "psi must be float"),
+        (["checkpoint=7"], "checkpoint must be str or null, not 7"),
+        (["checkpoint=x", "refresh=maybe"], "refresh must be bool"),
+        (["checkpoint=x", "metrics.fid.n=0"], "metrics.fid.n must be at least 2, not 0"),
+        (["checkpoint=x", "metrics.ppl.epsilon=0"], "epsilon must be greater than 0"),
+        (
+            ["checkpoint=embedded", "data=synthfaces", "data.resolution=64"],
+            "makes images of 32 px: data.resolution=64 does not fit",
+        ),
+        (
+            ["checkpoint=embedded", "data=synthfaces", "features@judge.attributes=cifarnet"],
+            "cifarnet scores no attributes",
+        ),
+        (
+            ["checkpoint=embedded", "data=synthfaces", "features@judge.perceptual=none"],
+            "judge.perceptual is none",
+        ),
     ],
 )
 def test_mistakes_are_told(line: list[str], message: str) -> None:
     with pytest.raises(UserError) as caught:
         measure(*line)
     assert message in str(caught.value)
+
+
+def test_a_run_without_a_result_and_one_that_is_damaged(tmp_path: Path, judge: list[str]) -> None:
+    train(tmp_path, *judge)
+    file = tiny.only(tmp_path, "result.json")
+    line = [f"run={file.parent}", *(f"metrics.{key}" for key in FEW)]
+    file.write_text("{")
+    with pytest.raises(UserError, match=r"result\.json cannot be read"):
+        measure(*line)
+    file.unlink()
+    with pytest.raises(UserError, match=r"has no result yet .* checkpoint=.*last\.ckpt"):
+        measure(*line)
+    outputs = tmp_path / "out"
+    measure(
+        f"checkpoint={file.parent}/checkpoints/last.ckpt", f"paths.outputs={outputs}", *line[1:]
+    )
+    assert tiny.only(outputs, "result.json").parent.name == f"{file.parent.name}-last"
+    train(tmp_path, *judge)  # it still goes on
+
+
+def test_a_run_that_is_at_work_is_left_alone(tmp_path: Path, judge: list[str]) -> None:
+    train(tmp_path, *judge)
+    folder = tiny.only(tmp_path, "result.json").parent
+    with locked(folder), pytest.raises(UserError, match="another process is at work"):
+        measure(f"run={folder}", "metrics=quick")
+
+
+def test_no_name_and_no_number_is_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "coverage_correlation10k_factornet"
+    print_table([Value(name, 0.123456, 0.11, 0.13, 10_000, 12.3)])
+    [row] = [line for line in capsys.readouterr().out.splitlines() if name in line]
+    assert row.replace("│", " ").split() == [name, "0.12346", "0.11..0.13", "10000", "12.3"]
 
 
 def test_factors_asked_for_by_name_where_there_are_none(tmp_path: Path, judge: list[str]) -> None:
@@ -152,6 +242,12 @@ def test_factors_asked_for_by_name_where_there_are_none(tmp_path: Path, judge: l
     assert found["als"] is None
     with pytest.raises(UserError, match="als cannot be measured here"):
         measure(*line, "metrics.als.paths=4")
+    for group in ("metrics", "metrics@monitor"):
+        with pytest.raises(UserError, match="als cannot be measured here"):
+            train(
+                tmp_path / "new", f"{group}=quick", "judge.attributes=null", *judge[:2],
+                *(f"{group.rpartition('@')[2]}.{key}" for key in FEW),
+            )  # fmt: skip
 
 
 def test_a_network_that_looks_at_images_is_measured_by_what_is_true(
@@ -173,6 +269,13 @@ def test_a_network_that_looks_at_images_is_measured_by_what_is_true(
     line = [f"run={folder}", "metrics=quick", "data=synthfaces", *judge]
     with pytest.raises(UserError, match="the metric fid is for generators, and this is one of the"):
         measure(*line)
+
+
+def test_encoders_are_checked_before_the_first_step(tmp_path: Path) -> None:
+    line = tiny.overrides(tmp_path, "metrics=factors", experiment="teacher_synthfaces")
+    with pytest.raises(UserError, match="teacher names no factors"):
+        run(compose(line), line, exams)
+    assert not list(tmp_path.rglob("last.ckpt"))
 
 
 def test_metrics_of_another_kind_stop_a_run_before_its_first_step(tmp_path: Path) -> None:
@@ -233,7 +336,7 @@ def test_counts_are_part_of_a_protocol(tmp_path: Path, judge: list[str]) -> None
     once = measure(*line)
     more = measure(*line, "metrics.ppl.pairs=64", "metrics.als.paths=5")
     names = [value["name"] for value in more["metrics"]]
-    assert len(more["metrics"]) == len(once["metrics"]) + 7  # one PPL, six of ALS
+    assert len(more["metrics"]) == len(once["metrics"]) + 8  # two of PPL, six of ALS
     assert names.count("ppl2_wend_factornet") == names.count("als_factornet") == 2
 
 

@@ -28,6 +28,10 @@ TYPES: dict[str, Any] = {
     "trainer.allocator": str,
     "logger.wandb": str,  # YAML reads a bare `off` as false
     "paths.outputs": str,
+    "run": str | None,
+    "checkpoint": str | None,
+    "psi": float,
+    "refresh": bool,
 }
 """Of the settings that are no keywords of a class, what they must be."""
 

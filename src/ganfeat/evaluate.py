@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,15 @@ from ganfeat.backbone import Generator
 from ganfeat.backbone.loading import EMBEDDED, FACES
 from ganfeat.build import build
 from ganfeat.errors import UserError
-from ganfeat.exams import Examiner, build_all, make_judge, print_table
+from ganfeat.exams import Examiner, asked_for, build_all, make_judge, print_table
 from ganfeat.files import atomic_write
-from ganfeat.loading import find_checkpoint, load_network, read_about
+from ganfeat.loading import LAST_CHECKPOINT, find_checkpoint, load_network, read_about
 from ganfeat.metrics.measure import Result
 from ganfeat.networks import state_hash
 from ganfeat.processes import joined, rank
 from ganfeat.training import machine
 from ganfeat.training.loggers import finish_wandb, log_values, open_wandb, wandb_mode
+from ganfeat.training.record import locked, read_result
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,11 @@ def run(config: Config, overrides: list[str]) -> Config:
         UserError: whatever the person who typed the command can mend.
     """
     path, target = _source(config)
+    with locked(target.parent) if rank() == 0 else nullcontext():
+        return _measured(config, overrides, path, target)
+
+
+def _measured(config: Config, overrides: list[str], path: Path, target: Path) -> Config:
     header = read_about(find_checkpoint(path))
     data, judge = (config.get(key) or header.get(key) for key in ("data", "judge"))
     if data is None or judge is None:
@@ -53,6 +60,11 @@ def run(config: Config, overrides: list[str]) -> Config:
     encoder = "encoder_ema" in header.get("networks", ())
     artefact = load_network(path, "encoder_ema") if encoder else backbone.load(path)
     if isinstance(artefact, Generator):
+        if data.get("resolution") != artefact.resolution and _typed(overrides, "data.resolution"):
+            raise UserError(
+                f"{path} makes images of {artefact.resolution} px: data.resolution="
+                f"{data['resolution']} does not fit; leave it out"
+            )
         data = {**data, "resolution": artefact.resolution}
     dataset = build(data)
     cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
@@ -60,21 +72,17 @@ def run(config: Config, overrides: list[str]) -> Config:
     examiner = Examiner(
         make_judge(judge, measurements), measurements, device, cache, config["refresh"]
     )
-    examiner.check(artefact, dataset)
-    if examiner.judge is not None:
-        capable = examiner.judge.of(dataset)
-        for name in measurements.keys() & _asked_for(overrides):
-            if not measurements[name].applies(capable):
-                raise UserError(
-                    f"{name} cannot be measured here: {measurements[name].needs} is needed"
-                )
+    examiner.check(artefact, dataset, asked_for(overrides, "metrics"))
     about = {} if config["run"] else {"source": str(path), "weights": state_hash(artefact)}
-    check_source(target, about)
+    earlier = read_result(target) or {}
+    _check_source(target, earlier, about)
     with joined(device):
         found = examiner.examine(artefact, dataset, seed=config["seed"], psi=config["psi"])
     if rank() > 0:
         return {}
-    result = merged(target, found, **about)
+    result = merged(earlier | about, found)
+    with atomic_write(target) as file:
+        file.write((json.dumps(result, indent=1, allow_nan=False) + "\n").encode())
     print_table(found.values)
     if (mode := wandb_mode(config["logger"]["wandb"])) != "off":
         open_wandb(
@@ -86,10 +94,8 @@ def run(config: Config, overrides: list[str]) -> Config:
     return result
 
 
-def _asked_for(overrides: list[str]) -> set[str]:
-    """Metrics whose settings were typed."""
-    parts = [text.partition("=")[0].split(".") for text in overrides]
-    return {part[1] for part in parts if part[0] == "metrics" and len(part) > 1}
+def _typed(overrides: list[str], key: str) -> bool:
+    return any(text.partition("=")[0] == key for text in overrides)
 
 
 def _source(config: Config) -> tuple[Path, Path]:
@@ -101,43 +107,46 @@ def _source(config: Config) -> tuple[Path, Path]:
         path = Path(folder).expanduser()
         if not (path / "config.yaml").is_file():
             raise UserError(f"{path} is no run folder: it holds no config.yaml")
+        if not (path / "result.json").is_file():
+            raise UserError(
+                f"{path} has no result yet to add to: let the run end, or measure its checkpoint "
+                f"with checkpoint={path / LAST_CHECKPOINT}"
+            )
         weights = path / "checkpoints" / "networks.safetensors"
         return weights if weights.is_file() else path, path / "result.json"
     outputs = Path(config["paths"]["outputs"]).expanduser() / "evaluate"
     if checkpoint == EMBEDDED:
         return FACES, outputs / "embedded" / "result.json"
     path = Path(checkpoint).expanduser()
-    return path, outputs / path.stem / "result.json"
+    of_a_run = [path.parents[1].name] if path.parent.name == LAST_CHECKPOINT.parent.name else []
+    return path, outputs / "-".join([*of_a_run, path.stem]) / "result.json"
 
 
-def merged(target: Path, found: Result, **about: Any) -> Config:
-    """Write values into a result: those of the same name and protocol are replaced.
+def merged(result: Config, found: Result) -> Config:
+    """A result with new values in it: those of the same name and protocol are replaced.
 
-    A warning tells where a network of the same name had other weights before.
+    So are ``n/a`` rows, and arrays of the same name: of each, the newest is kept. A warning tells
+    where a network of the same name had other weights before.
     """
-    result: Config = dict(about)
-    if target.is_file():
-        result |= json.loads(target.read_text())
     new = [value.plain() for value in found.values]
     replaced = {_identity(value) for value in new}
     _compare_weights(result.get("metrics", []), new)
-    kept = [value for value in result.get("metrics", []) if _identity(value) not in replaced]
-    result["metrics"] = kept + new
-    result["arrays"] = {**result.get("arrays", {}), **found.arrays}
-    with atomic_write(target) as file:
-        file.write((json.dumps(result, indent=1, allow_nan=False) + "\n").encode())
-    return result
+    kept = [
+        value
+        for value in result.get("metrics", [])
+        if value["value"] is not None and _identity(value) not in replaced
+    ]
+    arrays = {**result.get("arrays", {}), **found.arrays}
+    return {**result, "metrics": kept + new, "arrays": arrays}
 
 
-def check_source(target: Path, about: Config) -> None:
+def _check_source(target: Path, earlier: Config, about: Config) -> None:
     """Refuse to put what is measured now beside what was measured of other weights."""
-    if about and target.is_file():
-        earlier = json.loads(target.read_text())
-        if earlier.get("weights") != about["weights"]:
-            raise UserError(
-                f"{target} is about other weights ({earlier.get('source')}): move its folder away, "
-                "or give these weights a file name of their own"
-            )
+    if earlier and about and earlier.get("weights") != about["weights"]:
+        raise UserError(
+            f"{target} is about other weights ({earlier.get('source')}): move its folder away, or "
+            "give these weights a file name of their own"
+        )
 
 
 def _compare_weights(before: list[Config], now: list[Config]) -> None:

@@ -1,7 +1,7 @@
 """What measures an artefact: the judge of its data, and the measurements that a config lists."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from rich.table import Table
 from ganfeat.backbone import Generator
 from ganfeat.build import build
 from ganfeat.errors import UserError
-from ganfeat.features import Features
+from ganfeat.features import AttributeScorer, Features
 from ganfeat.metrics.evaluation import check, evaluate, evaluate_network
 from ganfeat.metrics.measure import OfNetwork, Result, Subject
 from ganfeat.metrics.reference import References
@@ -48,8 +48,13 @@ class Examiner:
         self.judge, self.measurements = judge, measurements
         self.device, self.cache, self.refresh = device, cache, refresh
 
-    def check(self, artefact: Network, data: Any) -> None:
+    def check(self, artefact: Network, data: Any, asked: Collection[str] = ()) -> None:
         """Refuse what cannot be measured, as far as that is known before it begins.
+
+        Args:
+            artefact: as in `examine`.
+            data: the same.
+            asked: measurements that were asked for by name: ``n/a`` is no answer to that.
 
         Raises:
             UserError: a measurement is for another kind of network, or there are too few images for
@@ -65,8 +70,16 @@ class Examiner:
                     "metrics=quick, standard or paper for generators, factors, linear or classes "
                     "for others"
                 )
+        if isinstance(artefact, Features):
+            for measurement in self.measurements.values():
+                measurement.check(artefact, self.references(data, "test", "cpu"))
         if isinstance(artefact, Generator):
-            check(self.subject(artefact, data, "test", "cpu"), self.measurements)
+            subject = self.subject(artefact, data, "test", "cpu")
+            for name in self.measurements.keys() & set(asked):
+                if not self.measurements[name].applies(subject.judge):
+                    needs = self.measurements[name].needs
+                    raise UserError(f"{name} cannot be measured here: {needs} is needed")
+            check(subject, self.measurements)
 
     @torch.no_grad()
     def examine(
@@ -146,7 +159,7 @@ def make_judge(nodes: Mapping[str, Any], measurements: Mapping[str, Any]) -> Jud
     Parts that are the same network share it.
 
     Raises:
-        UserError: the weights of a network are missing.
+        UserError: the weights of a network are missing, or it cannot do its part.
     """
     if all(isinstance(m, OfNetwork) for m in measurements.values()):
         return None
@@ -156,10 +169,26 @@ def make_judge(nodes: Mapping[str, Any], measurements: Mapping[str, Any]) -> Jud
         if key not in built:
             built[key] = build(node) if node else None
     found: Any = {part: built[json.dumps(node, sort_keys=True)] for part, node in nodes.items()}
+    for part in ("embedding", "perceptual"):
+        if found[part] is None:
+            raise UserError(f"judge.{part} is none: generators cannot be measured without it")
+    scorer = found["attributes"]
+    if scorer is not None and not isinstance(scorer, AttributeScorer):
+        raise UserError(
+            f"{scorer.name} scores no attributes: features@judge.attributes=none goes without"
+        )
     return Judge(**found)
 
 
-def exams(config: Config, device: str, artefact: Network, data: Any) -> Exams:
+def asked_for(overrides: Collection[str], group: str) -> set[str]:
+    """Measurements of ``metrics`` or ``monitor`` whose settings were typed."""
+    parts = [text.partition("=")[0].split(".") for text in overrides]
+    return {part[1] for part in parts if part[0] == group and len(part) > 1}
+
+
+def exams(
+    config: Config, overrides: Collection[str], device: str, artefact: Network, data: Any
+) -> Exams:
     """What measures a training run with this config: while it goes on, and at its end.
 
     Raises:
@@ -174,11 +203,11 @@ def exams(config: Config, device: str, artefact: Network, data: Any) -> Exams:
             f"{error}; metrics=none metrics@monitor=none trains without measuring"
         ) from error
 
-    def exam(measurements: dict[str, Any], part: str, show: bool) -> Exam | None:
+    def exam(measurements: dict[str, Any], group: str, part: str, show: bool) -> Exam | None:
         if not measurements:
             return None
         ready = Examiner(judge, measurements, device, cache)
-        ready.check(artefact, data)
+        ready.check(artefact, data, asked_for(overrides, group))
 
         def measure(trained: Any, data: Any) -> tuple[list[Config], Config]:
             found = ready.examine(trained, data, part=part, show=show)
@@ -188,7 +217,7 @@ def exams(config: Config, device: str, artefact: Network, data: Any) -> Exams:
 
         return measure
 
-    return Exams(exam(watched, "val", False), exam(reported, "test", True))
+    return Exams(exam(watched, "monitor", "val", False), exam(reported, "metrics", "test", True))
 
 
 def print_table(values: list[Value]) -> None:
@@ -203,5 +232,4 @@ def print_table(values: list[Value]) -> None:
         number = "n/a" if v.value is None else f"{v.value:.5g}"
         hashes = " ".join(about["weights"][:8] for about in networks)
         table.add_row(v.name, number, between, str(v.n or ""), f"{v.seconds:.1f}", hashes)
-    console = Console()
-    console.print(table, width=max(console.width, 100))  # a name cut off is no name
+    Console(width=max(Console().width, 100)).print(table)  # a name cut off is no name

@@ -51,7 +51,7 @@ def test_inception_is_that_of_torch_fidelity(inception_file: str) -> None:
     theirs = fidelity.FeatureExtractorInceptionV3("x", ["2048", "logits_unbiased"], inception_file)
     vectors, logits = theirs(to_uint8(images()))
     assert torch.equal(network.embed(images()), vectors)
-    assert torch.equal(network.logits(images()), logits)
+    assert torch.equal(network.classify(network.embed(images())), logits)
     assert (network.name, network.classes) == ("inception", 1008)
     assert Inception(inception_file, tap="64").embed(images()).shape == (2, 64)
     assert not any(p.requires_grad for p in network.parameters())

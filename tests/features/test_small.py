@@ -204,4 +204,5 @@ def test_impossible_sizes(wrong: dict[str, tuple[int, ...]]) -> None:
 def test_a_class_net_needs_classes() -> None:
     with pytest.raises(UserError, match=r"data\.labels=true"):
         ClassNet("cifarnet")
-    assert ClassNet("cifarnet", 7, **NARROW).logits(images()).shape == (3, 7)
+    net = ClassNet("cifarnet", 7, **NARROW)
+    assert net.classify(net.embed(images())).shape == (3, 7)

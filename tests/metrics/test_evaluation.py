@@ -19,7 +19,7 @@ from ganfeat.features import FactorNet
 from ganfeat.features.network import Features
 from ganfeat.features.small import Column
 from ganfeat.metrics import reference
-from ganfeat.metrics.als import ALS, FRAMES
+from ganfeat.metrics.als import ALS, FRAMES, OfPaths
 from ganfeat.metrics.coverage import FactorCoverage, compare
 from ganfeat.metrics.diversity import Diversity
 from ganfeat.metrics.drawn import DrawnALS, DrawnPPL, faces
@@ -133,12 +133,18 @@ def test_ppl_of_a_linear_generator(
     found = subject(generator)
     w0, w1 = (torch.cat([found.samples.w(b, end) for b in range(2)]) for end in (0, 1))
     expected = ((w1 - w0) @ generator.matrix).square().sum(dim=1).mean().item()
-    value = evaluate(
+    value, relative = evaluate(
         found, {"ppl": PPL(2 * BLOCK, where=where, epsilon=epsilon)}, show=False
-    ).values[0]
+    ).values
     assert value.value == pytest.approx(expected, rel=1e-3)
     assert value.low < value.value < value.high
-    assert value.name == {"end": "ppl2_wend_pixels", "full": "ppl_wfull_pixels"}[where]
+    kind = {"end": "ppl2_wend", "full": "ppl_wfull"}[where]
+    assert (value.name, relative.name) == (f"{kind}_pixels", f"{kind}_per_distance_pixels")
+    if where == "end":
+        between = (w0[0::2] - w0[1::2]) @ generator.matrix
+        expected /= between.square().sum(dim=1).mean().item()
+        assert relative.value == pytest.approx(expected, rel=1e-3)
+    assert relative.low < relative.value < relative.high
 
 
 def test_the_protocol_says_whether_there_was_noise() -> None:
@@ -206,7 +212,23 @@ def test_a_collapsed_generator_lowers_ppl_and_diversity_alike() -> None:
     metrics = {"ppl": PPL(BLOCK), "diversity": Diversity(64)}
     lively, dull = (evaluate(subject(Linear(s)), metrics, show=False) for s in (0.05, 0.005))
     for name, value in numbers(dull).items():
-        assert value == pytest.approx(numbers(lively)[name] / 100, rel=1e-3), name
+        shrinks = 1 if "per_distance" in name else 100
+        assert value == pytest.approx(numbers(lively)[name] / shrinks, rel=1e-3), name
+    nothing = numbers(evaluate(subject(Linear(0.0)), metrics, show=False))
+    assert nothing["ppl2_wend_pixels"] == nothing["diversity64_pixels"] == 0
+    assert nothing["ppl2_wend_per_distance_pixels"] is None
+
+
+def test_truncation_shrinks_what_is_measured() -> None:
+    whole, half = (replace(subject(Linear()), samples=Samples(Linear(), psi=p)) for p in (1, 0.5))
+    images = [next(s.samples.images(BLOCK))[0] for s in (whole, half)]
+    torch.testing.assert_close(images[1], images[0] / 2)
+    metrics = {"ppl": PPL(BLOCK), "z": PPL(BLOCK, "z", "full"), "diversity": Diversity(64)}
+    before, after = (evaluate(s, metrics, show=False) for s in (whole, half))
+    for name, value in numbers(before).items():
+        shrinks = 1 if "per_distance" in name else 4
+        assert numbers(after)[name] == pytest.approx(value / shrinks, rel=1e-3), name
+    assert after.values[0].protocol["psi"] == 0.5
 
 
 def test_diversity_of_a_linear_generator() -> None:
@@ -278,6 +300,38 @@ def test_a_network_that_judges_twice_looks_once(monkeypatch: pytest.MonkeyPatch)
     assert calls == [6]
 
 
+def test_the_choice_of_subsets_is_part_of_a_protocol() -> None:
+    data = Stills(torch.rand(64, 3, SIZE, SIZE))
+    metrics = {str(i): KID(64, subsets=2, size=8, seed=i) for i in range(2)}
+    first, second = evaluate(subject(Linear(), Loud(), data), metrics, show=False).values
+    assert first.value != second.value
+    assert first.protocol != second.protocol
+
+
+def test_what_is_measured_of_real_images_is_kept_too(tmp_path: Path) -> None:
+    data = SynthFaces("test", SIZE, 100)
+    found = subject(Linear(), data=data)
+    found = replace(found, references=References(data, cache=tmp_path))
+    names = ["fid", "flat", "real"]
+    metrics = dict(zip(names, (FID(100), FlatFID(100), RealFID(100)), strict=True))
+    found = replace(found, judge=Judge(Pixels(), Pixels(), factor_net()))
+    values = numbers(evaluate(found, metrics, show=False))
+    assert len(list(tmp_path.iterdir())) == 3
+    assert numbers(evaluate(found, metrics, show=False)) == values
+    assert len(set(values.values())) == 3
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [PPL(2), Diversity(2), ALS(1), UnnaturalShare(1), FactorCoverage(2), RedrawError(1), KID(2)],
+)
+def test_the_smallest_counts_are_measured(metric: Any) -> None:
+    generator = Generator(32, z_dim=8, w_dim=8, mapping_layers=2, channel_base=64).eval()
+    found = subject(generator, factor_net(), SynthFaces("test", 32, 100))
+    for value in evaluate(found, {"m": metric}, show=False).values:
+        assert value.value is not None
+
+
 def test_too_few_images_for_a_protocol() -> None:
     with pytest.raises(UserError, match="FID with pixels needs 49 images a side or more"):
         evaluate(subject(Linear()), {"fid": FID(32)}, show=False)
@@ -338,7 +392,40 @@ def test_what_a_judge_says_has_to_be_finite(metric: Any) -> None:
         evaluate(subject(Linear(), Blind()), {"m": metric}, show=False)
 
 
-@pytest.mark.parametrize("metric", [ALS(4), UnnaturalShare(4), FactorCoverage(64), RedrawError(8)])
+FACTORS_READ = [ALS(4), UnnaturalShare(4), FactorCoverage(64), RedrawError(8)]
+
+
+class Squinting(FactorNet):
+    """Sees nothing in an image with a certain first pixel."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        return torch.where(images[:, 0, 0, :1] == 0.125, torch.nan, super().embed(images))
+
+
+@pytest.mark.parametrize("metric", FACTORS_READ)
+def test_factors_of_real_images_have_to_be_finite(metric: Any) -> None:
+    network = Squinting("factornet", COLUMNS, widths=(8,) * 4, blocks=(0,) * 4, dim=48).eval()
+    generator = Generator(32, z_dim=8, w_dim=8, mapping_layers=2, channel_base=64).eval()
+    data: Any = Stills(SynthFaces("test", 32, 100).__getitems__(range(100))["image"])
+    data.redraw, data.subject_mask = SynthFaces.redraw, SynthFaces.subject_mask
+    evaluate(subject(generator, network, data), {"m": metric}, show=False)
+    data.images[50, 0, 0, 0] = 0.125
+    with pytest.raises(UserError, match="not finite for 1 of"):
+        evaluate(subject(generator, network, data), {"m": metric}, show=False)
+
+
+def test_a_shared_deviation_of_nothing_is_told() -> None:
+    network = factor_net()
+    data = Stills(torch.zeros(100, 3, 32, 32))
+    with pytest.raises(UserError, match="the same score for smile: a deviation cannot"):
+        evaluate(
+            subject(Generator(32, channel_base=64).eval(), network, data),
+            {"a": ALS(4, ["smile"])},
+            show=False,
+        )
+
+
+@pytest.mark.parametrize("metric", FACTORS_READ)
 def test_factors_have_to_be_finite(metric: Any) -> None:
     generator = Generator(32, z_dim=8, w_dim=8, mapping_layers=2, channel_base=64).eval()
     network = factor_net()
@@ -464,7 +551,7 @@ def test_paths_along_a_direction(tmp_path: Path, shape: list[int]) -> None:
     np.save(tmp_path / "smile.npy", direction)
     found = subject(Linear(0.01))
     metric = ALS(4, direction=str(tmp_path / "smile.npy"), reach=0.5)
-    metric.check(replace(found, judge=replace(found.judge, attributes=factor_net())))
+    OfPaths.check(metric, found)
     frames = metric.frames(found, 0, slice(0, 2)).unflatten(0, (2, FRAMES)).flatten(2)
     matrix = found.samples.generator.matrix
     w = found.samples.w(0)[:2]
@@ -513,7 +600,7 @@ def test_coverage_compares_spread_shares_and_correlations() -> None:
         Column("c", "categorical", 4),
     ]
     real = np.stack([*rng.uniform(-1, 1, [2, 50_000]), rng.integers(0, 4, 50_000)], axis=1)
-    assert compare(real, real, columns)["summary"] == {"spread": 0, "shares": 0, "correlation": 0}
+    assert set(compare(real, real, columns)["summary"].values()) == {0}
     samples = real.copy()
     samples[:, 0] *= 0.5
     samples[:, 2] = np.minimum(samples[:, 2], 2)
@@ -521,6 +608,13 @@ def test_coverage_compares_spread_shares_and_correlations() -> None:
     assert found["spread_ratios"] == pytest.approx({"a": 0.5, "b": 1})
     assert found["summary"]["spread"] == pytest.approx(0.25)
     assert found["summary"]["shares"] == pytest.approx(0.25, abs=0.01)
+    assert found["summary"]["range"] == pytest.approx(0.2, abs=0.01)
+    assert sum(found["range_shares"]["a"][0][3:7]) == pytest.approx(0.8, abs=0.02)
+    holed = real.copy()
+    holed[:, 0] = np.sign(real[:, 0]) * real[:, 0].std()  # nothing between two values
+    found = compare(holed, real, columns)
+    assert found["spread_ratios"]["a"] == pytest.approx(1, abs=0.01)
+    assert found["summary"]["range"] == pytest.approx(0.4, abs=0.01)
     samples[:, 1] = samples[:, 0]
     assert compare(samples, real, columns)["summary"]["correlation"] == pytest.approx(1, abs=0.02)
     samples[:, 1] = 0.3  # never changes, and has no correlation
@@ -595,7 +689,7 @@ def test_coverage_of_samples_by_the_judge() -> None:
         show=False,
     )
     assert set(numbers(found)) == {
-        f"coverage_{k}64_factornet" for k in ("spread", "shares", "correlation")
+        f"coverage_{k}64_factornet" for k in ("spread", "range", "shares", "correlation")
     }
     assert set(found.arrays["coverage_spread_ratios"]) == {
         c[0] for c in COLUMNS if c[1] in ("continuous", "circular")

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import distributed
@@ -18,13 +19,14 @@ from ganfeat.metrics.coverage import FactorCoverage
 from ganfeat.metrics.diversity import Diversity
 from ganfeat.metrics.drawn import DrawnALS, DrawnPPL
 from ganfeat.metrics.evaluation import evaluate, evaluate_network
-from ganfeat.metrics.fid import FID, FlatFID
+from ganfeat.metrics.fid import FID, FlatFID, RealFID
 from ganfeat.metrics.inception_score import InceptionScore
 from ganfeat.metrics.kid import KID
 from ganfeat.metrics.measure import Subject
 from ganfeat.metrics.ppl import PPL
 from ganfeat.metrics.precision_recall import PrecisionAndRecall
 from ganfeat.metrics.reading import FactorReading, LinearReading
+from ganfeat.metrics.reconstruction import reconstruction
 from ganfeat.metrics.redraw import RedrawError
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Judge, Samples
@@ -38,8 +40,8 @@ class Classifier(FactorNet):
 
     classes = 8
 
-    def logits(self, images: torch.Tensor) -> torch.Tensor:
-        return self.embed(images)[:, : self.classes]
+    def classify(self, vectors: torch.Tensor) -> torch.Tensor:
+        return vectors[:, : self.classes]
 
 
 def measure(cache: Path, rank: int, ranks: int) -> dict[str, float | None]:
@@ -54,12 +56,16 @@ def measure(cache: Path, rank: int, ranks: int) -> dict[str, float | None]:
     measurements: dict[str, Any] = {
         "fid": FID(100),
         "fid_flat": FlatFID(100),
+        "fid_real": RealFID(100),
         "kid": KID(20, subsets=2),
         "precision_recall": PrecisionAndRecall(32),
         "inception_score": InceptionScore(100, splits=2),
         "ppl": PPL(20),
+        "ppl_wfull": PPL(20, where="full"),
+        "ppl_zfull": PPL(70, "z", "full"),
         "diversity": Diversity(40),
         "als": ALS(3),
+        "als_edit": ALS(70, ["smile"], direction=str(cache.parent / "edit.npy")),
         "unnatural": UnnaturalShare(3),
         "coverage": FactorCoverage(40),
         "redraw": RedrawError(40),
@@ -69,7 +75,11 @@ def measure(cache: Path, rank: int, ranks: int) -> dict[str, float | None]:
     found = evaluate(subject, measurements, show=False).values
     reads: dict[str, Any] = {"reading": FactorReading(70), "linear": LinearReading(70)}
     found += evaluate_network(network, references, reads, show=False).values
-    return {value.name: value.value for value in found}
+    rebuilt = reconstruction(lambda images: 0.9 * images, subject.judge, references, 100)
+    found += rebuilt.values
+    values = {value.name: value.value for value in found}
+    assert len(values) == len(found)
+    return values
 
 
 def process(rank: int, folder: str) -> None:
@@ -82,6 +92,7 @@ def process(rank: int, folder: str) -> None:
 
 
 def test_two_processes_measure_what_one_does(tmp_path: Path) -> None:
+    np.save(tmp_path / "edit.npy", np.ones(8))
     alone = measure(tmp_path / "alone", 0, 1)
     assert all(value is not None for value in alone.values())
     commands = [[sys.executable, __file__, str(rank), str(tmp_path)] for rank in range(2)]

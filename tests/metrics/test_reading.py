@@ -96,14 +96,17 @@ def test_factors_of_drawn_images(error: float) -> None:
 def test_what_has_no_factors_is_refused(photographs: Path) -> None:
     images = References(ImageDataset(photographs, 16))
     network = FactorNet("factornet", COLUMNS, **SMALL)
-    with pytest.raises(UserError, match="nobody knows the factors, landmarks, visible of photog"):
-        FactorReading(8).result(network, images, no_bar)
+    for metric in (FactorReading(8), LinearReading(8)):
+        with pytest.raises(UserError, match="these data have no factors to be read"):
+            evaluate_network(network, images, {"m": metric}, show=False)
+    faces = References(SynthFaces("test", 32, 8))
     with pytest.raises(UserError, match="metrics=linear says"):
-        FactorReading(8).result(SmallNet("net", **SMALL), References(SynthFaces()), no_bar)
-    with pytest.raises(UserError, match="nobody knows the factors of photographs"):
-        LinearReading(8).result(network, images, no_bar)
+        FactorReading(8).check(SmallNet("net", **SMALL), faces)
     with pytest.raises(UserError, match="takes a ClassNet"):
-        ClassReading(8).result(network, References(SynthFaces("test", 32, 8)), no_bar)
+        ClassReading(8).check(network, faces)
+    fewer = FactorNet("factornet", COLUMNS[:5], **SMALL)
+    with pytest.raises(UserError, match="other factors than these data have"):
+        FactorReading(8).check(fewer, faces)
 
 
 def no_bar(name: str, total: int) -> Any:
@@ -183,16 +186,18 @@ class Photographs:
 class Dull(ClassNet):
     """Calls everything class 0."""
 
-    def logits(self, images: Tensor) -> Tensor:
-        return torch.tensor([[1.0, 0.0]]).expand(len(images), -1)
+    def embed(self, images: Tensor) -> Tensor:
+        return images.mean(dim=[1, 2, 3])[:, None]
+
+    def classify(self, vectors: Tensor) -> Tensor:
+        return torch.tensor([[1.0, 0.0]]).expand(len(vectors), -1)
 
 
 class Bright(Dull):
     """Sees which images are bright."""
 
-    def logits(self, images: Tensor) -> Tensor:
-        mean = images.mean(dim=[1, 2, 3])
-        return torch.stack([-mean, mean], dim=1)
+    def classify(self, vectors: Tensor) -> Tensor:
+        return torch.cat([-vectors, vectors], dim=1)
 
 
 @pytest.mark.parametrize(("kind", "accuracy"), [(Dull, 0.75), (Bright, 1.0)])

@@ -517,7 +517,7 @@ def test_two_processes_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     def meet(self: StyleGAN2) -> None:
         if self.iteration == 3:
-            with pytest.raises(UserError, match="another process is training"):
+            with pytest.raises(UserError, match="another process is at work"):
                 tiny.train(tmp_path)
         untouched(self)
 

@@ -29,12 +29,11 @@ class Inception(Features):
         self.config = Inception.arguments(locals(), but=["source"])
         self.name = "inception" if tap == "2048" else f"inception{tap}"
         self.resize = "uint8, TensorFlow 1 bilinear to 299"
-        self.classes = 1008
+        self.classes = 1008 if tap == "2048" else 0
         url = source.URL_INCEPTION_V3
         file = find(Published(url.rpartition("/")[2], "torch-fidelity", url), path, download)
         read_state(file)  # torch-fidelity's own reader would execute what is in it
-        wanted = [tap, "logits_unbiased"] if tap == "2048" else [tap]
-        self.network = source.FeatureExtractorInceptionV3("inception", wanted, str(file))
+        self.network = source.FeatureExtractorInceptionV3("inception", [tap], str(file))
         freeze(self)
 
     def embed(self, images: Tensor) -> Tensor:
@@ -42,7 +41,7 @@ class Inception(Features):
         vectors: Tensor = self.network(to_uint8(images))[0]
         return vectors
 
-    def logits(self, images: Tensor) -> Tensor:
+    def classify(self, vectors: Tensor) -> Tensor:
         """[N,1008] without the bias, as the inception score has them."""
-        logits: Tensor = self.network(to_uint8(images))[1]
+        logits: Tensor = vectors @ self.network.fc.weight.T
         return logits

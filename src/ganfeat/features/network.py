@@ -19,7 +19,7 @@ class Features(Network):
         name: what stands in the name of a metric (``factornet``, ``inception``).
         resize: how images come to the network's size, for the record.
         settings: what else its output depends on, as plain data for the record.
-        classes: how many it tells apart; 0 where it has no `logits`.
+        classes: how many it tells apart; 0 where it cannot `classify`.
     """
 
     name: str = "features"
@@ -28,8 +28,12 @@ class Features(Network):
     classes: int = 0
 
     def taps(self, images: Tensor) -> list[Tensor]:
-        """Maps [N,C,h,w], from the finest to the coarsest."""
-        raise NotImplementedError
+        """Maps [N,C,h,w], from the finest to the coarsest.
+
+        Raises:
+            UserError: it has none.
+        """
+        raise UserError(f"{self.name} gives no maps: it cannot say how different two images look")
 
     def embed(self, images: Tensor) -> Tensor:
         """One vector per image, [N,D] float32."""
@@ -40,8 +44,8 @@ class Features(Network):
         """Numbers D in a vector of images of this side, seen in an empty one."""
         return self.embed(torch.zeros(1, 3, side, side, device=device)).shape[1]
 
-    def logits(self, images: Tensor) -> Tensor:
-        """Logits of classes, [N,classes]."""
+    def classify(self, vectors: Tensor) -> Tensor:
+        """Logits [N,classes] from the vectors [N,D] of images."""
         raise NotImplementedError
 
     def distance(self, a: Tensor, b: Tensor) -> Tensor:

@@ -234,7 +234,7 @@ class ClassNet(SmallNet):
         self.classes = label_dim
         self.head = nn.Linear(dim, label_dim)
 
-    def logits(self, images: Tensor) -> Tensor:
+    def classify(self, vectors: Tensor) -> Tensor:
         """[N,label_dim]."""
-        logits: Tensor = self.head(F.relu(self.embed(images)))
+        logits: Tensor = self.head(F.relu(vectors))
         return logits

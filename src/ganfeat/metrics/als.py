@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganfeat.errors import UserError
-from ganfeat.features import AttributeScorer
+from ganfeat.features import AttributeScorer, Features
 from ganfeat.metrics.measure import OfGenerator, Result, Subject
 from ganfeat.metrics.progress import Progress
 from ganfeat.metrics.rows import Rows, finite
 from ganfeat.metrics.subject import BLOCK, Judge, Samples
 from ganfeat.metrics.value import Value, middle, resampled_means
+from ganfeat.ranges import Count
 
 Array = NDArray[np.float64]
 FRAMES = 11
@@ -86,7 +87,7 @@ class OfPaths(OfGenerator):
 
     needs = "a judge that scores attributes"
 
-    def __init__(self, paths: int, direction: str | None = None, reach: float = 3.0) -> None:
+    def __init__(self, paths: Count, direction: str | None = None, reach: float = 3.0) -> None:
         self.paths, self.reach = paths, reach
         self.direction = None if direction is None else read_direction(Path(direction))
         self.along_what = "" if direction is None else f"_{Path(direction).stem}"
@@ -176,7 +177,7 @@ class ALS(OfPaths):
 
     def __init__(
         self,
-        paths: int = 500,
+        paths: Count = 500,
         attributes: Sequence[str] | None = None,
         direction: str | None = None,
         reach: float = 3.0,
@@ -187,8 +188,9 @@ class ALS(OfPaths):
     def check(self, subject: Subject) -> None:
         """The attributes must be known, and a direction must fit."""
         super().check(subject)
-        assert subject.judge.attributes is not None
-        attribute_names(subject.judge.attributes, self.attributes)
+        network = subject.judge.attributes
+        assert network is not None
+        scores_of(network, subject.blank(), attribute_names(network, self.attributes))
 
     @torch.no_grad()
     def result(self, subject: Subject, progress: Progress) -> Result:
@@ -201,7 +203,12 @@ class ALS(OfPaths):
         own = scores.std(axis=(0, 1))
         truth = [scores_of(network, x, names) for x in subject.real_images(REAL)]
         real = torch.cat(truth).double().cpu().numpy().std(axis=0)
-        protocol = subject.protocol(network, real=REAL, attributes=names, **self.path())
+        if still := [name for name, deviation in zip(names, real, strict=True) if deviation == 0]:
+            raise UserError(
+                f"{network.name} gives all real images the same score for {', '.join(still)}: a "
+                "deviation cannot be counted in it; leave it out of attributes"
+            )
+        protocol = self.protocol(subject, network, real=REAL, attributes=names, **self.path())
         values: list[Value] = []
         arrays = {}
         for sigma, end in ((own, ""), (real, "_shared")):
@@ -215,6 +222,10 @@ class ALS(OfPaths):
             arrays[f"als{end}{self.along_what}_curve"] = found.curve.T.tolist()
             arrays[f"als{end}{self.along_what}_spread"] = found.spread.T.tolist()
         return Result(values, {f"als{self.along_what}_attributes": names, **arrays})
+
+    def protocol(self, subject: Subject, network: Features, **more: Any) -> dict[str, Any]:
+        """What its numbers depend on."""
+        return subject.protocol(network, **more)
 
 
 REAL = 2000  # images that the shared sigma comes from
@@ -232,9 +243,13 @@ def attribute_names(network: AttributeScorer, wanted: Sequence[str] | None) -> l
 
 
 def scores_of(network: AttributeScorer, images: Tensor, names: list[str]) -> Tensor:
-    """Raw scores [N,C] of these attributes."""
+    """Raw scores [N,C] of these attributes.
+
+    Raises:
+        UserError: one of them is not finite.
+    """
     scores = network.scores(images)
-    return torch.cat([scores[name] for name in names], dim=1)
+    return finite(torch.cat([scores[name] for name in names], dim=1), "an attribute score")
 
 
 def read_direction(path: Path) -> Tensor:

@@ -8,11 +8,14 @@ from numpy.typing import NDArray
 
 from ganfeat.features.small import Column
 from ganfeat.metrics.measure import OfSamples, Result, Subject
+from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.subject import Judge, Looks
 from ganfeat.metrics.value import Value, count_name
+from ganfeat.ranges import Several
 
 Array = NDArray[np.float64]
+BINS = 10
 
 
 class FactorCoverage(OfSamples):
@@ -20,9 +23,11 @@ class FactorCoverage(OfSamples):
 
     The judge reads both, so that its own errors are in both. ``spread``: mean over continuous
     factors of ``|std(samples) / std(real) - 1|``, with one minus the length of the mean unit vector
-    in place of the standard deviation for angles; ``shares``: mean over binary and categorical ones
-    of the total variation between their shares; ``correlation``: root mean square difference of the
-    correlation matrices. 0 is perfect in all three. Single factors are in the arrays.
+    in place of the standard deviation for angles; ``range``: mean over the same of the total
+    variation between the shares of ten bins, each of which holds a tenth of the real images;
+    ``shares``: mean over binary and categorical ones of the total variation between their shares;
+    ``correlation``: root mean square difference of the correlation matrices. 0 is perfect in all.
+    Single factors are in the arrays.
 
     Args:
         n: number of samples, and of real images.
@@ -30,7 +35,7 @@ class FactorCoverage(OfSamples):
 
     needs = "a judge that reads factors, and data that have them"
 
-    def __init__(self, n: int = 5000) -> None:
+    def __init__(self, n: Several = 5000) -> None:
         self.n = n
 
     def applies(self, judge: Judge) -> bool:
@@ -49,12 +54,12 @@ class FactorCoverage(OfSamples):
 
     @torch.no_grad()
     def result(self, subject: Subject) -> Result:
-        """Three numbers and all that is behind them."""
+        """Four numbers and all that is behind them."""
         network = subject.judge.factors
         assert network is not None
         samples = self.rows.numpy()
         images = subject.real_images(self.n)
-        real = torch.cat([network.factors(x).cpu() for x in images]).double().numpy()
+        real = torch.cat([factors_of(network, x).cpu() for x in images]).double().numpy()
         found = compare(samples, real, network.columns)
         protocol = subject.protocol(network, real=self.n)
         end = f"{count_name(self.n)}_{network.name}"
@@ -67,9 +72,13 @@ class FactorCoverage(OfSamples):
 
 def compare(samples: Array, real: Array, columns: list[Column]) -> dict[str, Any]:
     """Two factor tables [N,F] and [M,F]: ratios of spread, shares, correlations, and a summary."""
-    spread, shares = {}, {}
+    spread, shares, reached = {}, {}, {}
     for i, column in enumerate(columns):
         a, b = samples[:, i], real[:, i]
+        if column.kind in ("continuous", "circular"):
+            edges = np.quantile(b, np.linspace(0, 1, BINS + 1)[1:-1])
+            binned = [np.bincount(np.searchsorted(edges, x), minlength=BINS) for x in (a, b)]
+            reached[column.name] = [(c / c.sum()).tolist() for c in binned]
         if column.kind == "continuous":
             spread[column.name] = float(a.std() / b.std())
         elif column.kind == "circular":
@@ -86,15 +95,20 @@ def compare(samples: Array, real: Array, columns: list[Column]) -> dict[str, Any
         ]
     off = ~np.eye(len(lines), dtype=bool)
     difference = (correlations[0] - correlations[1])[off]
-    variation = [np.abs(np.subtract(*pair)).sum() / 2 for pair in shares.values()]
+    variation, missed = (
+        [np.abs(np.subtract(*pair)).sum() / 2 for pair in both.values()]
+        for both in (shares, reached)
+    )
     return {
         "summary": {
             "spread": float(np.mean([abs(ratio - 1) for ratio in spread.values()] or [0])),
+            "range": float(np.mean(missed or [0])),
             "shares": float(np.mean(variation or [0])),
             "correlation": float(np.sqrt(np.square(difference).sum() / max(len(difference), 1))),
         },
         "factors": [columns[i].name for i in lines],
         "spread_ratios": spread,
+        "range_shares": reached,
         "class_shares": shares,
         "samples_correlation": correlations[0].tolist(),
         "data_correlation": correlations[1].tolist(),

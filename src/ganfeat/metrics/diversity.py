@@ -1,9 +1,12 @@
 """How different samples are. PPL falls when diversity falls: the two are read together."""
 
+import torch
+
 from ganfeat.metrics.measure import OfSamples, Result, Subject
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.subject import Looks
 from ganfeat.metrics.value import count_name, mean_value
+from ganfeat.ranges import Several
 
 
 class Diversity(OfSamples):
@@ -13,8 +16,13 @@ class Diversity(OfSamples):
         n: number of samples; a sample and the next one are a pair.
     """
 
-    def __init__(self, n: int = 5000) -> None:
+    def __init__(self, n: Several = 5000) -> None:
         self.n = n - n % 2
+
+    def check(self, subject: Subject) -> None:
+        """The network must have maps, of images of this size."""
+        with torch.no_grad():
+            subject.judge.perceptual.taps(subject.blank())
 
     def start(self, subject: Subject) -> None:
         """Room for the distances."""

@@ -6,14 +6,17 @@ is what no generator is asked to be better than.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ganfeat.features import Features
 from ganfeat.metrics.als import ALS, FRAMES
 from ganfeat.metrics.measure import Subject
 from ganfeat.metrics.ppl import PPL
 from ganfeat.metrics.subject import BLOCK, Judge
+from ganfeat.ranges import Count, Positive, Several
 
 
 class DrawnALS(ALS):
@@ -25,13 +28,17 @@ class DrawnALS(ALS):
 
     needs = "a judge that reads factors, and data that have them"
 
-    def __init__(self, paths: int = 500) -> None:
+    def __init__(self, paths: Count = 500) -> None:
         super().__init__(paths)
         self.along_what = "_drawn"
 
     def applies(self, judge: Judge) -> bool:
         """Where there are factors."""
         return judge.factors is not None
+
+    def protocol(self, subject: Subject, network: Features, **more: Any) -> dict[str, Any]:
+        """No generator has to do with it."""
+        return subject.references.protocol(network, **more)
 
     def path(self) -> dict[str, object]:
         """See `OfPaths.path`."""
@@ -54,12 +61,16 @@ class DrawnPPL(PPL):
 
     needs = "a judge that reads factors, and data that have them"
 
-    def __init__(self, pairs: int = 10_000, epsilon: float = 1e-4) -> None:
+    def __init__(self, pairs: Several = 10_000, epsilon: Positive = 1e-4) -> None:
         super().__init__(pairs, epsilon=epsilon)
 
     def applies(self, judge: Judge) -> bool:
         """Where there are factors."""
         return judge.factors is not None
+
+    def protocol(self, subject: Subject, network: Features, **more: Any) -> dict[str, Any]:
+        """No generator has to do with it; the faces are those of as many paths."""
+        return subject.references.protocol(network, real=2 * self.pairs, **more)
 
     def kind(self) -> str:
         """See `PPL.kind`."""

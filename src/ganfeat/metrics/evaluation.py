@@ -1,6 +1,7 @@
 """Several measurements of one generator, in as few passes over images as they need."""
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ganfeat.errors import UserError
 from ganfeat.features import Features
 from ganfeat.metrics.measure import (
     OfGenerator,
@@ -73,6 +75,8 @@ def evaluate_network(
     show: bool = True,
 ) -> Result:
     """Measure a network that looks at images, as `evaluate` does a generator."""
+    for measurement in measurements.values():
+        measurement.check(network, references)
     results = []
     with progress_bar(show and references.rank == 0) as bar:
         for measurement in measurements.values():
@@ -117,4 +121,7 @@ def _over_samples(
 
 def _timed(result: Result, began: float) -> Result:
     seconds = round(time.perf_counter() - began, 2)
+    for value in result.values:
+        if value.value is not None and not math.isfinite(value.value):
+            raise UserError(f"{value.name} came out as {value.value}: nothing is recorded")
     return result._replace(values=[replace(value, seconds=seconds) for value in result.values])

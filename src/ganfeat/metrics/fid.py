@@ -1,14 +1,11 @@
 """FID, and the same distance in the vectors of any other network."""
 
-import torch
-from torch import Tensor
-
-from ganfeat.metrics.frechet import Moments, frechet_distance
+from ganfeat.metrics.frechet import Gaussian, Moments, frechet_distance
 from ganfeat.metrics.measure import OfGenerator, OfSamples, Result, Subject
 from ganfeat.metrics.progress import Progress
-from ganfeat.metrics.reference import describe
 from ganfeat.metrics.subject import Judge, Looks
 from ganfeat.metrics.value import Value, count_name
+from ganfeat.ranges import Several
 
 
 class FID(OfSamples):
@@ -21,7 +18,7 @@ class FID(OfSamples):
         n: number of samples.
     """
 
-    def __init__(self, n: int = 50_000) -> None:
+    def __init__(self, n: Several = 50_000) -> None:
         self.n = n
 
     def check(self, subject: Subject) -> None:
@@ -57,9 +54,8 @@ class FlatFID(OfGenerator):
     """
 
     kind = "flat"
-    part: str | None = None  # of the data; None for the reference itself
 
-    def __init__(self, n: int = 50_000) -> None:
+    def __init__(self, n: Several = 50_000) -> None:
         self.n = n
 
     def check(self, subject: Subject) -> None:
@@ -67,26 +63,21 @@ class FlatFID(OfGenerator):
         subject.enough("FID", self.n, subject.width + 1)
 
     def images(self) -> int:
-        """Each once."""
-        return self.n
+        """None but real ones, which have a bar of their own."""
+        return 0
 
-    @torch.no_grad()
     def result(self, subject: Subject, progress: Progress) -> Result:
         """One number."""
         network, references = subject.judge.embedding, subject.references
-        moments = Moments(subject.width).to(subject.samples.device)
-        for _, batch in references.share(self.n, part=self.part):
-            moments.update(network.embed(self.changed(batch["image"])))
-            progress(len(batch["image"]))
-        found, real = moments.compute(), subject.reference(network, self.n).gaussian
+        found, real = self.other(subject), subject.reference(network, self.n).gaussian
         name = f"fid{count_name(self.n)}_{self.kind}_{network.name}"
-        protocol = {"networks": describe(network), "data": references.fingerprint(self.n)}
         distance = frechet_distance(found, real)
+        protocol = references.protocol(network, real=self.n)
         return Result([Value(name, distance, n=found.n, protocol=protocol)])
 
-    def changed(self, images: Tensor) -> Tensor:
-        """What is compared with real images [N,3,R,R]."""
-        return images.mean(dim=[2, 3], keepdim=True).expand_as(images)
+    def other(self, subject: Subject) -> Gaussian:
+        """What the real images are compared with."""
+        return subject.reference(subject.judge.embedding, self.n, flat=True).gaussian
 
 
 class RealFID(FlatFID):
@@ -99,13 +90,13 @@ class RealFID(FlatFID):
         n: number of real images.
     """
 
-    kind, part = "real", "train"
+    kind = "real"
     needs = "a judge that reads factors, and data that have them"
 
     def applies(self, judge: Judge) -> bool:
         """Where images are drawn, so that there are more of them."""
         return judge.factors is not None
 
-    def changed(self, images: Tensor) -> Tensor:
-        """Nothing changes."""
-        return images
+    def other(self, subject: Subject) -> Gaussian:
+        """As many images of ``train``."""
+        return subject.reference(subject.judge.embedding, self.n, part="train").gaussian

@@ -4,10 +4,12 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from ganfeat.errors import UserError
 from ganfeat.metrics.measure import OfSamples, Result, Subject
 from ganfeat.metrics.rows import finite
 from ganfeat.metrics.subject import Judge, Looks
 from ganfeat.metrics.value import Value, count_name
+from ganfeat.ranges import Count
 
 
 class SplitScore(Metric):
@@ -60,12 +62,17 @@ class InceptionScore(OfSamples):
 
     needs = "a network that tells classes apart"
 
-    def __init__(self, n: int = 50_000, splits: int = 10) -> None:
+    def __init__(self, n: Count = 50_000, splits: Count = 10) -> None:
         self.n, self.splits = n, splits
 
     def applies(self, judge: Judge) -> bool:
         """Where there are classes."""
         return judge.embedding.classes > 0
+
+    def check(self, subject: Subject) -> None:
+        """Each split needs an image."""
+        if self.splits > self.n:
+            raise UserError(f"inception score: {self.n} samples do not make {self.splits} splits")
 
     def start(self, subject: Subject) -> None:
         """Empty sums."""
@@ -74,13 +81,13 @@ class InceptionScore(OfSamples):
 
     def look(self, looks: Looks) -> None:
         """Add the classes."""
-        p = looks.judge.embedding.logits(looks.images).softmax(dim=1)
-        self.score.update(p, looks.numbers)
+        self.score.update(looks.classes, looks.numbers)
 
     def result(self, subject: Subject) -> Result:
-        """The mean over splits; the protocol has their standard deviation."""
+        """The mean over splits; their standard deviation is in the arrays."""
         network = subject.judge.embedding
         mean, deviation = self.score.compute()
-        protocol = subject.protocol(network, splits=self.splits, deviation=float(deviation))
+        protocol = subject.protocol(network, splits=self.splits)
         name = f"is{count_name(self.n)}_{network.name}"
-        return Result([Value(name, float(mean), n=self.n, protocol=protocol)])
+        value = Value(name, float(mean), n=self.n, protocol=protocol)
+        return Result([value], {f"{name}_deviation": float(deviation)})

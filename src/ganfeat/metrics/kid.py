@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ganfeat.metrics.measure import OfVectors, Result, Subject
 from ganfeat.metrics.value import Value, count_name
+from ganfeat.ranges import Count, Seed, Several
 
 Indices = NDArray[np.int64]
 
@@ -54,7 +55,7 @@ class KID(OfVectors):
     """
 
     def __init__(
-        self, n: int = 10_000, subsets: int = 100, size: int = 1000, seed: int = 0
+        self, n: Several = 10_000, subsets: Count = 100, size: Several = 1000, seed: Seed = 0
     ) -> None:
         self.n, self.subsets, self.size, self.seed = n, subsets, size, seed
 
@@ -68,9 +69,8 @@ class KID(OfVectors):
         generated = self.vectors()
         real = subject.reference(network, self.n).vectors.to(generated.device)
         pairs = subsets(len(generated), len(real), self.subsets, self.size, self.seed)
-        protocol = subject.protocol(
-            network, real=self.n, subsets=self.subsets, size=len(pairs[0][0])
-        )
+        choice = {"subsets": self.subsets, "size": len(pairs[0][0]), "subset_seed": self.seed}
+        protocol = subject.protocol(network, real=self.n, **choice)
         name = f"kid{count_name(self.n)}_{network.name}"
         distance = kernel_distance(generated, real, pairs)
         return Result([Value(name, distance, n=self.n, protocol=protocol)])

@@ -12,12 +12,13 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from ganfeat.errors import UserError
 from ganfeat.features import Features
 from ganfeat.metrics.progress import Bar, Progress, silent
-from ganfeat.metrics.reference import Reference, References, describe
+from ganfeat.metrics.reference import Reference, References
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.subject import Judge, Looks, Samples
 from ganfeat.metrics.value import Value
@@ -60,9 +61,9 @@ class Subject:
                 f"there would be {n} generated and {real} real"
             )
 
-    def reference(self, network: Features, n: int) -> Reference:
-        """What a network sees in the real images of a protocol that counts ``n``."""
-        return self.references.of(network, n, self.bar)
+    def reference(self, network: Features, n: int, **which: Any) -> Reference:
+        """What a network sees in real images, see `References.of`."""
+        return self.references.of(network, n, self.bar, **which)
 
     def real_images(self, n: int) -> Iterator[Tensor]:
         """Batches of ``n`` real images; all of them where there are fewer."""
@@ -74,14 +75,18 @@ class Subject:
     def protocol(self, *networks: Features, real: int = 0, **more: Any) -> dict[str, Any]:
         """What a number depends on: networks, truncation, noise, ``real`` images and more."""
         return {
-            "networks": describe(*networks),
+            **self.references.protocol(*networks, real=real),
             "generator": "average of weights",
             "psi": self.samples.psi,
             "noise": "random" if self.samples.generator.use_noise else "none",
             "seed": self.samples.seed,
-            "data": self.references.fingerprint(real) if real else None,
             **more,
         }
+
+    def blank(self) -> Tensor:
+        """An image of the generator's size, [1,3,R,R], to try networks on."""
+        side = self.samples.generator.resolution
+        return torch.zeros(1, 3, side, side, device=self.references.device)
 
 
 class Result(NamedTuple):
@@ -147,18 +152,21 @@ class OfVectors(OfSamples):
 
     def vectors(self) -> Tensor:
         """All [n,D]."""
-        return self.rows.compute()
+        return self.rows.compute().reshape(self.rows.rows.shape)
 
 
 class OfNetwork:
     """Measures a network that looks at images by what is true of them."""
 
-    def result(self, network: Features, references: References, bar: Bar) -> Result:
-        """Do it all.
+    def check(self, network: Features, references: References) -> None:
+        """Refuse what is known to be impossible before anything is computed.
 
         Raises:
             UserError: it is not a network, or not data, of the right kind.
         """
+
+    def result(self, network: Features, references: References, bar: Bar) -> Result:
+        """Do it all."""
         raise NotImplementedError
 
 

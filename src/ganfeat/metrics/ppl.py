@@ -10,11 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganfeat.features import Features
 from ganfeat.metrics.measure import OfGenerator, Result, Subject
 from ganfeat.metrics.progress import Progress
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.subject import BLOCK, Samples
-from ganfeat.metrics.value import Value, middle, resamples
+from ganfeat.metrics.value import Value, middle, resampled_means, resamples
+from ganfeat.ranges import Positive, Several
 
 LARGEST = 256  # px; larger images are averaged down to it first
 
@@ -25,6 +27,12 @@ def keep_middle(distances: ArrayLike, low: float = 1, high: float = 99) -> NDArr
     last = len(values) - 1
     least, most = values[math.floor(last * low / 100)], values[math.ceil(last * high / 100)]
     return values[values.searchsorted(least) : values.searchsorted(most, "right")]
+
+
+def shrunk(images: Tensor) -> Tensor:
+    """Images [N,3,R,R] as the perceptual network gets them, of 256 px at most."""
+    side = images.shape[-1]
+    return F.avg_pool2d(images, side // LARGEST) if side > LARGEST else images
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
@@ -40,6 +48,9 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 class PPL(OfGenerator):
     """``ppl2_wend_<network>``, ``ppl_wfull_...`` or ``ppl_zfull_...``, uncropped.
 
+    And ``ppl2_wend_per_distance_<network>``: the same divided by the mean distance of two random
+    images. A generator whose images are all alike lowers the first, and not the second.
+
     The mean of ``distance / epsilon^2`` over pairs of images whose latents are ``epsilon`` apart on
     a line between two random ones. Both images of a pair get the same noise, and neither is clamped
     or rounded.
@@ -53,19 +64,17 @@ class PPL(OfGenerator):
 
     def __init__(
         self,
-        pairs: int = 50_000,
+        pairs: Several = 50_000,
         space: Literal["w", "z"] = "w",
         where: Literal["end", "full"] = "end",
-        epsilon: float = 1e-4,
+        epsilon: Positive = 1e-4,
     ) -> None:
         self.pairs, self.space, self.where, self.epsilon = pairs, space, where, epsilon
 
     def check(self, subject: Subject) -> None:
         """The network must be able to look at images of this size."""
-        side = min(subject.samples.generator.resolution, LARGEST)
-        blank = torch.zeros(1, 3, side, side, device=subject.references.device)
         with torch.no_grad():
-            subject.judge.perceptual.distance(blank, blank)
+            subject.judge.perceptual.taps(shrunk(subject.blank()))
 
     def images(self) -> int:
         """Two for each pair."""
@@ -73,21 +82,35 @@ class PPL(OfGenerator):
 
     @torch.no_grad()
     def result(self, subject: Subject, progress: Progress) -> Result:
-        """One number, trimmed to the middle 98 % of the pairs."""
-        network = subject.judge.perceptual
-        rows = Rows(self.pairs, what="a distance").to(subject.samples.device)
-        for block in range(subject.rank, -(-self.pairs // BLOCK), subject.ranks):
+        """The mean over the middle 98 % of the pairs, as it is and per distance."""
+        network, n = subject.judge.perceptual, self.pairs
+        steps = Rows(n, what="a distance").to(subject.samples.device)
+        spans = Rows(n // 2, what="a distance").to(subject.samples.device)
+        for block in range(subject.rank, -(-n // BLOCK), subject.ranks):
             for first, a, b in self.ends(subject, block):
-                distances = network.distance(a, b) / self.epsilon**2
                 numbers = torch.arange(len(a)) + block * BLOCK + first
-                rows.update(distances, numbers)
+                maps = [m.chunk(2) for m in network.taps(shrunk(torch.cat([a, b])))]
+                starts, nears = ([m[i] for m in maps] for i in (0, 1))
+                steps.update(network.difference(starts, nears) / self.epsilon**2, numbers)
+                each, other = ([m[i::2] for m in starts] for i in (0, 1))
+                spans.update(network.difference(each, other), numbers[::2] // 2)
                 progress(2 * len(a))
-        found = rows.numpy()
-        low, high = middle([keep_middle(found[i]).mean() for i in resamples(self.pairs)])
-        name = f"{self.kind()}_{network.name}"
-        protocol = subject.protocol(network, pairs=self.pairs, epsilon=self.epsilon, crop=False)
-        value = float(keep_middle(found).mean())
-        return Result([Value(name, value, low, high, n=self.pairs, protocol=protocol)])
+        found, apart = steps.numpy(), spans.numpy()
+        middles = np.array([keep_middle(found[i]).mean() for i in resamples(n)])
+        protocol = self.protocol(subject, network, pairs=n, epsilon=self.epsilon, crop=False)
+        kind, value = self.kind(), float(keep_middle(found).mean())
+        values = [Value(f"{kind}_{network.name}", value, *middle(middles), n, protocol=protocol)]
+        name = f"{kind}_per_distance_{network.name}"
+        if (span := apart.mean()) > 0:
+            limits = middle(middles / resampled_means(apart))
+            values += [Value(name, value / span, *limits, n, protocol=protocol)]
+        else:  # all images are one
+            values += [Value(name, None, protocol=protocol)]
+        return Result(values)
+
+    def protocol(self, subject: Subject, network: Features, **more: Any) -> dict[str, Any]:
+        """What its numbers depend on."""
+        return subject.protocol(network, **more)
 
     def kind(self) -> str:
         """Which PPL it is."""
@@ -102,14 +125,12 @@ class PPL(OfGenerator):
             t = torch.rand(BLOCK, 1, generator=samples.rng(block, "t"), device=samples.device)
         a, b = (self.point(samples, block, t + step) for step in (0, self.epsilon))
         noise = [x[:1] for x in samples.noise(block)]
-        size = max(samples.chunk // 2, 1)
+        size = max(samples.chunk // 4 * 2, 2)  # even: neighbours are two random images
         for first in range(0, BLOCK, size):
             ws = torch.cat([a[first : first + size], b[first : first + size]])
             images = g.synthesize(
                 g.broadcast(ws), noise=[x.expand(len(ws), -1, -1, -1) for x in noise]
             )
-            if g.resolution > LARGEST:
-                images = F.avg_pool2d(images, g.resolution // LARGEST)
             yield first, *images.chunk(2)
 
     def point(self, samples: Samples, block: int, t: Tensor) -> Tensor:

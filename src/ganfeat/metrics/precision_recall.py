@@ -8,6 +8,7 @@ from torch import Tensor
 from ganfeat.metrics.measure import OfVectors, Result, Subject
 from ganfeat.metrics.reference import spread
 from ganfeat.metrics.value import count_name, mean_value
+from ganfeat.ranges import Count, Several
 
 ROWS = 2048  # of a distance matrix at a time
 
@@ -60,7 +61,7 @@ class PrecisionAndRecall(OfVectors):
         k: which neighbour a ball reaches.
     """
 
-    def __init__(self, n: int = 10_000, k: int = 3) -> None:
+    def __init__(self, n: Several = 10_000, k: Count = 3) -> None:
         self.n, self.k = n, k
 
     def check(self, subject: Subject) -> None:

@@ -1,20 +1,20 @@
 """How well a network reads what is true of images: the factors of drawn ones, or classes."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ganfeat.errors import UserError
-from ganfeat.features import ClassNet, FactorNet, Features
+from ganfeat.features import FactorNet, Features
 from ganfeat.features.small import Column
 from ganfeat.metrics.measure import OfNetwork, Result
 from ganfeat.metrics.progress import Bar
 from ganfeat.metrics.reference import References, describe
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name, mean_value
+from ganfeat.ranges import Count, Positive
 
 Array = NDArray[np.float64]
 EXTRAS = ("factors", "landmarks", "visible")
@@ -31,17 +31,23 @@ class FactorReading(OfNetwork):
         n: number of images.
     """
 
-    def __init__(self, n: int = 10_000) -> None:
+    def __init__(self, n: Count = 10_000) -> None:
         self.n = n
 
-    @torch.no_grad()
-    def result(self, network: Features, references: References, bar: Bar) -> Result:
-        """Two numbers, and the score of each factor."""
+    def check(self, network: Features, references: References) -> None:
+        """It must name factors, and the data must have these."""
         if not isinstance(network, FactorNet):
             raise UserError(
                 f"{network.name} names no factors, which takes a FactorNet: metrics=linear says "
                 "how well they can be read from its vectors"
             )
+        if columns_of(references) != network.columns:
+            raise UserError(f"{network.name} reads other factors than these data have")
+
+    @torch.no_grad()
+    def result(self, network: Features, references: References, bar: Bar) -> Result:
+        """Two numbers, and the score of each factor."""
+        assert isinstance(network, FactorNet)
         width = len(network.columns)
         rows = Rows(self.n, 2 * width + 2, what="a factor").to(references.device)
         advance = bar("images", self.n // references.ranks)
@@ -64,6 +70,18 @@ class FactorReading(OfNetwork):
             for name, value in ((f"reading{end}", mean), (f"landmarks{end}", error))
         ]
         return Result(values, {"reading": scores})
+
+
+def columns_of(references: References) -> list[Column]:
+    """The factors of the data.
+
+    Raises:
+        UserError: they have none.
+    """
+    columns = references.data.facts().get("columns")
+    if columns is None:
+        raise UserError("these data have no factors to be read: data=synthfaces has some")
+    return [Column(*column) for column in columns]
 
 
 def factor_scores(predicted: Array, truth: Array, columns: Sequence[Column]) -> dict[str, float]:
@@ -95,15 +113,18 @@ class LinearReading(OfNetwork):
         ridge: share of a number's variance that is added to it.
     """
 
-    def __init__(self, n: int = 10_000, ridge: float = 1e-3) -> None:
+    def __init__(self, n: Count = 10_000, ridge: Positive = 1e-3) -> None:
         self.n, self.ridge = n, ridge
+
+    def check(self, network: Features, references: References) -> None:
+        """The data must have factors."""
+        columns_of(references)
 
     @torch.no_grad()
     def result(self, network: Features, references: References, bar: Bar) -> Result:
         """One number, and the score of each factor."""
-        data = references.real(self.n, ["factors"])
-        columns = [Column(*column) for column in data.facts()["columns"]]
-        width = network.width(data.resolution, references.device)
+        columns = columns_of(references)
+        width = network.width(references.data.resolution, references.device)
         tables = []
         for part in ("train", references.part):
             rows = Rows(self.n, width + len(columns), what="a feature vector").to(references.device)
@@ -168,23 +189,26 @@ class ClassReading(OfNetwork):
         n: number of images.
     """
 
-    def __init__(self, n: int = 10_000) -> None:
+    def __init__(self, n: Count = 10_000) -> None:
         self.n = n
 
-    @torch.no_grad()
-    def result(self, network: Features, references: References, bar: Bar) -> Result:
-        """One number."""
-        data: Any = references.real(self.n)
-        if not isinstance(network, ClassNet) or data.label_dim != network.classes:
+    def check(self, network: Features, references: References) -> None:
+        """It must tell as many classes apart as the data have."""
+        if not network.classes or references.data.label_dim != network.classes:
             raise UserError(
                 f"{network.name} cannot be asked for classes here: that takes a ClassNet, and "
                 "images of as many classes with data.labels=true"
             )
-        n = min(self.n, len(data))
+
+    @torch.no_grad()
+    def result(self, network: Features, references: References, bar: Bar) -> Result:
+        """One number."""
+        n = min(self.n, len(references.real(self.n)))
         rows = Rows(n, what="an answer").to(references.device)
         advance = bar("images", n // references.ranks)
         for numbers, batch in references.share(n):
-            right = network.logits(batch["image"]).argmax(dim=1) == batch["label"].argmax(dim=1)
+            logits = network.classify(network.embed(batch["image"]))
+            right = logits.argmax(dim=1) == batch["label"].argmax(dim=1)
             rows.update(right.float(), numbers)
             advance(len(numbers))
         protocol = {"networks": describe(network), "data": references.fingerprint(n)}

@@ -11,6 +11,7 @@ from ganfeat.metrics.measure import OfSamples, Result, Subject
 from ganfeat.metrics.rows import Rows, finite
 from ganfeat.metrics.subject import Judge, Looks
 from ganfeat.metrics.value import Value, count_name, middle, resamples
+from ganfeat.ranges import Count
 
 Redraw = Callable[[Tensor, int], Tensor]  # factor table [N,F] and resolution to images
 
@@ -29,7 +30,7 @@ class RedrawError(OfSamples):
 
     needs = "a judge that reads factors, and data that have them"
 
-    def __init__(self, n: int = 1000) -> None:
+    def __init__(self, n: Count = 1000) -> None:
         self.n = n
 
     def applies(self, judge: Judge) -> bool:
@@ -51,7 +52,7 @@ class RedrawError(OfSamples):
         network = subject.judge.factors
         assert network is not None
         batches = subject.real_images(self.n)
-        real = torch.cat([self.errors(x, network.factors(x)) for x in batches])
+        real = torch.cat([self.errors(x, factors_of(network, x)) for x in batches])
         protocol = subject.protocol(network, real=self.n, inside="face")
         values = []
         both = (("redraw", self.rows.numpy()), ("redraw_real", real.double().cpu().numpy()))
@@ -72,7 +73,12 @@ class RedrawError(OfSamples):
         return found
 
 
+def factors_of(network: FactorNet, images: Tensor) -> Tensor:
+    """The factor table [N,F], or a `UserError` where some of it is not finite."""
+    return finite(network.factors(images), "a factor")
+
+
 def misfit(images: Tensor, network: FactorNet, redraw: Redraw) -> Tensor:
     """Root mean square difference of whole images [N,3,R,R] and their re-drawings, [N]."""
-    drawn = redraw(finite(network.factors(images), "a factor"), images.shape[-1])
+    drawn = redraw(factors_of(network, images), images.shape[-1])
     return (images - drawn).square().mean(dim=[1, 2, 3]).sqrt()

@@ -78,6 +78,11 @@ class References:
             self._fingerprints[n] = self.real(n).fingerprint()
         return self._fingerprints[n]
 
+    def protocol(self, *networks: Features, real: int = 0, **more: Any) -> dict[str, Any]:
+        """What a number depends on that no generator has to do with."""
+        data = self.fingerprint(real) if real else None
+        return {"networks": describe(*networks), "data": data, **more}
+
     def images(self, n: int) -> Iterator[Tensor]:
         """Batches of ``n`` of these images, spread over all of them; all where there are fewer."""
         data = self.real(n)
@@ -90,16 +95,32 @@ class References:
         data = self.real(n, extras, part)
         return _batches(data, spread(len(data), n), self.device, self.rank, self.ranks)
 
-    def of(self, network: Features, n: int, bar: Bar = silent) -> Reference:
+    def of(
+        self,
+        network: Features,
+        n: int,
+        bar: Bar = silent,
+        part: str | None = None,
+        flat: bool = False,
+    ) -> Reference:
         """What ``network`` sees in all of them, from the cache where it is there.
 
         A changed image or weight is another entry; one is written when it is whole.
+
+        Args:
+            network: what looks.
+            n: images that the protocol counts.
+            bar: shows how far it is.
+            part: another part of the data.
+            flat: each image in its mean colour.
         """
+        data = self.real(n, part=part)
         key = {
-            "data": self.fingerprint(n),
-            "version": self.real(n).version(),
+            "data": data.fingerprint(),
+            "version": data.version(),
             "networks": describe(network),
             "keep": self.keep,
+            "flat": flat,
         }
         text = json.dumps(key, sort_keys=True)
         name = f"{network.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
@@ -107,13 +128,13 @@ class References:
         found = None if path is None or self.refresh else _read(path)
         everywhere = all_agree(found is not None, self.device)
         if found is None or not everywhere:
-            found = self._compute(network, self.real(n), bar)
+            found = self._compute(network, data, flat, bar)
             if path is not None and self.rank == 0:
                 _write(path, found)
         return found
 
     @torch.no_grad()
-    def _compute(self, network: Features, data: Any, bar: Bar) -> Reference:
+    def _compute(self, network: Features, data: Any, flat: bool, bar: Bar) -> Reference:
         if not len(data):
             raise UserError("there are no real images to compare with")
         width = network.width(data.resolution, self.device)
@@ -125,7 +146,10 @@ class References:
         advance = bar("real images", len(data) // self.ranks)
         whole = range(len(data))
         for numbers, batch in _batches(data, whole, self.device, self.rank, self.ranks):
-            vectors = network.embed(batch["image"])
+            images = batch["image"]
+            if flat:
+                images = images.mean(dim=[2, 3], keepdim=True).expand_as(images)
+            vectors = network.embed(images)
             moments.update(vectors)
             kept.update(vectors, places[numbers])
             advance(len(vectors))

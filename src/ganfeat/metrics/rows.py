@@ -40,14 +40,14 @@ class Rows(Metric):
         self.filled[numbers[fits]] += 1
 
     def compute(self) -> Tensor:
-        """All rows [n,*width]."""
+        """All rows [n,*width]; torchmetrics makes a single number of [1]."""
         if not bool((self.filled == 1).all()):
             raise RuntimeError(f"{int((self.filled != 1).sum())} rows were not filled once")
         return self.rows
 
     def numpy(self) -> NDArray[np.float64]:
         """The same for statistics."""
-        return np.asarray(self.compute().double().cpu())
+        return np.asarray(self.compute().reshape(self.rows.shape).double().cpu())
 
 
 def finite(values: Tensor, what: str) -> Tensor:

@@ -88,6 +88,11 @@ class Looks:
         return network.embed(self.images)
 
     @cached_property
+    def classes(self) -> Tensor:
+        """Probabilities [N,C] of the embedding network's classes, where it has some."""
+        return self.judge.embedding.classify(self.vectors).softmax(dim=1)
+
+    @cached_property
     def factors(self) -> Tensor:
         """The factor table [N,F], where the judge reads factors.
 

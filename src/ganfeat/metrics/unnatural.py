@@ -9,6 +9,7 @@ from ganfeat.metrics.progress import Progress
 from ganfeat.metrics.redraw import misfit
 from ganfeat.metrics.subject import Judge
 from ganfeat.metrics.value import mean_value
+from ganfeat.ranges import Count
 
 REAL = 2000  # images that set the threshold
 PERCENTILE = 99
@@ -27,7 +28,9 @@ class UnnaturalShare(OfPaths):
 
     needs = "a judge that reads factors, and data that have them"
 
-    def __init__(self, paths: int = 200, direction: str | None = None, reach: float = 3.0) -> None:
+    def __init__(
+        self, paths: Count = 200, direction: str | None = None, reach: float = 3.0
+    ) -> None:
         super().__init__(paths, direction, reach)
 
     def applies(self, judge: Judge) -> bool:
@@ -43,10 +46,8 @@ class UnnaturalShare(OfPaths):
         threshold = float(np.percentile(real.cpu().numpy(), PERCENTILE))
         distances = self.along(subject, progress, lambda x: misfit(x, network, redraw))
         beyond = (distances > threshold).astype(float)
-        protocol = subject.protocol(
-            network, real=REAL, **self.path(), threshold=threshold, percentile=PERCENTILE
-        )
-        share = mean_value(
-            f"unnatural{self.along_what}_{network.name}", beyond.mean(axis=1), protocol
-        )
-        return Result([share], {f"unnatural{self.along_what}_curve": beyond.mean(axis=0).tolist()})
+        protocol = subject.protocol(network, real=REAL, **self.path(), percentile=PERCENTILE)
+        name = f"unnatural{self.along_what}"
+        share = mean_value(f"{name}_{network.name}", beyond.mean(axis=1), protocol)
+        arrays = {f"{name}_curve": beyond.mean(axis=0).tolist(), f"{name}_threshold": threshold}
+        return Result([share], arrays)

@@ -63,21 +63,10 @@ class RunFolder:
             UserError: it is there and cannot be understood.
         """
         path = self.path / "result.json"
-        try:
-            result = json.loads(path.read_text())
-            if isinstance(result, dict) and isinstance(result.get("status"), str):
-                return result
-            reason = "it has no status"
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            reason = str(error.strerror)
-        except ValueError as error:  # no JSON, or no text at all
-            reason = str(error)
-        raise UserError(
-            f"{path} cannot be read ({reason}): delete it to go on with this run, or start again "
-            "with force=true"
-        )
+        result = read_result(path)
+        if result is not None and not isinstance(result.get("status"), str):
+            raise UserError(f"{path} has no status: delete it to go on with this run")
+        return result
 
     def finished(self) -> dict[str, Any] | None:
         """The result of a run that has come to its end, else None."""
@@ -100,25 +89,8 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run's lock, which lies beside its folder.
-
-        Raises:
-            UserError: another process holds it, or nothing can be written there.
-        """
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            lock = open(self.path.with_name(f".{self.id}.lock"), "w")  # noqa: SIM115
-        except OSError as error:
-            raise UserError(f"cannot write in {self.path.parent}: {error.strerror}") from None
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(
-                    f"another process is training in {self.path}: wait for it, or change the seed"
-                ) from None
-            for left in self.path.rglob(".*.tmp"):  # by a process that was killed while it wrote
-                left.unlink()
+        """Hold the run's lock."""
+        with locked(self.path):
             yield
 
     def set_aside(self) -> Path | None:
@@ -142,6 +114,53 @@ class RunFolder:
         """Write a text file in the folder, whole or not at all."""
         with atomic_write(self.path / name) as file:
             file.write(text.encode())
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder, which lies beside it.
+
+    Raises:
+        UserError: another process holds it, or nothing can be written there.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(folder.with_name(f".{folder.name}.lock"), "w")  # noqa: SIM115
+    except OSError as error:
+        raise UserError(f"cannot write in {folder.parent}: {error.strerror}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"another process is at work in {folder}: wait for it, or change the seed"
+            ) from None
+        for left in folder.rglob(".*.tmp"):  # by a process that was killed while it wrote
+            left.unlink()
+        yield
+
+
+def read_result(path: Path) -> dict[str, Any] | None:
+    """A ``result.json``, None where there is none.
+
+    Raises:
+        UserError: it is there and cannot be understood.
+    """
+    try:
+        result = json.loads(path.read_text())
+        if isinstance(result, dict):
+            return result
+        reason = "it is no JSON object"
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        reason = str(error.strerror)
+    except ValueError as error:  # no JSON, or no text at all
+        reason = str(error)
+    raise UserError(
+        f"{path} cannot be read ({reason}): delete it to go on with this run, or start again "
+        "with force=true"
+    )
 
 
 def commit() -> str | None:

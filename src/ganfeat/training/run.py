@@ -7,13 +7,14 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import yaml
 
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import disk_full
-from ganfeat.networks import Network, check_finite, save_networks, state_hash
+from ganfeat.networks import check_finite, save_networks, state_hash
 from ganfeat.processes import rank
 from ganfeat.training import machine
 from ganfeat.training.callbacks import Clock
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 def run(
     config: Config,
     overrides: list[str],
-    exams: Callable[[Config, str, Network], Exams] | None = None,
+    exams: Callable[..., Exams] | None = None,
 ) -> Config:
     """Train, and leave the run's folder with its result.
 
@@ -44,8 +45,9 @@ def run(
     Args:
         config: the resolved config as plain data.
         overrides: what was typed, for the record.
-        exams: gives what measures, from the config, the device and the network to be measured.
-            It is called before training begins, so that what is missing is told at once.
+        exams: gives what measures, from the config, what was typed, the device, the network to be
+            measured and the data. It is called before training begins, so that what is missing is
+            told at once.
 
     Returns:
         What ``result.json`` holds; nothing in the processes that Lightning starts beside this one.
@@ -62,6 +64,7 @@ def run(
         return finished
     device = machine.pick_device(config["device"], config["trainer"]["devices"])
     machine.prepare(device, config["threads"], config["trainer"]["allocator"])
+    exams = partial(exams, config, overrides, device) if exams else None
     if rank() > 0:  # the first process keeps the record; this one ends as it does
         with contextlib.suppress(Interrupted):
             _train(config, folder, device, Outcome(), exams)
@@ -146,7 +149,7 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
     try:
         data = make_data(config)
         method = make_method(config, data, device)
-        ready = exams(config, device, method.artefact(), data.dataset) if exams else Exams()
+        ready = exams(method.artefact(), data.dataset) if exams else Exams()
         start, kimg = starting_point(config, folder, method)
         trainer, checkpoints = make_trainer(
             config, folder, device, outcome.clock, kimg, ready.monitor
