@@ -1,8 +1,7 @@
 """Measures: ``python evaluate.py run=outputs/... metrics=standard`` or ``checkpoint=FILE``."""
 
+import signal
 from typing import Any
-
-from ganfeat.config import entry_point
 
 
 def evaluate(config: dict[str, Any], overrides: list[str]) -> object:
@@ -13,4 +12,7 @@ def evaluate(config: dict[str, Any], overrides: list[str]) -> object:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until somebody can say more
+    from ganfeat.config import entry_point
+
     entry_point("evaluate", evaluate)

@@ -1,8 +1,7 @@
 """Trains: ``python train.py experiment=stylegan2_synthfaces [key=value ...]``."""
 
+import signal
 from typing import Any
-
-from ganfeat.config import entry_point
 
 
 def train(config: dict[str, Any], overrides: list[str]) -> object:
@@ -14,4 +13,7 @@ def train(config: dict[str, Any], overrides: list[str]) -> object:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until somebody can say more
+    from ganfeat.config import entry_point
+
     entry_point("train", train)

@@ -8,11 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import official
 import pytest
 import tiny
 import torch
+from PIL import Image
 
+import ganfeat.backbone
 from ganfeat import evaluate
 from ganfeat.backbone import Generator
 from ganfeat.config import compose
@@ -23,13 +26,14 @@ from ganfeat.features import FactorNet
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.ppl import PPL
 from ganfeat.metrics.value import Value
-from ganfeat.networks import save_networks
+from ganfeat.networks import read_header, save_networks
 from ganfeat.training import callbacks, machine
 from ganfeat.training.method import Method
 from ganfeat.training.record import locked
 from ganfeat.training.run import run
 
 ROOT = Path(__file__).parents[1]
+FEW_NAMES = ["fid", "ppl", "diversity", "als"]
 FEW = ["fid.n=100", "ppl.pairs=32", "diversity.n=32", "als.paths=4"]
 
 
@@ -176,8 +180,20 @@ def test_a_file_gets_a_result_of_its_own(tmp_path: Path, judge: list[str]) -> No
         (["checkpoint=/nowhere"], "/nowhere does not exist"),
         (["checkpoint=x", "metrics=quik"], "did you mean quick?"),
         (["checkpoint=x", "judge=factornet"], "judge= goes with data="),
+        (["checkpoint=x", "data.resolution=16"], "no key data.resolution; it belongs to a"),
+        (
+            ["checkpoint=x", "data=synthfaces", "features@judge.embeding=scorer"],
+            "Did you mean to override one of features@judge.attributes, features@judge.embedding",
+        ),
         (["checkpoint=x", "psi=abc"], "psi must be float"),
         (["checkpoint=7"], "checkpoint must be str or null, not 7"),
+        (["checkpoint="], "give run=FOLDER or checkpoint=FILE"),
+        (["checkpoint=embedded", "psi=1e30"], "psi must be at least -10 and at most 10"),
+        (["checkpoint=embedded", "metrics.fid=3"], "the metric fid is 3: it must be null"),
+        (
+            ["checkpoint=embedded", *(f"metrics.{k}=null" for k in FEW_NAMES)],
+            "there is nothing to measure",
+        ),
         (["checkpoint=x", "refresh=maybe"], "refresh must be bool"),
         (["checkpoint=x", "metrics.fid.n=0"], "metrics.fid.n must be at least 2, not 0"),
         (["checkpoint=x", "metrics.ppl.epsilon=0"], "epsilon must be greater than 0"),
@@ -205,9 +221,13 @@ def test_a_run_without_a_result_and_one_that_is_damaged(tmp_path: Path, judge: l
     train(tmp_path, *judge)
     file = tiny.only(tmp_path, "result.json")
     line = [f"run={file.parent}", *(f"metrics.{key}" for key in FEW)]
-    file.write_text("{")
-    with pytest.raises(UserError, match=r"result\.json cannot be read"):
-        measure(*line)
+    whole = file.read_text()
+    for damaged in ("{", "[]", '{"metrics": null}', '{"metrics": [{}]}', '{"arrays": 3}'):
+        file.write_text(damaged)
+        with pytest.raises(UserError, match=r"result\.json cannot be read"):
+            measure(*line)
+    file.write_text(whole.replace('"arrays": {', '"arrays": {"odd": [NaN],', 1))
+    assert measure(*line)["arrays"]["odd"] == [None]
     file.unlink()
     with pytest.raises(UserError, match=r"has no result yet .* checkpoint=.*last\.ckpt"):
         measure(*line)
@@ -224,6 +244,37 @@ def test_a_run_that_is_at_work_is_left_alone(tmp_path: Path, judge: list[str]) -
     folder = tiny.only(tmp_path, "result.json").parent
     with locked(folder), pytest.raises(UserError, match="another process is at work"):
         measure(f"run={folder}", "metrics=quick")
+
+
+def test_what_was_measured_of_other_weights_is_left_out(tmp_path: Path, judge: list[str]) -> None:
+    train(tmp_path, *judge)
+    folder = tiny.only(tmp_path, "result.json").parent
+    line = [f"run={folder}", *(f"metrics.{key}" for key in FEW), "metrics.als=null"]
+    first = measure(*line, "metrics.ppl=null", "metrics.diversity=null")
+    weights = folder / "checkpoints" / "networks.safetensors"
+    networks = {name: ganfeat.backbone.load(weights, name) for name in ("g", "d", "g_ema")}
+    networks["g_ema"].w_avg.add_(1)
+    save_networks(weights, networks, read_header(weights))
+    second = measure(*line, "metrics.fid=null")
+    assert "fid100_factornet" in values(first)
+    assert not values(first).keys() & values(second).keys()
+    assert {"status", "weights", "kimg"} <= second.keys()
+
+
+def test_a_broken_photograph_is_on_record_and_not_in_the_cache(
+    tmp_path: Path, judge: list[str]
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for i in range(120):
+        Image.fromarray(np.full((32, 32, 3), 2 * i, np.uint8)).save(photos / f"{i:03d}.png")
+    file = photos / "070.png"
+    file.write_bytes(file.read_bytes()[:60])
+    line = ["checkpoint=embedded", "data=images", f"data.path={photos}", "judge=factornet", *judge]
+    line += [f"paths.outputs={tmp_path}", *(f"metrics.{k}=null" for k in ("ppl", "als"))]
+    line += ["metrics.diversity=null", "metrics.fid.n=100"]
+    assert measure(*line)["broken_images"] == ["070.png"]
+    assert not list((tmp_path / "cache").glob("*"))
 
 
 def test_no_name_and_no_number_is_cut_off(capsys: pytest.CaptureFixture[str]) -> None:

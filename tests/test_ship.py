@@ -41,6 +41,9 @@ def test_an_encoder_and_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert f"`python train.py {shlex.join(line)}`, seed 0" in card
     assert "reading64_factornet" in card
     scores = result["arrays"]["reading"]
+    assert "- Trained on `SynthFaces` with " in card
+    assert "split=factornet" in card
+    assert "| 64 | 64 of test |" in card
     assert all(f"| {name} | {scores[name]:.3f} |" in card for name in NAMES)
     assert "**Misses**: 37 of 37 visible factors are below 0.9" in card  # after eight images
 
@@ -58,9 +61,12 @@ def test_a_gan_in_two_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "# stylegan2_synthfaces\n" in (weights / "stylegan2_synthfaces.md").read_text()
 
 
+DATA = {"_target_": "ganfeat.data.SynthFaces", "resolution": 64, "split": "train"}
+
+
 def test_the_card_of_a_generator_names_what_it_misses() -> None:
     values = {"fid10k_x": 3.0, "fid10k_flat_x": 10.0, "recall10k_x": 0.6}
-    rest = {"low": None, "high": None, "n": 1}
+    rest = {"low": None, "high": None, "n": 1, "protocol": {}}
     arrays = {
         "coverage_spread_ratios": {"yaw": 0.7, "pitch": 1.1},
         "coverage_class_shares": {
@@ -74,7 +80,7 @@ def test_the_card_of_a_generator_names_what_it_misses() -> None:
         "machine": {"device": "d", "cores": 2, "torch": "t"}, "metrics": metrics, "arrays": arrays,
     }  # fmt: skip
     part = Part("g.safetensors", "g_ema", FactorNet("n", [["a", "binary", 2]]))
-    misses = [line for line in card_of(result, [part]).splitlines() if "**Miss**" in line]
+    misses = [line for line in card_of(result, [part], DATA).splitlines() if "**Miss**" in line]
     assert misses == [
         "- **Miss**: yaw varies 0.70 times as much as in the data",
         "- **Miss**: hat 1 has 10.0% of the samples and 50.0% of the data",
@@ -85,9 +91,9 @@ def test_the_card_of_a_generator_names_what_it_misses() -> None:
         value["value"] = better[str(value["name"])]
     arrays["coverage_spread_ratios"]["yaw"] = 0.9
     arrays["coverage_class_shares"]["hat"][0] = [0.7, 0.3]
-    assert "- **Miss**: recall is 0.40, not above 0.5" in card_of(result, [part])
+    assert "- **Miss**: recall is 0.40, not above 0.5" in card_of(result, [part], DATA)
     metrics[2]["value"] = 0.7
-    assert "It misses none of these." in card_of(result, [part])
+    assert "It misses none of these." in card_of(result, [part], DATA)
 
 
 def test_what_is_not_shipped(

@@ -1,11 +1,11 @@
 """What a config must be, told to whoever typed it: plain dicts in, `UserError` out."""
 
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from ganfeat.build import dotted, nearest, suggest
 from ganfeat.errors import UserError
-from ganfeat.ranges import Count, Natural, Positive, Seed, fits
+from ganfeat.ranges import Count, Natural, Positive, Range, Seed, fits
 
 TYPES: dict[str, Any] = {
     "seed": Seed,
@@ -30,7 +30,7 @@ TYPES: dict[str, Any] = {
     "paths.outputs": str,
     "run": str | None,
     "checkpoint": str | None,
-    "psi": float,
+    "psi": Annotated[float, Range(-10, 10)],
     "refresh": bool,
 }
 """Of the settings that are no keywords of a class, what they must be."""
@@ -50,6 +50,9 @@ def keys(config: dict[str, Any], key: str = "") -> dict[str, Any]:
 def right_key(key: str, known: Collection[str]) -> str:
     """What was probably meant by ``key``: its name at the right place, or a name like it."""
     parent, _, name = key.rpartition(".")
+    top = key.partition(".")[0]
+    if parent and top in known and not any(k.startswith(f"{top}.") for k in known):
+        return f"it belongs to a choice that is not made: add {top}=NAME"
     siblings = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == parent]
     depth = key.count(".") if siblings and parent else 9  # a known parent: not far below it
     if elsewhere := [k for k in known if k.rpartition(".")[2] == name and k.count(".") <= depth]:

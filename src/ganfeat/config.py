@@ -114,13 +114,15 @@ def _reported(sweep: bool = False) -> Iterator[None]:
     try:
         with _interruptible():
             yield
-    except UserError as error:
+    except (UserError, Interrupted) as error:
         if os.environ.get("GANFEAT_DEBUG") == "1":
             raise
         print(f"error: {error}", file=sys.stderr, flush=True)
-        if sweep and not isinstance(error, Interrupted):
+        if isinstance(error, Interrupted):
+            sys.exit(error.exit_code)
+        if sweep:
             raise _JobFailed(str(error)) from None
-        sys.exit(error.exit_code if isinstance(error, Interrupted) else 1)
+        sys.exit(1)
 
 
 @contextmanager
@@ -151,7 +153,8 @@ def _one_line() -> Iterator[None]:
         if unknown := re.match(r"Could not override '(.*?)'.\s*No match in", str(error)):
             hint = "judge= goes with data=" if "judge" in unknown[1] else "leave it out"
             raise UserError(f"nothing here takes {unknown[1]}=: {hint}") from error
-        raise UserError(" ".join(str(error).replace("++", "").split())) from error
+        text = re.sub(r"To append to your default list use \S+", "", str(error).replace("++", ""))
+        raise UserError(" ".join(text.split())) from error
 
 
 def check(overrides: list[str], config_name: str = "train", sweep: bool = False) -> list[str]:

@@ -1,4 +1,4 @@
-"""The one exception whose message is written for the person who typed the command."""
+"""The exceptions whose messages are written for the person who typed the command."""
 
 
 class UserError(Exception):
@@ -9,8 +9,11 @@ class UserError(Exception):
     """
 
 
-class Interrupted(UserError):
+class Interrupted(BaseException):
     """A run that was told to stop (Ctrl-C, SIGTERM) and did so in order; it says what was saved.
+
+    Like KeyboardInterrupt it is no `Exception`: it may come at any moment, and whoever expects that
+    reading a file goes wrong must not take it for that.
 
     Attributes:
         exit_code: what the process ends with; 128 plus the signal, as shells have it.

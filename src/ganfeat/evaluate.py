@@ -41,6 +41,7 @@ def run(config: Config, overrides: list[str]) -> Config:
         UserError: whatever the person who typed the command can mend.
     """
     path, target = _source(config)
+    find_checkpoint(path)
     with locked(target.parent) if rank() == 0 else nullcontext():
         return _measured(config, overrides, path, target)
 
@@ -53,7 +54,11 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
             f"{path} does not say what to compare with: add data=synthfaces, or data=images "
             "data.path=FOLDER_OR_ZIP"
         )
-    if not config["metrics"]:
+    for key, node in (("data", data), ("judge", judge)):
+        if not isinstance(node, Mapping):
+            raise UserError(f"{path} has a damaged header: its {key} is {node}; add {key}=NAME")
+    measurements = build_all(config["metrics"])
+    if not measurements:
         raise UserError("there is nothing to measure: choose metrics=quick, standard or paper")
     device = machine.pick_device(config["device"])
     machine.prepare(device, config["threads"], "auto")
@@ -68,19 +73,23 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
         data = {**data, "resolution": artefact.resolution}
     dataset = build(data)
     cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
-    measurements = build_all(config["metrics"])
     examiner = Examiner(
         make_judge(judge, measurements), measurements, device, cache, config["refresh"]
     )
     examiner.check(artefact, dataset, asked_for(overrides, "metrics"))
-    about = {} if config["run"] else {"source": str(path), "weights": state_hash(artefact)}
-    earlier = read_result(target) or {}
-    _check_source(target, earlier, about)
+    earlier, weights = read_result(target) or {}, state_hash(artefact)
+    if config["run"]:
+        earlier = {**_of_weights(earlier, weights), "measured": weights}
+    else:
+        _check_source(target, earlier, weights)
+        earlier |= {"source": str(path), "weights": weights}
     with joined(device):
         found = examiner.examine(artefact, dataset, seed=config["seed"], psi=config["psi"])
     if rank() > 0:
         return {}
-    result = merged(earlier | about, found)
+    result = merged(earlier, found)
+    if broken := getattr(dataset, "broken", []):
+        result["broken_images"] = sorted({*broken, *result.get("broken_images", [])})
     with atomic_write(target) as file:
         file.write((json.dumps(result, indent=1, allow_nan=False) + "\n").encode())
     print_table(found.values)
@@ -101,9 +110,9 @@ def _typed(overrides: list[str], key: str) -> bool:
 def _source(config: Config) -> tuple[Path, Path]:
     """What is measured, and where the result goes."""
     folder, checkpoint = config["run"], config["checkpoint"]
-    if (folder is None) == (checkpoint is None):
+    if bool(folder) == bool(checkpoint):
         raise UserError("what is to be measured? give run=FOLDER or checkpoint=FILE, one of them")
-    if folder is not None:
+    if folder:
         path = Path(folder).expanduser()
         if not (path / "config.yaml").is_file():
             raise UserError(f"{path} is no run folder: it holds no config.yaml")
@@ -140,9 +149,21 @@ def merged(result: Config, found: Result) -> Config:
     return {**result, "metrics": kept + new, "arrays": arrays}
 
 
-def _check_source(target: Path, earlier: Config, about: Config) -> None:
+def _of_weights(result: Config, weights: str) -> Config:
+    """A run's result without what was measured of other weights: the run has gone on since."""
+    held = result.get("weights") or {}
+    known = {result.get("measured") or held.get("g_ema") or held.get("encoder_ema")}
+    if known == {weights} or not result.get("metrics"):
+        return result
+    log.warning(
+        "%d values were measured of other weights: they are left out", len(result["metrics"])
+    )
+    return {**result, "metrics": []}
+
+
+def _check_source(target: Path, earlier: Config, weights: str) -> None:
     """Refuse to put what is measured now beside what was measured of other weights."""
-    if earlier and about and earlier.get("weights") != about["weights"]:
+    if earlier and earlier.get("weights") != weights:
         raise UserError(
             f"{target} is about other weights ({earlier.get('source')}): move its folder away, or "
             "give these weights a file name of their own"

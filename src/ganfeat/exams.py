@@ -149,8 +149,18 @@ class Examiner:
 
 
 def build_all(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Measurements from their nodes; those that are null are left out."""
-    return {name: build(node) for name, node in metrics.items() if node}
+    """Measurements from their nodes; those that are null are left out.
+
+    Raises:
+        UserError: one is something else.
+    """
+    for name, node in metrics.items():
+        if node is not None and not (isinstance(node, Mapping) and "_target_" in node):
+            raise UserError(
+                f"the metric {name} is {node}: it must be null, which leaves it out, or keep its "
+                f"settings, such as metrics.{name}.n=1000"
+            )
+    return {name: build(node) for name, node in metrics.items() if node is not None}
 
 
 def make_judge(nodes: Mapping[str, Any], measurements: Mapping[str, Any]) -> Judge | None:
@@ -170,9 +180,9 @@ def make_judge(nodes: Mapping[str, Any], measurements: Mapping[str, Any]) -> Jud
             built[key] = build(node) if node else None
     found: Any = {part: built[json.dumps(node, sort_keys=True)] for part, node in nodes.items()}
     for part in ("embedding", "perceptual"):
-        if found[part] is None:
+        if found.get(part) is None:
             raise UserError(f"judge.{part} is none: generators cannot be measured without it")
-    scorer = found["attributes"]
+    scorer = found.get("attributes")
     if scorer is not None and not isinstance(scorer, AttributeScorer):
         raise UserError(
             f"{scorer.name} scores no attributes: features@judge.attributes=none goes without"

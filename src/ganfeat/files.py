@@ -25,6 +25,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     file = _create(temporary, path)
+    _remove_leftovers(path)
     try:
         with file:
             yield file
@@ -51,6 +52,18 @@ def _create(temporary: Path, path: Path) -> BinaryIO:
         if disk_full(error):
             raise UserError(f"disk full: {path} cannot be written") from error
         raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _remove_leftovers(path: Path) -> None:
+    """What processes that are no more have left of ``path``."""
+    for left in path.parent.glob(f".{path.name}.*.tmp"):
+        pid = left.name.split(".")[-2]
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            left.unlink(missing_ok=True)
+        except (ValueError, OSError):  # another's name, another's process
+            continue
 
 
 def disk_full(error: BaseException | None) -> bool:

@@ -56,7 +56,7 @@ def find_checkpoint(path: AnyPath) -> Path:
     Raises:
         UserError: there is none.
     """
-    file = Path(path)
+    file = Path(path).expanduser()
     if file.is_dir():
         file = file / LAST_CHECKPOINT
     if not file.is_file():

@@ -107,16 +107,20 @@ def read_header(path: AnyPath) -> dict[str, Any]:
 
 
 def state_hash(module: nn.Module) -> str:
-    """SHA-256 of the state dict: names, types, shapes and bytes, sorted by name.
+    """`tensors_hash` of the state dict. Noise images and ``w_avg`` count; the config does not."""
+    return tensors_hash(module.state_dict())
 
-    The same on every device and in every memory layout. Noise images and ``w_avg`` count; the
-    config does not.
+
+def tensors_hash(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names, types, shapes and bytes, sorted by name.
+
+    The same on every device and in every memory layout.
     """
     digest = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
+    for name, value in sorted(tensors.items()):
         digest.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
         flat = value.detach().cpu().contiguous().reshape(-1)
-        digest.update(flat.view(torch.uint8).numpy())
+        digest.update(flat.view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

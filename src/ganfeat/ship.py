@@ -7,10 +7,11 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ganfeat.build import defaults
 from ganfeat.data.synthfaces.visibility import VISIBLE, visibility
 from ganfeat.errors import UserError
 from ganfeat.features.blocks import SIZE
@@ -57,7 +58,7 @@ def ship(run: Path, folder: Path = WEIGHTS) -> list[Path]:
         save_networks(folder / part.file, {part.name: part.network}, header)
     card = (folder / parts[0].file).with_suffix(".md")
     with atomic_write(card) as out:
-        out.write(card_of(result, parts).encode())
+        out.write(card_of(result, parts, about["data"]).encode())
     return [*(folder / part.file for part in parts), card]
 
 
@@ -78,12 +79,12 @@ def _parts(experiment: str, weights: Path, *, encoder: bool) -> list[Part]:
     return [Part(file, name, load_network(weights, name)) for name, file in files.items()]
 
 
-def card_of(result: Result, parts: list[Part]) -> str:
-    """The card of a run, Markdown made of its result alone."""
-    return "\n".join(_lines(result, parts)) + "\n"
+def card_of(result: Result, parts: list[Part], data: Mapping[str, Any]) -> str:
+    """The card of a run, Markdown made of its result and the node of its data."""
+    return "\n".join(_lines(result, parts, data)) + "\n"
 
 
-def _lines(result: Result, parts: list[Part]) -> Iterator[str]:
+def _lines(result: Result, parts: list[Part], data: Mapping[str, Any]) -> Iterator[str]:
     machine = result["machine"]
     yield f"# {Path(parts[0].file).stem}"
     yield ""
@@ -97,20 +98,36 @@ def _lines(result: Result, parts: list[Part]) -> Iterator[str]:
         f"- {result['kimg']:g} kimg in {result['seconds']:,.0f} seconds on {machine['device']}, "
         f"{machine['cores']} cores, torch {machine['torch']}; commit {result['commit']}"
     )
+    usual = defaults(data["_target_"])
+    said = [f"{k}={v}" for k, v in data.items() if k != "_target_" and usual.get(k) != v]
+    kind = data["_target_"].rpartition(".")[2]
+    yield f"- Trained on `{kind}` with {', '.join(said)}"
     for file, name, network in parts:
         count = sum(p.numel() for p in network.parameters())
         yield f"- `{file}`: `{name}`, {count:,} parameters, state {state_hash(network)[:16]}"
     yield "- Licence MIT"
     if values := [v for v in result["metrics"] if v["value"] is not None]:
-        yield from ("", "| metric | value | 95 % within the run | n |", "| --- | --- | --- | --- |")
+        head = "| metric | value | 95 % within the run | n | real images |"
+        yield from ("", head, "| --- | --- | --- | --- | --- |")
         for v in values:
             between = "" if v["low"] is None else f"{v['low']:.4g} to {v['high']:.4g}"
-            yield f"| {v['name']} | {v['value']:.4g} | {between} | {v['n']} |"
+            real = _real(v["protocol"].get("data") or {})
+            yield f"| {v['name']} | {v['value']:.4g} | {between} | {v['n']} | {real} |"
     if scores := result["arrays"].get("reading"):
         linear = any(v["name"].startswith("linear") for v in values)
         yield from ("", *_reading(scores, "linearly from its vectors" if linear else "by itself"))
     if "coverage_spread_ratios" in result["arrays"]:
         yield from ("", *_studied(result))
+
+
+def _real(data: Mapping[str, Any]) -> str:
+    """Which real images a value was compared with."""
+    match data:
+        case {"split": split, "length": length}:
+            return f"{length} of {split}"
+        case {"files": files, "list_sha256": digest}:
+            return f"{files} files (list {digest[:8]})"
+    return ""
 
 
 def _reading(scores: dict[str, float], how: str) -> Iterator[str]:

@@ -470,8 +470,13 @@ def test_a_damaged_cache_is_made_again_and_a_partial_one_never_written(
     data = SynthFaces("test", SIZE, 200)
     whole = References(data, cache=tmp_path).of(Pixels(), 200)
     [file] = tmp_path.iterdir()
-    file.write_bytes(file.read_bytes()[:-100])
-    assert torch.equal(References(data, cache=tmp_path).of(Pixels(), 200).vectors, whole.vectors)
+    kept = file.read_bytes()
+    flipped = kept[:-100] + bytes([kept[-100] ^ 64]) + kept[-99:]
+    for damaged in (kept[:-100], flipped, b""):
+        file.write_bytes(damaged)
+        again = References(data, cache=tmp_path).of(Pixels(), 200)
+        assert torch.equal(again.vectors, whole.vectors)
+        assert file.read_bytes() == kept
     file.unlink()
     monkeypatch.setattr(reference, "BATCH", 50)
     seen: list[int] = []
@@ -524,6 +529,35 @@ def test_als_has_all_its_relatives_and_no_factors_means_not_applicable() -> None
         )
 
 
+def test_what_never_changes_has_no_linearity() -> None:
+    generator = Generator(32, z_dim=8, w_dim=8, mapping_layers=2, channel_base=64).eval()
+    found = subject(generator, factor_net(), SynthFaces("test", 32, 100))
+    found = replace(found, samples=Samples(generator, psi=0.0))
+    values = evaluate(found, {"als": ALS(4)}, show=False).values
+    assert [(v.name, v.value) for v in values] == [("als_factornet", None)]
+
+
+class HalfBlind(FactorNet):
+    """Sees the same smile in all but the real images, which it knows by a pixel."""
+
+    def scores(self, images: Tensor) -> dict[str, Tensor]:
+        found = super().scores(images)
+        real = images[:, 0, 0, :1] == 0.125
+        return found | {"smile": torch.where(real, found["smile"], 1.0)}
+
+
+def test_an_attribute_that_never_changes_is_left_out() -> None:
+    network = HalfBlind("factornet", COLUMNS, widths=(8,) * 4, blocks=(0,) * 4, dim=48).eval()
+    generator = Generator(32, z_dim=8, w_dim=8, mapping_layers=2, channel_base=64).eval()
+    data = Stills(torch.rand(100, 3, 32, 32))
+    data.images[:, 0, 0, 0] = 0.125
+    found = subject(generator, network, data)
+    both = evaluate(found, {"als": ALS(4, ["smile", "yaw"])}, show=False)
+    alone = evaluate(found, {"als": ALS(4, ["yaw"])}, show=False)
+    assert both.arrays["als_attributes"] == ["yaw"]
+    assert numbers(both) == pytest.approx(numbers(alone))
+
+
 def test_paths_are_straight_in_w() -> None:
     found = subject(Linear())
     paths = ALS(BLOCK + 3).frames(found, 1, slice(0, 3)).unflatten(0, (3, FRAMES))
@@ -568,7 +602,19 @@ def test_a_direction_that_does_not_fit(tmp_path: Path) -> None:
     path = tmp_path / "d.npy"
     with pytest.raises(UserError, match="cannot be read as a direction"):
         ALS(4, direction=str(path))
-    np.save(path, np.zeros(5))
+    path.write_bytes(b"")
+    with pytest.raises(UserError, match="cannot be read as a direction"):
+        ALS(4, direction=str(path))
+    for wrong, message in (
+        (np.zeros(8), "it is zero, or not finite"),
+        (np.full(8, np.nan), "it is zero, or not finite"),
+        (np.ones(8) * 1j, "no array of real numbers"),
+        (np.array(["a"]), "no array of real numbers"),
+    ):
+        np.save(path, wrong)
+        with pytest.raises(UserError, match=message):
+            ALS(4, direction=str(path))
+    np.save(path, np.ones(5))
     with pytest.raises(UserError, match=r"shape \[5\]; this generator has a W of 8 numbers"):
         evaluate(found, {"als": ALS(4, direction=str(path))}, show=False)
     np.save(path, np.ones([generator.num_ws, 8]))

@@ -4,6 +4,7 @@ From the authors' released evaluation; the paper's text was not at hand. 0 is a 
 """
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,9 @@ from ganfeat.metrics.progress import Progress
 from ganfeat.metrics.rows import Rows, finite
 from ganfeat.metrics.subject import BLOCK, Judge, Samples
 from ganfeat.metrics.value import Value, middle, resampled_means
-from ganfeat.ranges import Count
+from ganfeat.ranges import Count, Positive
+
+log = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 FRAMES = 11
@@ -87,7 +90,7 @@ class OfPaths(OfGenerator):
 
     needs = "a judge that scores attributes"
 
-    def __init__(self, paths: Count, direction: str | None = None, reach: float = 3.0) -> None:
+    def __init__(self, paths: Count, direction: str | None = None, reach: Positive = 3.0) -> None:
         self.paths, self.reach = paths, reach
         self.direction = None if direction is None else read_direction(Path(direction))
         self.along_what = "" if direction is None else f"_{Path(direction).stem}"
@@ -166,8 +169,9 @@ class ALS(OfPaths):
 
     ``als`` divides by the standard deviation of an attribute over the model's own frames, as the
     authors do, and cannot see a change of scale; ``als_shared`` divides by that over real images,
-    the same for all models. ``area`` and ``mean`` are the other two aggregates of the curve. Along
-    a direction, its file's name stands in that of the metric.
+    the same for all models. An attribute that does not change along any path is left out and named;
+    where none does, there is no score. ``area`` and ``mean`` are the other two aggregates of the
+    curve. Along a direction, its file's name stands in that of the metric.
 
     Args:
         paths: number of paths.
@@ -180,7 +184,7 @@ class ALS(OfPaths):
         paths: Count = 500,
         attributes: Sequence[str] | None = None,
         direction: str | None = None,
-        reach: float = 3.0,
+        reach: Positive = 3.0,
     ) -> None:
         super().__init__(paths, direction, reach)
         self.attributes = attributes
@@ -210,7 +214,17 @@ class ALS(OfPaths):
             )
         protocol = self.protocol(subject, network, real=REAL, attributes=names, **self.path())
         values: list[Value] = []
-        arrays = {}
+        arrays: dict[str, Any] = {}
+        moves = own > STILL * real
+        if not moves.all():
+            log.warning(
+                "ALS leaves out %s: they do not change along any path",
+                ", ".join(np.array(names)[~moves]),
+            )
+        names = [name for name, does in zip(names, moves, strict=True) if does]
+        if not names:
+            return Result([Value(f"als{self.along_what}_{network.name}", None, protocol=protocol)])
+        scores, own, real = scores[..., moves], own[moves], real[moves]
         for sigma, end in ((own, ""), (real, "_shared")):
             found = linearity(scores, sigma)
             again = aggregates(resampled_means(np.abs(deviations(scores, sigma))))
@@ -229,6 +243,7 @@ class ALS(OfPaths):
 
 
 REAL = 2000  # images that the shared sigma comes from
+STILL = 1e-6  # an attribute that varies less, by that of real images, does not change
 
 
 def attribute_names(network: AttributeScorer, wanted: Sequence[str] | None) -> list[str]:
@@ -256,8 +271,13 @@ def read_direction(path: Path) -> Tensor:
     """A direction from a file of numpy's; nothing in it is executed."""
     try:
         found = np.load(path.expanduser(), allow_pickle=False)
-        return torch.from_numpy(np.atleast_1d(found).astype(np.float32))
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise UserError(
             f"{path} cannot be read as a direction ({error}): save it with numpy.save"
         ) from error
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiu":
+        raise UserError(f"{path} holds no array of real numbers: save it with numpy.save")
+    direction = torch.from_numpy(np.atleast_1d(found).astype(np.float32))
+    if not torch.isfinite(direction).all() or not direction.any():
+        raise UserError(f"{path} is no direction: it is zero, or not finite")
+    return direction

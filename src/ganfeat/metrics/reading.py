@@ -14,7 +14,7 @@ from ganfeat.metrics.progress import Bar
 from ganfeat.metrics.reference import References, describe
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name, mean_value
-from ganfeat.ranges import Count, Positive
+from ganfeat.ranges import Positive, Several
 
 Array = NDArray[np.float64]
 EXTRAS = ("factors", "landmarks", "visible")
@@ -31,7 +31,7 @@ class FactorReading(OfNetwork):
         n: number of images.
     """
 
-    def __init__(self, n: Count = 10_000) -> None:
+    def __init__(self, n: Several = 10_000) -> None:
         self.n = n
 
     def check(self, network: Features, references: References) -> None:
@@ -113,7 +113,7 @@ class LinearReading(OfNetwork):
         ridge: share of a number's variance that is added to it.
     """
 
-    def __init__(self, n: Count = 10_000, ridge: Positive = 1e-3) -> None:
+    def __init__(self, n: Several = 10_000, ridge: Positive = 1e-3) -> None:
         self.n, self.ridge = n, ridge
 
     def check(self, network: Features, references: References) -> None:
@@ -189,7 +189,7 @@ class ClassReading(OfNetwork):
         n: number of images.
     """
 
-    def __init__(self, n: Count = 10_000) -> None:
+    def __init__(self, n: Several = 10_000) -> None:
         self.n = n
 
     def check(self, network: Features, references: References) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
@@ -19,12 +18,13 @@ from ganfeat.files import atomic_write
 from ganfeat.metrics.frechet import Gaussian, Moments
 from ganfeat.metrics.progress import Bar, silent
 from ganfeat.metrics.rows import Rows
-from ganfeat.networks import state_hash
+from ganfeat.networks import state_hash, tensors_hash
 from ganfeat.processes import all_agree
 
 log = logging.getLogger(__name__)
 
 BATCH = 64
+HASH = "sha256"  # of the tensors, in the metadata of a kept file
 
 
 class Reference(NamedTuple):
@@ -105,7 +105,8 @@ class References:
     ) -> Reference:
         """What ``network`` sees in all of them, from the cache where it is there.
 
-        A changed image or weight is another entry; one is written when it is whole.
+        A changed image or weight is another entry; one is written when it is whole, and no image
+        turned out broken.
 
         Args:
             network: what looks.
@@ -129,7 +130,8 @@ class References:
         everywhere = all_agree(found is not None, self.device)
         if found is None or not everywhere:
             found = self._compute(network, data, flat, bar)
-            if path is not None and self.rank == 0:
+            whole = all_agree(not getattr(data, "broken", ()), self.device)
+            if path is not None and self.rank == 0 and whole:
                 _write(path, found)
         return found
 
@@ -184,16 +186,22 @@ def _write(path: Path, found: Reference) -> None:
         "n": torch.tensor(found.gaussian.n),
         "vectors": found.vectors.contiguous(),
     }
-    with atomic_write(path) as file:
-        file.write(to_bytes(tensors))
+    try:
+        with atomic_write(path) as file:
+            file.write(to_bytes(tensors, {HASH: tensors_hash(tensors)}))
+    except UserError as error:
+        log.warning("%s; without it, the same is computed again next time", error)
 
 
 def _read(path: Path) -> Reference | None:
     try:
-        t = load_file(path)
+        with safe_open(path, framework="pt") as file:
+            t = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            if (file.metadata() or {}).get(HASH) != tensors_hash(t):
+                raise ValueError("its checksum is another")
         return Reference(Gaussian(t["mean"], t["covariance"], int(t["n"])), t["vectors"])
     except FileNotFoundError:
         return None
-    except (SafetensorError, OSError, KeyError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
         log.warning("%s is damaged (%s): it is made again", path, error)
         return None

@@ -9,7 +9,7 @@ from ganfeat.metrics.progress import Progress
 from ganfeat.metrics.redraw import misfit
 from ganfeat.metrics.subject import Judge
 from ganfeat.metrics.value import mean_value
-from ganfeat.ranges import Count
+from ganfeat.ranges import Count, Positive
 
 REAL = 2000  # images that set the threshold
 PERCENTILE = 99
@@ -29,7 +29,7 @@ class UnnaturalShare(OfPaths):
     needs = "a judge that reads factors, and data that have them"
 
     def __init__(
-        self, paths: Count = 200, direction: str | None = None, reach: float = 3.0
+        self, paths: Count = 200, direction: str | None = None, reach: Positive = 3.0
     ) -> None:
         super().__init__(paths, direction, reach)
 

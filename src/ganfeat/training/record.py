@@ -133,7 +133,7 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"another process is at work in {folder}: wait for it, or change the seed"
+                f"another process is at work in {folder}: wait until it has ended"
             ) from None
         for left in folder.rglob(".*.tmp"):  # by a process that was killed while it wrote
             left.unlink()
@@ -147,10 +147,10 @@ def read_result(path: Path) -> dict[str, Any] | None:
         UserError: it is there and cannot be understood.
     """
     try:
-        result = json.loads(path.read_text())
-        if isinstance(result, dict):
-            return result
-        reason = "it is no JSON object"
+        result = json.loads(path.read_text(), parse_constant=lambda name: None)
+        if _is_result(result):
+            return dict(result)
+        reason = "it is no result of ours"
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -158,9 +158,25 @@ def read_result(path: Path) -> dict[str, Any] | None:
     except ValueError as error:  # no JSON, or no text at all
         reason = str(error)
     raise UserError(
-        f"{path} cannot be read ({reason}): delete it to go on with this run, or start again "
-        "with force=true"
+        f"{path} cannot be read ({reason}): restore it, or move it away to go on without; training "
+        "starts again with force=true"
     )
+
+
+def _is_result(result: Any) -> bool:
+    """Whether it is shaped like a result."""
+    match result:
+        case {**fields}:
+            values, arrays = fields.get("metrics", []), fields.get("arrays", {})
+            return (
+                isinstance(values, list)
+                and isinstance(arrays, dict)
+                and all(
+                    isinstance(v, dict) and v.keys() >= {"name", "value", "protocol"}
+                    for v in values
+                )
+            )
+    return False
 
 
 def commit() -> str | None:
