@@ -42,7 +42,7 @@ def test_an_encoder_and_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "reading64_factornet" in card
     scores = result["arrays"]["reading"]
     assert "- Trained on `SynthFaces` with " in card
-    assert "split=factornet" in card
+    assert "split=judge" in card
     assert "| 64 | 64 of test |" in card
     assert all(f"| {name} | {scores[name]:.3f} |" in card for name in NAMES)
     assert "**Misses**: 37 of 37 visible factors are below 0.9" in card  # after eight images
