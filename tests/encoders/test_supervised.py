@@ -21,7 +21,6 @@ from ganfeat.encoders.supervised import (
     factor_loss,
     parts_loss,
 )
-from ganfeat.encoders.vicreg import statistics
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.features import ClassNet, FactorNet, SmallNet
 from ganfeat.features.blocks import Standard
@@ -90,16 +89,6 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert rate(900) == pytest.approx((1 + math.cos(0.09 * math.pi)) / 2)
     assert rate(5000) == pytest.approx(0.5)
     assert rate(10_000) == pytest.approx(0)
-
-
-def test_vicreg_statistics_in_closed_form() -> None:
-    white = torch.tensor([[1.0, 1], [1, -1], [-1, 1], [-1, -1]])
-    spread, repeats = statistics(white)
-    assert spread.item() == pytest.approx(0, abs=1e-4)
-    assert repeats.item() == pytest.approx(0, abs=1e-6)
-    spread, repeats = statistics(white[:, :1].repeat(1, 3))  # three times the same number
-    assert repeats.item() == pytest.approx(6 / 3)
-    assert statistics(torch.zeros(4, 2))[0].item() == pytest.approx(1 - 0.01, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,14 @@ from ganfeat.errors import UserError
 from ganfeat.features import ClassNet, FactorNet, SmallNet
 from ganfeat.features.small import Column
 from ganfeat.metrics.evaluation import evaluate_network
-from ganfeat.metrics.reading import ClassReading, FactorReading, LinearReading, factor_scores
+from ganfeat.metrics.reading import (
+    ClassReading,
+    FactorReading,
+    LinearReading,
+    LocalReading,
+    at_points,
+    factor_scores,
+)
 from ganfeat.metrics.reference import References
 
 COLUMNS = SynthFaces().facts()["columns"]
@@ -158,6 +165,49 @@ def test_what_a_linear_map_reads() -> None:
     for name, kind, _ in COLUMNS:
         assert readings[0.0][name] > (0.97 if kind in ("continuous", "circular") else 0.8), name
         assert readings[1e6][name] < 0.15, name
+
+
+def test_a_map_at_points() -> None:
+    line = (torch.arange(8) + 0.5) * 4 - 16  # where the middles of 8 positions are in 32 px
+    maps = torch.stack([line.expand(8, 8), line[:, None].expand(8, 8)])[None]
+    points = torch.tensor([[[10.0, 20.0], [16.0, 5.0]]])
+    found = at_points(maps, points, torch.zeros(1, 3, 32, 32)).view(2, 2)
+    torch.testing.assert_close(found, (points[0] - 16).T)
+
+
+class Placed(SmallNet):
+    """Its second map says how wide the smile is, where the mouth is, and nothing elsewhere."""
+
+    def __init__(self, data: SynthFaces, n: int) -> None:
+        super().__init__("placed", **SMALL)
+        self.smile = [c[0] for c in COLUMNS].index("smile")
+        self.known = torch.cat(
+            [data.reference(p, n, ["factors"]).__getitems__(range(n))["factors"] for p in PARTS]
+        )
+        self.marks = torch.cat(
+            [data.reference(p, n, ["landmarks"]).__getitems__(range(n))["landmarks"] for p in PARTS]
+        )
+        self.seen = 0
+
+    def taps(self, images: Tensor) -> list[Tensor]:
+        mine = slice(self.seen, self.seen + len(images))
+        self.seen += len(images)
+        x, y = (self.marks[mine, 6] / 4).floor().clamp(0, 7).long().unbind(1)
+        maps = torch.zeros(len(images), 1, 8, 8)
+        for i in range(len(images)):  # the place and its neighbours, between which is interpolated
+            rows, columns = slice(max(y[i] - 1, 0), y[i] + 2), slice(max(x[i] - 1, 0), x[i] + 2)
+            maps[i, 0, rows, columns] = self.known[mine, self.smile][i]
+        return [maps, torch.zeros(len(images), 1, 4, 4)]
+
+
+def test_what_a_map_says_at_its_place_is_read_there() -> None:
+    data = SynthFaces("test", 32, 400)
+    metric = LocalReading(400)
+    found = evaluate_network(Placed(data, 400), References(data), {"l": metric}, show=False)
+    assert found.values[0].name == "local400_placed"
+    scores = found.arrays["local_reading"]
+    assert scores["smile"] > 0.95
+    assert max(v for k, v in scores.items() if k != "smile") < 0.4
 
 
 class Photographs:

@@ -1,10 +1,12 @@
 """How well a network reads what is true of images: the factors of drawn ones, or classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
 
 from ganfeat.errors import UserError
 from ganfeat.features import FactorNet, Features
@@ -17,6 +19,7 @@ from ganfeat.metrics.value import Value, count_name, mean_value
 from ganfeat.ranges import Positive, Several
 
 Array = NDArray[np.float64]
+RARE = 10  # deviations from the mean, beyond which nothing counts more
 EXTRAS = ("factors", "landmarks", "visible")
 
 
@@ -113,6 +116,9 @@ class LinearReading(OfNetwork):
         ridge: share of a number's variance that is added to it.
     """
 
+    name, array = "linear", "reading"
+    extras: Sequence[str] = ("factors",)
+
     def __init__(self, n: Several = 10_000, ridge: Positive = 1e-3) -> None:
         self.n, self.ridge = n, ridge
 
@@ -120,32 +126,69 @@ class LinearReading(OfNetwork):
         """The data must have factors."""
         columns_of(references)
 
+    def look(self, network: Features, batch: Mapping[str, Tensor]) -> Tensor:
+        """The numbers [N,D] that are read from."""
+        return network.embed(batch["image"])
+
     @torch.no_grad()
     def result(self, network: Features, references: References, bar: Bar) -> Result:
         """One number, and the score of each factor."""
         columns = columns_of(references)
-        width = network.width(references.data.resolution, references.device)
-        tables = []
-        for part in ("train", references.part):
-            rows = Rows(self.n, width + len(columns), what="a feature vector").to(references.device)
-            advance = bar(f"{part} images", self.n // references.ranks)
-            for numbers, batch in references.share(self.n, ["factors"], part):
-                vectors = network.embed(batch["image"])
-                rows.update(torch.cat([vectors, batch["factors"]], dim=1), numbers)
-                advance(len(numbers))
-            tables.append(rows.numpy())
-        (known, truths), (seen, truth) = (np.split(table, [width], axis=1) for table in tables)
+        known, truths = self._table(network, references, "train", bar)
+        seen, truth = self._table(network, references, references.part, bar)
         predicted = linear_reading(known, truths, seen, columns, self.ridge)
         scores = factor_scores(predicted, truth, columns)
-        protocol = {
-            "networks": describe(network),
-            "data": references.fingerprint(self.n),
-            "fitted_on": "train",
-            "ridge": self.ridge,
-        }
-        name = f"linear{count_name(self.n)}_{network.name}"
+        protocol = {"fitted_on": "train", "ridge": self.ridge}
+        protocol = references.protocol(network, real=self.n, **protocol)
+        name = f"{self.name}{count_name(self.n)}_{network.name}"
         mean = float(np.mean(list(scores.values())))
-        return Result([Value(name, mean, n=self.n, protocol=protocol)], {"reading": scores})
+        return Result([Value(name, mean, n=self.n, protocol=protocol)], {self.array: scores})
+
+    def _table(
+        self, network: Features, references: References, part: str, bar: Bar
+    ) -> tuple[Array, Array]:
+        """Numbers [n,D] and factors [n,F] of the images of a part."""
+        advance = bar(f"{part} images", self.n // references.ranks)
+        rows: Rows | None = None
+        for numbers, batch in references.share(self.n, self.extras, part):
+            seen = self.look(network, batch)
+            if rows is None:
+                width = seen.shape[1] + batch["factors"].shape[1]
+                rows = Rows(self.n, width, what="a feature").to(references.device)
+            rows.update(torch.cat([seen, batch["factors"]], dim=1), numbers)
+            advance(len(numbers))
+        assert rows is not None
+        found, factors = rows.numpy(), batch["factors"].shape[1]
+        return found[:, :-factors], found[:, -factors:]
+
+
+class LocalReading(LinearReading):
+    """``local<n>_<network>``: the same from a map, at the landmarks of the face.
+
+    What a mouth does may be plain to see where the mouth is, and lost in a vector that has to say
+    first where that is. The places are given, so this is a question about maps.
+
+    Args:
+        n, ridge: as in `LinearReading`.
+        tap: which map, counted from the deepest, -1.
+    """
+
+    name, array = "local", "local_reading"
+    extras = ("factors", "landmarks")
+
+    def __init__(self, n: Several = 10_000, ridge: Positive = 0.1, tap: int = -2) -> None:
+        super().__init__(n, ridge)
+        self.tap = tap
+
+    def look(self, network: Features, batch: Mapping[str, Tensor]) -> Tensor:
+        """The map at the landmarks, [N,P*C]."""
+        return at_points(network.taps(batch["image"])[self.tap], batch["landmarks"], batch["image"])
+
+
+def at_points(maps: Tensor, points: Tensor, images: Tensor) -> Tensor:
+    """Maps [N,C,h,h] at points [N,P,2] in pixels of ``images`` [N,3,R,R]: [N,C*P]."""
+    places = points * (2 / images.shape[-1]) - 1
+    return F.grid_sample(maps, places[:, :, None], align_corners=False).flatten(1)
 
 
 def linear_reading(
@@ -153,32 +196,26 @@ def linear_reading(
 ) -> Array:
     """The factor table [M,F] of ``vectors`` [M,D], by a map from ``known`` [N,D] to [N,F]."""
     mean, deviation = known.mean(axis=0), known.std(axis=0) + 1e-8
-    known, vectors = (
-        np.concatenate([(v - mean) / deviation, np.ones([len(v), 1])], axis=1)
+    known, vectors = (  # a number that hardly ever differs would else shout when it does
+        np.concatenate([((v - mean) / deviation).clip(-RARE, RARE), np.ones([len(v), 1])], axis=1)
         for v in (known, vectors)
     )
+    penalty = ridge * len(known) * np.eye(known.shape[1])
+    plain = np.linalg.inv(known.T @ known + penalty)
     found = []
     for truth, column in zip(truths.T, columns, strict=True):
-        weights = np.ones(len(truth))
         match column.kind:
             case "continuous":
-                targets = truth[:, None]
+                found.append(vectors @ (plain @ (known.T @ truth)))
             case "circular":
-                targets = np.stack([np.cos(truth), np.sin(truth)], axis=1)
+                cosine, sine = (vectors @ (plain @ (known.T @ f(truth))) for f in (np.cos, np.sin))
+                found.append(np.arctan2(sine, cosine))
             case _:
                 targets = np.eye(max(column.classes, 2))[truth.astype(int)]
                 weights = (targets / targets.sum(axis=0).clip(min=1)).sum(axis=1)
-                weights /= weights.mean()
-        weighted = known * weights[:, None]
-        squares = weighted.T @ known + ridge * len(known) * np.eye(known.shape[1])
-        scores = vectors @ np.linalg.solve(squares, weighted.T @ targets)
-        match column.kind:
-            case "continuous":
-                found.append(scores[:, 0])
-            case "circular":
-                found.append(np.arctan2(scores[:, 1], scores[:, 0]))
-            case _:
-                found.append(scores.argmax(axis=1).astype(float))
+                weighted = known * (weights / weights.mean())[:, None]
+                solution = np.linalg.solve(weighted.T @ known + penalty, weighted.T @ targets)
+                found.append((vectors @ solution).argmax(axis=1).astype(float))
     return np.stack(found, axis=1)
 
 
