@@ -65,7 +65,7 @@ class RunFolder:
         path = self.path / "result.json"
         result = read_result(path)
         if result is not None and not isinstance(result.get("status"), str):
-            raise UserError(f"{path} has no status: delete it to go on with this run")
+            raise _unreadable(path, "it has no status")
         return result
 
     def finished(self) -> dict[str, Any] | None:
@@ -157,7 +157,11 @@ def read_result(path: Path) -> dict[str, Any] | None:
         reason = str(error.strerror)
     except ValueError as error:  # no JSON, or no text at all
         reason = str(error)
-    raise UserError(
+    raise _unreadable(path, reason)
+
+
+def _unreadable(path: Path, reason: str) -> UserError:
+    return UserError(
         f"{path} cannot be read ({reason}): restore it, or move it away to go on without; training "
         "starts again with force=true"
     )
