@@ -19,7 +19,7 @@ from ganfeat.metrics.measure import (
     Result,
     Subject,
 )
-from ganfeat.metrics.progress import Bar, progress_bar
+from ganfeat.metrics.progress import Bar, progress_bar, silent
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Looks
 from ganfeat.metrics.value import Value
@@ -63,7 +63,8 @@ def evaluate(subject: Subject, measurements: Mapping[str, OfImages], show: bool 
         for key, measurement in possible.items():
             if isinstance(measurement, OfGenerator):
                 began = time.perf_counter()
-                advance = bar(key, measurement.images() // subject.ranks)
+                own = measurement.images() // subject.ranks
+                advance = bar(key, own) if own else silent(key, own)
                 results[key] = _timed(measurement.result(subject, advance), began)
     return _joined([results[key] for key in measurements])
 

@@ -174,7 +174,7 @@ class OfGenerator(OfImages):
     """Measures a generator by images of its own choice."""
 
     def images(self) -> int:
-        """How many it will ask for, over all processes."""
+        """How many it will make, over all processes."""
         raise NotImplementedError
 
     def result(self, subject: Subject, progress: Progress) -> Result:
