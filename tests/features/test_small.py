@@ -93,7 +93,7 @@ def test_a_window_moves_with_the_place() -> None:
         finest, maps = torch.zeros(2, 1, 32, 32), torch.zeros(2, 1, 16, 16)
         maps[0, 0, 4, 6] = maps[1, 0, 9, 5] = 1
         finest[0, 0, 8, 13] = finest[1, 0, 18, 11] = 1  # the same pixel beside either
-        positions, contents = glances(maps, finest)
+        positions, contents = glances([maps], finest)
     torch.testing.assert_close((positions[:, 0] + 1) * 8 - 0.5, torch.tensor([[6.0, 4], [5, 9]]))
     torch.testing.assert_close(contents[0], contents[1], rtol=1e-4, atol=1e-5)
 
@@ -136,7 +136,7 @@ def test_a_glance_sees_what_is_at_the_place_where_it_looks() -> None:
     places = [(0, 0), (5, 2), (7, 7)]  # x, y
     for one, (x, y) in zip(maps, places, strict=True):
         one[0, y, x] = 2
-    positions, contents = glances(maps, torch.zeros(3, 1, 32, 32))
+    positions, contents = glances([maps], torch.zeros(3, 1, 32, 32))
     expected = (torch.tensor(places) + 0.5) / 4 - 1
     torch.testing.assert_close(positions[:, 0], expected)
     torch.testing.assert_close(

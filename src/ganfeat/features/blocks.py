@@ -30,8 +30,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps [N,C,h,w] to maps of the same shape."""
-        y: Tensor = self.conv1(F.relu(self.norm1(x)))
-        y = self.conv2(F.relu(self.norm2(y)))
+        y: Tensor = self.conv1(F.relu(self.norm1(x), inplace=True))
+        y = self.conv2(F.relu(self.norm2(y), inplace=True))
         return x + y if self.residual else y
 
 
@@ -96,19 +96,31 @@ class Glances(nn.Module):
         self.register_buffer("grid", _points(line), persistent=False)
         self.register_buffer("window", _points(steps), persistent=False)
 
-    def forward(self, maps: Tensor, finest: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps [N,C,h,h] and [N,F,32,32] to positions [N,K,2] and what is there [N,K*40].
+    def forward(self, maps: Sequence[Tensor], finest: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps [N,C,h,h], the largest first, and [N,F,32,32] to positions and what is there.
 
-        Positions are x and y in half sides.
+        Positions [N,K,2] are x and y in half sides; what is there is [N,K*40].
         """
-        attention = self.where(maps).flatten(2).softmax(dim=2)
+        said = self._said_of(maps)
+        where, what = said[:, :-COARSE], said[:, -COARSE:]
+        attention = where.flatten(2).softmax(dim=2)
         positions = attention @ self.grid
-        coarse = attention @ self.what(maps).flatten(2).transpose(1, 2)
+        coarse = attention @ what.flatten(2).transpose(1, 2)
         points = positions[:, :, None] + self.window
         windows = F.grid_sample(self.thin(finest), points, "bilinear", align_corners=False)
         detail = windows.permute(2, 0, 1, 3).flatten(2) @ self.detail + self.bias
         contents = [coarse.flatten(1), F.relu(detail).transpose(0, 1).flatten(1)]
         return positions, torch.cat(contents, dim=1)
+
+    def _said_of(self, maps: Sequence[Tensor]) -> Tensor:
+        """`where` and `what` of all maps `gathered`, each map asked before it is enlarged."""
+        weight = torch.cat([self.where.weight, self.what.weight])
+        parts = torch.split(weight, [m.shape[1] for m in maps], dim=1)
+        bias = torch.cat([b for b in (self.where.bias, self.what.bias) if b is not None])
+        said = F.conv2d(maps[0], parts[0], bias)
+        for m, part in zip(maps[1:], parts[1:], strict=True):
+            said = said + F.interpolate(F.conv2d(m, part), said.shape[-2:])
+        return said
 
 
 def _points(line: Tensor) -> Tensor:

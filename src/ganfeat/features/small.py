@@ -24,7 +24,6 @@ from ganfeat.features.blocks import (
     Standard,
     conv,
     faintness,
-    gathered,
     norm,
 )
 from ganfeat.features.network import AttributeScorer, Features, area
@@ -83,7 +82,7 @@ class SmallNet(Features):
         for i, stage in enumerate(self.stages):
             if i > 0:
                 x = self.down[i - 1](F.avg_pool2d(maps[-1], 2))
-            maps.append(F.relu(stage(x)))
+            maps.append(F.relu(stage(x), inplace=True))
         return maps
 
     def embed(self, images: Tensor) -> Tensor:
@@ -95,7 +94,7 @@ class SmallNet(Features):
 
         Those are [N,places,2], x and y in half sides.
         """
-        positions, contents = self.glances(gathered(maps[1:]), maps[0])
+        positions, contents = self.glances(maps[1:], maps[0])
         faint = faintness(area(images, SIZE, self.name))
         amounts = [m.mean(dim=[2, 3]) for m in maps]
         layout = F.relu(self.squeeze(maps[2])).flatten(1)
