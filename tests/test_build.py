@@ -147,3 +147,26 @@ def test_values_that_are_still_missing_or_of_richer_types_are_let_through():
 def test_nearest():
     assert nearest("r1_gama", ["lr", "r1_gamma", "pl_weight"]) == "r1_gamma"
     assert nearest("qqq", ["lr", "r1_gamma"]) is None
+
+
+class Parent:
+    """Has two settings."""
+
+    def __init__(self, size: int = 3, *, speed: float = 1.0) -> None:
+        self.size, self.speed = size, speed
+
+
+class Child(Parent):
+    """Has one of its own, another default, and passes on the rest."""
+
+    def __init__(self, colour: str = "red", size: int = 4, **rest: Any) -> None:
+        super().__init__(size, **rest)
+        self.colour = colour
+
+
+def test_what_a_constructor_passes_on_can_be_set_too() -> None:
+    node = {"_target_": f"{__name__}.Child", "speed": 2}
+    assert fill(node) == {**node, "speed": 2.0, "colour": "red", "size": 4}
+    assert build(fill(node)).speed == 2.0
+    with pytest.raises(UserError, match="did you mean speed"):
+        fill({"_target_": f"{__name__}.Child", "sped": 2})

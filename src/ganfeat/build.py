@@ -105,10 +105,18 @@ def locate(target: str) -> Callable[..., Any]:
 
 
 def signature(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The parameters of ``target`` that can be given by name."""
+    """The parameters of ``target`` that can be given by name.
+
+    What a constructor passes on as ``**rest`` are those of its parent's.
+    """
     by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     parameters = inspect.signature(target, eval_str=True).parameters
-    return {name: p for name, p in parameters.items() if p.kind in by_name}
+    own = {name: p for name, p in parameters.items() if p.kind in by_name}
+    passes_on = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    if passes_on and isinstance(target, type):
+        parent = next(c for c in target.__mro__[1:] if "__init__" in vars(c))
+        return signature(parent) | own
+    return own
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -13,9 +13,9 @@ import torch
 
 from ganfeat.config import compose
 from ganfeat.data import SynthFaces
+from ganfeat.encoders.encoder import Encoder
 from ganfeat.encoders.supervised import (
     PARTS,
-    Encoder,
     FactorRegression,
     Parts,
     factor_loss,

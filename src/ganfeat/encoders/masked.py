@@ -3,15 +3,17 @@
 Patches are hidden, and what is seen around them must tell what they hold: no labels.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganfeat.encoders.supervised import Encoder
+from ganfeat.encoders.encoder import Encoder
 from ganfeat.features import SmallNet
 from ganfeat.features.blocks import SIZE, conv, gathered
 from ganfeat.features.network import area
-from ganfeat.ranges import Count, LearningRate, NotNegative, Share
+from ganfeat.ranges import Count, NotNegative, Share
 from ganfeat.training.method import Losses, Step
 
 PATCH = 4  # pixels; a position of the 8 px map
@@ -30,7 +32,7 @@ class MaskedImages(Encoder):
         seen_weight: of a patch that can be seen, beside a hidden one.
         contrast: in [-1,1], added to a patch's own, so that grain does not count as content.
         width: of the decoder.
-        total_kimg, batch_size, seed, lr, weight_decay, warmup_kimg, ema_kimg: as in `Encoder`.
+        rest: all else of `Encoder`.
     """
 
     network: SmallNet
@@ -39,28 +41,13 @@ class MaskedImages(Encoder):
         self,
         network: SmallNet,
         *,
-        total_kimg: float,
-        batch_size: int,
-        seed: int,
         hidden: Share = 0.5,
         seen_weight: NotNegative = 0.3,
         contrast: NotNegative = 0.1,
         width: Count = 128,
-        lr: LearningRate = 2e-3,
-        weight_decay: NotNegative = 0.02,
-        warmup_kimg: NotNegative = 5.0,
-        ema_kimg: NotNegative = 10.0,
+        **rest: Any,
     ) -> None:
-        super().__init__(
-            network,
-            total_kimg=total_kimg,
-            batch_size=batch_size,
-            seed=seed,
-            lr=lr,
-            weight_decay=weight_decay,
-            warmup_kimg=warmup_kimg,
-            ema_kimg=ema_kimg,
-        )
+        super().__init__(network, **rest)
         channels = sum(network.channels[2:])
         self.from_vector = nn.Linear(network.vector.out_features, width)
         self.from_maps = conv(channels, width)

@@ -4,109 +4,27 @@ The embedded judges are trained with these, and they serve as supervised baselin
 divided by its value for a network that knows nothing, so that 1 is ignorance and 0 is perfect.
 """
 
-import copy
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim import AdamW, Optimizer
 
+from ganfeat.encoders.encoder import Encoder
 from ganfeat.errors import UserError
 from ganfeat.features import ClassNet, FactorNet
-from ganfeat.features.blocks import SIZE, Standard, gathered
+from ganfeat.features.blocks import SIZE, gathered
 from ganfeat.features.small import Column
-from ganfeat.networks import Network
 from ganfeat.processes import mean_over_processes
-from ganfeat.ranges import LearningRate, NotNegative, Share
+from ganfeat.ranges import NotNegative, Share
 from ganfeat.training.augment import AugmentPipe
-from ganfeat.training.ema import ema_decay, update_ema
-from ganfeat.training.method import Batch, Losses, Method, Phase, Step
+from ganfeat.training.method import Losses, Step
 
 PARTS = 12  # classes in a mask
-STILL = 0.9  # of a run, after which running means stand still
 POINT_VARIANCE = 0.05  # of a landmark, in half sides
 CONTINUOUS_VARIANCE = 1 / 3  # of a factor that is uniform in [-1, 1]
-
-
-class Encoder(Method):
-    """A network, trained with AdamW under a warm-up and a cosine to zero, and its moving average.
-
-    A subclass says what is learnt from a batch. Where it needs more modules than the network, it
-    appends them to `trained`.
-
-    Args:
-        network: what is trained.
-        total_kimg: length of the run, which the learning rate follows.
-        batch_size: images per iteration, over all processes.
-        seed: seed of everything random.
-        lr: highest learning rate.
-        weight_decay: AdamW's.
-        warmup_kimg: images in thousands over which the learning rate rises.
-        ema_kimg: half-life of the average in thousands of images.
-    """
-
-    def __init__(
-        self,
-        network: Network,
-        *,
-        total_kimg: float,
-        batch_size: int,
-        seed: int,
-        lr: float,
-        weight_decay: float,
-        warmup_kimg: float,
-        ema_kimg: float,
-    ) -> None:
-        super().__init__(batch_size=batch_size, seed=seed)
-        self.network, self.ema = network, copy.deepcopy(network).eval()
-        self.trained = nn.ModuleList([network])
-        self.lr, self.weight_decay = lr, weight_decay
-        self.total_kimg, self.warmup_kimg, self.ema_kimg = total_kimg, warmup_kimg, ema_kimg
-
-    def phases(self) -> list[Phase]:
-        """One phase, ``main``."""
-        return [Phase("main", "trained", self.loss)]
-
-    def loss(self, step: Step) -> Losses:
-        """What is learnt from a batch."""
-        raise NotImplementedError
-
-    def optimizer(self, parameters: list[nn.Parameter], ratio: float) -> Optimizer:
-        """AdamW."""
-        return AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay, foreach=True)
-
-    def schedule(self) -> float:
-        """Warm-up, then half a cosine to 0 at the end of the run."""
-        kimg = self.images_seen / 1000
-        rise = min(1.0, (kimg + self.batch_size / 1000) / max(self.warmup_kimg, 1e-9))
-        return rise * (1 + math.cos(math.pi * min(kimg / self.total_kimg, 1))) / 2
-
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """In the last tenth of the run the means that inputs are standardised with stand still.
-
-        While the learning rate falls to nothing, features stop moving about, and what remains of
-        their variance can be a small part of what it was. The weights could no longer follow, and
-        their average would meet means that none of them was trained with.
-        """
-        kimg = self.trainer.global_step * self.batch_size / 1000
-        for module in self.network.modules():
-            if isinstance(module, Standard):
-                module.follows = kimg < STILL * self.total_kimg
-
-    def end_iteration(self) -> None:
-        """Move the average; its half-life is at most a tenth of the images seen."""
-        decay = ema_decay(self.batch_size, self.images_seen, self.ema_kimg, rampup=0.1)
-        update_ema(self.ema, self.network, decay)
-
-    def networks(self) -> dict[str, Network]:
-        """``encoder`` and its average, ``encoder_ema``."""
-        return {"encoder": self.network, "encoder_ema": self.ema}
-
-    def artefact(self) -> Network:
-        """The average."""
-        return self.ema
 
 
 class FactorRegression(Encoder):
@@ -118,7 +36,7 @@ class FactorRegression(Encoder):
         identity_weight: of telling them apart; 0 leaves it out.
         landmark_weight: of the points, and of looking at them.
         part_weight: of naming the part of the face that each pixel shows.
-        total_kimg, batch_size, seed, lr, weight_decay, warmup_kimg, ema_kimg: as in `Encoder`.
+        rest: all else of `Encoder`.
     """
 
     network: FactorNet
@@ -127,30 +45,15 @@ class FactorRegression(Encoder):
         self,
         network: FactorNet,
         *,
-        total_kimg: float,
-        batch_size: int,
-        seed: int,
         people: int | None = None,
         identity_weight: NotNegative = 0.1,
         landmark_weight: NotNegative = 0.3,
         part_weight: NotNegative = 1.0,
-        lr: LearningRate = 2e-3,
-        weight_decay: NotNegative = 0.02,
-        warmup_kimg: NotNegative = 5.0,
-        ema_kimg: NotNegative = 10.0,
+        **rest: Any,
     ) -> None:
         if people is None:
             raise UserError("factors can be learnt from drawn images only: choose data=synthfaces")
-        super().__init__(
-            network,
-            total_kimg=total_kimg,
-            batch_size=batch_size,
-            seed=seed,
-            lr=lr,
-            weight_decay=weight_decay,
-            warmup_kimg=warmup_kimg,
-            ema_kimg=ema_kimg,
-        )
+        super().__init__(network, **rest)
         self.people = nn.Linear(network.free, people)
         self.parts = Parts(network.channels, PARTS)
         self.trained.extend([self.people, self.parts])
@@ -239,7 +142,7 @@ class Classification(Encoder):
         network: a `ClassNet`.
         augment_p: probability of each augmentation.
         label_smoothing: share of the target that is spread over all classes.
-        total_kimg, batch_size, seed, lr, weight_decay, warmup_kimg, ema_kimg: as in `Encoder`.
+        weight_decay, ema_kimg, rest: as in `Encoder`.
     """
 
     network: ClassNet
@@ -248,26 +151,13 @@ class Classification(Encoder):
         self,
         network: ClassNet,
         *,
-        total_kimg: float,
-        batch_size: int,
-        seed: int,
         augment_p: Share = 0.5,
         label_smoothing: Share = 0.1,
-        lr: LearningRate = 2e-3,
         weight_decay: NotNegative = 0.05,
-        warmup_kimg: NotNegative = 5.0,
         ema_kimg: NotNegative = 20.0,
+        **rest: Any,
     ) -> None:
-        super().__init__(
-            network,
-            total_kimg=total_kimg,
-            batch_size=batch_size,
-            seed=seed,
-            lr=lr,
-            weight_decay=weight_decay,
-            warmup_kimg=warmup_kimg,
-            ema_kimg=ema_kimg,
-        )
+        super().__init__(network, weight_decay=weight_decay, ema_kimg=ema_kimg, **rest)
         self.augment_p, self.label_smoothing = augment_p, label_smoothing
         self.augment = AugmentPipe(xflip=1, xint=1, scale=1, brightness=1, contrast=1, saturation=1)
 
