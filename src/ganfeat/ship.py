@@ -101,7 +101,7 @@ def _lines(result: Result, parts: list[Part], data: Mapping[str, Any]) -> Iterat
     usual = defaults(data["_target_"])
     said = [f"{k}={v}" for k, v in data.items() if k != "_target_" and usual.get(k) != v]
     kind = data["_target_"].rpartition(".")[2]
-    yield f"- Trained on `{kind}` with {', '.join(said)}"
+    yield f"- Trained on `{kind}` with {', '.join(said) or 'its defaults'}"
     for file, name, network in parts:
         count = sum(p.numel() for p in network.parameters())
         yield f"- `{file}`: `{name}`, {count:,} parameters, state {state_hash(network)[:16]}"
@@ -176,9 +176,10 @@ def _studied(result: Result) -> Iterator[str]:
     if fid > flat / 4:
         misses.append(f"the distance is {fid / flat:.2f} of that of flat images, not a quarter")
     yield (
-        f"Good enough to study: every continuous factor varies within {SPREAD:.0%} of the data, "
-        "every value of the others occurs between half and twice as often, recall is above "
-        f"{RECALL}, and the Frechet distance is at most a quarter of that of flat images."
+        "Asked of it, to be good enough to study: every continuous factor varies within "
+        f"{SPREAD:.0%} of the data, every value of the others occurs between half and twice as "
+        f"often, recall is above {RECALL}, and the Frechet distance is at most a quarter of that "
+        "of flat images."
     )
     yield ""
     if not misses:
