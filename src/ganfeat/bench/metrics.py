@@ -25,7 +25,7 @@ from ganfeat.metrics.ppl import PPL, keep_middle
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import BLOCK, Judge, Samples
 
-IMAGES, PAIRS, ROUNDS, BATCH = 2048, 1024, 6, 64
+IMAGES, PAIRS, ROUNDS, BATCH = 2048, 1024, 10, 64
 EPSILON = 1e-3
 
 Way = Callable[[], float]
@@ -45,17 +45,17 @@ def compare(bench: Bench) -> dict[str, Any]:
     }
     for name, result in found.items():
         others = ", ".join(
-            f"{result['times_as_fast_as'][other]:.2f} times {other}"
-            for other in result["times_as_fast_as"]
+            f"{ratio['median']:.2f} ({ratio['least']:.2f} to {ratio['most']:.2f}) times {other}"
+            for other, ratio in result["times_as_fast_as"].items()
         )
         print(f"{name}: {result['images_per_s']:.0f} images/s, {others}")
     return found
 
 
 def race(bench: Bench, ways: dict[str, Way], images: int) -> dict[str, Any]:
-    """Median times of each way, after a round that does not count; the first of them is ours.
+    """Times of each way, after a round that does not count; the first of them is ours.
 
-    They take turns, and each round begins with another one.
+    They take turns, and each round begins with another one; ratios are those of one round.
     """
     values = {name: way() for name, way in ways.items()}
     times: dict[str, list[float]] = {name: [] for name in ways}
@@ -66,10 +66,17 @@ def race(bench: Bench, ways: dict[str, Way], images: int) -> dict[str, Any]:
             ways[name]()
             times[name].append(bench.now() - started)
     medians = {name: statistics.median(taken) for name, taken in times.items()}
-    ours = next(iter(medians))
+    ours, *others = times
+    ratios = {
+        other: [theirs / mine for theirs, mine in zip(times[other], times[ours], strict=True)]
+        for other in others
+    }
     return {
         "images_per_s": images / medians[ours],
-        "times_as_fast_as": {n: t / medians[ours] for n, t in medians.items() if n != ours},
+        "times_as_fast_as": {
+            other: {"median": statistics.median(found), "least": min(found), "most": max(found)}
+            for other, found in ratios.items()
+        },
         "seconds": medians,
         "values": values,
     }

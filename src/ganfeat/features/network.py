@@ -79,7 +79,7 @@ def unit_difference(a: Tensor, b: Tensor, weights: Tensor | None = None) -> Tens
     Maps [N,C,h,w] are scaled to unit length at each position; squared differences, times
     ``weights`` [C] where given, are summed over channels and averaged over positions.
     """
-    difference = (_unit(a) - _unit(b)).square()
+    difference = _unit(a).sub_(_unit(b)).square()
     if weights is not None:
         difference = difference * weights[:, None, None]
     return difference.sum(dim=1).mean(dim=[1, 2])

@@ -18,6 +18,7 @@ from ganfeat.metrics.subject import BLOCK, Samples
 from ganfeat.metrics.value import Value, middle, resampled_means, resamples
 from ganfeat.ranges import Positive, Several
 
+FEW = 4  # of so many pairs, one is compared with its neighbour: how far random images are apart
 LARGEST = 256  # px; larger images are averaged down to it first
 
 
@@ -85,15 +86,15 @@ class PPL(OfGenerator):
         """The mean over the middle 98 % of the pairs, as it is and per distance."""
         network, n = subject.judge.perceptual, self.pairs
         steps = Rows(n, what="a distance").to(subject.samples.device)
-        spans = Rows(n // 2, what="a distance").to(subject.samples.device)
+        spans = Rows(max(n // FEW, 1), what="a distance").to(subject.samples.device)
         for block in range(subject.rank, -(-n // BLOCK), subject.ranks):
             for first, a, b in self.ends(subject, block):
                 numbers = torch.arange(len(a)) + block * BLOCK + first
                 maps = [m.chunk(2) for m in network.taps(shrunk(torch.cat([a, b])))]
                 starts, nears = ([m[i] for m in maps] for i in (0, 1))
                 steps.update(network.difference(starts, nears) / self.epsilon**2, numbers)
-                each, other = ([m[i::2] for m in starts] for i in (0, 1))
-                spans.update(network.difference(each, other), numbers[::2] // 2)
+                each, other = ([m[i::FEW] for m in starts] for i in (0, 1))
+                spans.update(network.difference(each, other), numbers[::FEW] // FEW)
                 progress(2 * len(a))
         found, apart = steps.numpy(), spans.numpy()
         middles = np.array([keep_middle(found[i]).mean() for i in resamples(n)])
@@ -125,7 +126,7 @@ class PPL(OfGenerator):
             t = torch.rand(BLOCK, 1, generator=samples.rng(block, "t"), device=samples.device)
         a, b = (self.point(samples, block, t + step) for step in (0, self.epsilon))
         noise = [x[:1] for x in samples.noise(block)]
-        size = max(samples.chunk // 4 * 2, 2)  # even: neighbours are two random images
+        size = max(samples.chunk // 2 // FEW * FEW, FEW)
         for first in range(0, BLOCK, size):
             ws = torch.cat([a[first : first + size], b[first : first + size]])
             images = g.synthesize(
