@@ -115,7 +115,9 @@ def _lines(result: Result, parts: list[Part], data: Mapping[str, Any]) -> Iterat
             yield f"| {v['name']} | {v['value']:.4g} | {between} | {v['n']} | {real} |"
     if scores := result["arrays"].get("reading"):
         linear = any(v["name"].startswith("linear") for v in values)
-        yield from ("", *_reading(scores, "linearly from its vectors" if linear else "by itself"))
+        local = result["arrays"].get("local_reading", {})
+        how = "linearly from its vectors" if linear else "by itself"
+        yield from ("", *_reading(scores, local, how))
     if "coverage_spread_ratios" in result["arrays"]:
         yield from ("", *_studied(result))
 
@@ -130,8 +132,8 @@ def _real(data: Mapping[str, Any]) -> str:
     return ""
 
 
-def _reading(scores: dict[str, float], how: str) -> Iterator[str]:
-    """What can be read of held-out drawn images, and what cannot."""
+def _reading(scores: dict[str, float], local: dict[str, float], how: str) -> Iterator[str]:
+    """What can be read of held-out drawn images, and what cannot; ``local``: at the landmarks."""
     seen = visibility(SIZE)
     visible = {name: score for name, score in scores.items() if seen[name] > VISIBLE}
     missed = [name for name, score in visible.items() if score < ENOUGH]
@@ -146,9 +148,13 @@ def _reading(scores: dict[str, float], how: str) -> Iterator[str]:
         yield ", ".join(missed) + "."
     else:
         yield f"All {len(visible)} visible factors reach {ENOUGH}."
-    yield from ("", "| factor | score | grey levels |", "| --- | --- | --- |")
+    if local:
+        yield from ("", "Beside it, the score where it is read from a map at the face's landmarks.")
+    heading = ["factor", "score", *(["at landmarks"] if local else []), "grey levels"]
+    yield from ("", f"| {' | '.join(heading)} |", "|" + " --- |" * len(heading))
     for name, score in scores.items():
-        yield f"| {name} | {score:.3f} | {seen[name]:.1f} |"
+        beside = [f"{local[name]:.3f}"] if local else []
+        yield f"| {' | '.join([name, f'{score:.3f}', *beside, f'{seen[name]:.1f}'])} |"
 
 
 def _studied(result: Result) -> Iterator[str]:
