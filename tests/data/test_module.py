@@ -1,9 +1,11 @@
 """The data module: order under a trainer and with workers, and what their errors look like."""
 
+import gc
 import logging
 import math
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from itertools import islice
@@ -253,6 +255,25 @@ def test_a_worker_that_is_killed(tmp_path: Path, torchs_handler: bool) -> None:
     with pytest.raises(UserError, match=r"a process that loads data died.*trainer.workers=0") as e:
         list(batches)  # what it had sent still arrives
     assert "\n" not in str(e.value)
+
+
+def test_a_worker_that_is_killed_with_a_lock_in_its_hand(tmp_path: Path) -> None:
+    others = multiprocessing.active_children()
+    batches = iter(DataModule(photographs(tmp_path), 8, workers=2).train_dataloader())
+    next(batches)
+    of_torch = batches.gi_frame.f_locals["batches"]  # type: ignore[attr-defined]
+    of_torch._workers_done_event.event._cond.acquire()  # as a worker does that looks whether to end
+    workers = set(multiprocessing.active_children()) - set(others)
+    next(iter(workers)).kill()
+    signal.alarm(60)  # where it waits, this ends it
+    with pytest.raises(UserError, match="a process that loads data died"):
+        list(batches)
+    del batches, of_torch
+    gc.collect()
+    signal.alarm(0)
+    for worker in workers:
+        worker.join(10)
+        assert not worker.is_alive()
 
 
 def test_other_errors_stay_what_they_are() -> None:

@@ -190,10 +190,34 @@ def _start(loader: DataLoader[Batch]) -> Iterator[Batch | UserError]:
     handler = signal.getsignal(signal.SIGCHLD)
     if getattr(handler, "__module__", "").startswith("torch."):
         handler = signal.SIG_DFL
-    batches = iter(loader)
+    batches: Any = iter(loader)
+    if hasattr(batches, "_workers_done_event"):
+        batches._workers_done_event = _DoneEvent(batches._workers_done_event)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGCHLD, handler)
-    return batches
+    return batches  # type: ignore[no-any-return]
+
+
+class _DoneEvent:
+    """Torch's word to its workers that they may end, on the side of the process that says it.
+
+    A worker that was killed may hold the lock of the event. Torch would wait for that for ever, and
+    nobody would learn that it was killed.
+    """
+
+    def __init__(self, event: Any) -> None:
+        self.event, self.said = event, False
+
+    def is_set(self) -> bool:
+        """Whether it was said."""
+        return self.said
+
+    def set(self) -> None:
+        """Say it, and wait a second for the lock; torch ends workers that have not heard it."""
+        self.said = True
+        thread = threading.Thread(target=self.event.set, daemon=True)
+        thread.start()
+        thread.join(1)
 
 
 class _Careful:
