@@ -166,9 +166,10 @@ class ZipArchive(Archive):
 
     def read(self, name: str) -> bytes:
         """See `Archive.read`."""
-        if self._file is None:
-            self._file = self.path.open("rb")
-        file, entry = self._file.fileno(), self._entries[name]
+        opened = self._file  # a name of this thread's own keeps it open
+        if opened is None:
+            opened = self._file = self.path.open("rb")
+        file, entry = opened.fileno(), self._entries[name]
         # The local header repeats name and extra field, whose length may differ from the
         # directory's; both lengths stand in its last four bytes.
         header = os.pread(file, 30, entry.offset)

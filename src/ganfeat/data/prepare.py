@@ -66,7 +66,7 @@ def prepare(
         dst: the zip to write; it appears once it is complete.
         resolution: a power of two in 16..1024.
         fit: "crop" to the central square, "pad" with black, or "stretch".
-        workers: processes that convert images; None is one per core.
+        workers: threads that convert images; None is one per core.
         force: replace a `dst`, or an unfinished one, that was made of something else.
 
     Returns:
@@ -269,7 +269,7 @@ def _parser() -> argparse.ArgumentParser:
         help="how an image becomes square: its centre, black bars, or distorted (default: crop)",
     )
     parser.add_argument(
-        "--workers", type=int, help="processes that convert images (default: one per core)"
+        "--workers", type=int, help="threads that convert images (default: one per core)"
     )
     parser.add_argument(
         "--force", action="store_true", help="replace a DST.zip that was made of something else"

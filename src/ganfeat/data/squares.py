@@ -1,19 +1,13 @@
-"""Images of an archive as PNG squares, converted by a pool of processes."""
+"""Images of an archive as PNG squares, converted by a pool of threads."""
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Generator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 
 from ganfeat.data.archive import Archive
 from ganfeat.data.pixels import Fit, decode, fit_square
-from ganfeat.errors import UserError
 
 Converted = bytes | str  # a PNG, or why the image cannot be read
 
@@ -39,51 +33,26 @@ class Job:
 
 
 def convert_all(job: Job, names: list[str], workers: int) -> Generator[Converted, None, None]:
-    """`job.convert` of every name, in order, done by `workers` processes that run a little ahead.
+    """`job.convert` of every name, in order, done by `workers` threads that run a little ahead.
 
-    Raises:
-        UserError: a worker was killed.
+    Pillow lets go of Python's lock while it decodes and resizes, so threads convert photographs
+    as fast as processes would; and none of them can be killed while the others wait for it.
     """
     # About a megapixel a task: few messages for small images, little lost for large ones.
     size = max(1, min(16, 2**20 // job.resolution**2))
-    tasks = (names[i : i + size] for i in range(0, len(names), size))
-    pool = ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(job,))
+    pool = ThreadPoolExecutor(workers)
     ahead: deque[Future[list[Converted]]] = deque()
     try:
-        for task in tasks:
-            ahead.append(pool.submit(_work, task))
+        for i in range(0, len(names), size):
+            ahead.append(pool.submit(_convert, job, names[i : i + size]))
             # Never all at once: where the disk is slow, images would pile up in memory.
             if len(ahead) == 2 * workers:
                 yield from ahead.popleft().result()
         while ahead:
             yield from ahead.popleft().result()
-    except BrokenProcessPool as error:
-        raise UserError(
-            "a worker process was killed, most often as memory ran out: "
-            "run the same command again to go on, with fewer --workers"
-        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-_job: Job  # in worker processes
-
-
-def _start_worker(job: Job) -> None:
-    global _job
-    _job = job
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's affair
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A killed main process must not leave its workers waiting forever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _work(names: list[str]) -> list[Converted]:
-    return [_job.convert(name) for name in names]
+def _convert(job: Job, names: list[str]) -> list[Converted]:
+    return [job.convert(name) for name in names]
