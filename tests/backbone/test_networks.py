@@ -190,7 +190,12 @@ def test_bf16_in_the_highest_resolutions_only(architecture: str) -> None:
     logits, maps = half_d(image, taps=[4, 64])
     assert logits.dtype == torch.float32
     assert maps[64].dtype == maps[4].dtype == torch.bfloat16
-    assert relative(logits, d(image)) < 3e-2
+    full, full_maps = d(image, taps=[4, 64])
+    assert 0 < relative(maps[64], full_maps[64]) < 5e-3
+    assert 0 < relative(maps[4], full_maps[4]) < 2e-2
+    # Logits of a fresh network lie near 0, where a relative error says nothing: the map before
+    # them has the size of 1.
+    assert (logits - full).abs().max() < 1e-2
 
 
 def test_the_same_number_in_double_precision() -> None:
