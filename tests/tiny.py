@@ -36,17 +36,34 @@ COMMON = [
 
 def chosen(preset: str, group: str) -> str:
     """The option that a preset takes in a group of ``conf/``."""
+    usual = {
+        "backbone": "embedded",
+        "data": "synthfaces",
+        "method": "stylegan2",
+        "features": "none",
+    }
+    return (usual | _choices(preset))[group]
+
+
+def _choices(preset: str) -> dict[str, str]:
+    """What a preset's list of defaults chooses, that of the preset it builds on included."""
     text = (config_dir() / "experiment" / f"{preset}.yaml").read_text()
-    defaults: dict[str, str] = {"backbone": "embedded", "data": "synthfaces", "method": "stylegan2"}
+    found: dict[str, str] = {}
     for entry in yaml.safe_load(text).get("defaults", []):
-        defaults |= {key.removeprefix("override /"): value for key, value in entry.items()}
-    return defaults[group]
+        if isinstance(entry, str):
+            found |= {} if entry == "_self_" else _choices(entry)
+        else:
+            found |= {key.removeprefix("override /"): value for key, value in entry.items()}
+    return found
 
 
 def narrow(preset: str) -> list[str]:
     """What makes the networks of a preset small."""
     backbone = config_dir() / "backbone" / f"{chosen(preset, 'backbone')}.yaml"
-    return ENCODER if "network" in yaml.safe_load(backbone.read_text()) else GAN
+    if "network" in yaml.safe_load(backbone.read_text()):
+        return ENCODER
+    # A frozen network reads maps up to 64 px.
+    return GAN if chosen(preset, "features") == "none" else [*GAN, "data.resolution=64"]
 
 
 def overrides(folder: Path, *more: str, experiment: str = "stylegan2_synthfaces") -> list[str]:

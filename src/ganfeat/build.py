@@ -14,8 +14,10 @@ from typing import Any
 from ganfeat.errors import UserError
 from ganfeat.ranges import PLAIN, fits
 
-RUNTIME = frozenset({"label_dim", "num_bf16_res", "columns", "people"})
-"""Keywords that have defaults but never stand in a config: data and precision decide them."""
+RUNTIME = frozenset({
+    "label_dim", "num_bf16_res", "columns", "people", "features", "init_from",
+})  # fmt: skip
+"""Keywords that have defaults but never stand in the config of a class: the run decides them."""
 
 
 def build(node: Mapping[str, Any], **runtime: Any) -> Any:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from ganfeat.metrics.measure import OfNetwork, Result, Subject
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Judge, Samples
 from ganfeat.metrics.value import Value
-from ganfeat.networks import Network, fresh_copy
+from ganfeat.networks import Network, fresh_copy, tensors_hash
 from ganfeat.processes import rank, world_size
 from ganfeat.training import machine
 from ganfeat.training.setup import Exam, Exams
@@ -190,6 +191,29 @@ def make_judge(nodes: Mapping[str, Any], measurements: Mapping[str, Any]) -> Jud
     return Judge(**found)
 
 
+def check_apart(judge: Judge, frozen: Mapping[str, Network]) -> None:
+    """Refuse a judge that shares weights with a network that a method looks with.
+
+    Raises:
+        UserError: says which part of it.
+    """
+    for part in ("embedding", "perceptual", "attributes"):
+        network = getattr(judge, part)
+        if network is None:
+            continue
+        for name, other in frozen.items():
+            if _weights(network) & _weights(other):
+                raise UserError(
+                    f"{name} shares weights with the judge's {network.name}, and what trains must "
+                    f"not measure: choose another {name}=, or features@judge.{part}="
+                )
+
+
+def _weights(network: Network) -> set[str]:
+    """A hash of each tensor that is too large to be equal by chance."""
+    return {tensors_hash({"": p}) for p in network.parameters() if p.ndim > 1}
+
+
 def asked_for(overrides: Collection[str], group: str) -> set[str]:
     """Measurements of ``metrics`` or ``monitor`` whose settings were typed."""
     parts = [text.partition("=")[0].split(".") for text in overrides]
@@ -197,12 +221,20 @@ def asked_for(overrides: Collection[str], group: str) -> set[str]:
 
 
 def exams(
-    config: Config, overrides: Collection[str], device: str, artefact: Network, data: Any
+    config: Config,
+    overrides: Collection[str],
+    device: str,
+    artefact: Network,
+    data: Any,
+    frozen: Mapping[str, Network] = MappingProxyType({}),
 ) -> Exams:
     """What measures a training run with this config: while it goes on, and at its end.
 
+    ``frozen`` are the networks that the method looks with.
+
     Raises:
-        UserError: the judge is not there, or something cannot be measured.
+        UserError: the judge is not there, it is a network that trains, or something cannot be
+            measured.
     """
     cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
     watched, reported = build_all(config["monitor"]), build_all(config["metrics"])
@@ -212,6 +244,9 @@ def exams(
         raise UserError(
             f"{error}; metrics=none metrics@monitor=none trains without measuring"
         ) from error
+
+    if judge is not None:
+        check_apart(judge, frozen)
 
     def exam(measurements: dict[str, Any], group: str, part: str, show: bool) -> Exam | None:
         if not measurements:

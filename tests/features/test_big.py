@@ -17,6 +17,7 @@ from ganfeat.features.inception import Inception
 from ganfeat.features.lpips import LPIPS
 from ganfeat.features.network import resized, standardise, to_uint8
 from ganfeat.features.resnet import ResNet50
+from ganfeat.features.vgg import VGG16
 from ganfeat.features.vit import ViT
 
 
@@ -92,6 +93,18 @@ def test_resnet50_gives_four_stages(folder: Path) -> None:
     theirs.fc = torch.nn.Identity()
     expected = theirs(standardise(resized(images(), 224, "bicubic"), network.mean, network.std))
     torch.testing.assert_close(network.embed(images()), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_vgg16_gives_its_last_four_poolings(folder: Path) -> None:
+    torch.manual_seed(2)
+    theirs = vgg16(weights=None).eval()
+    network = VGG16(saved(theirs, folder / "vgg16_pooled.pth"))
+    maps = network.taps(images())
+    assert [m.shape[1:] for m in maps] == [(128, 56, 56), (256, 28, 28), (512, 14, 14), (512, 7, 7)]
+    at_224 = standardise(resized(images(), 224, "bicubic"), network.mean, network.std)
+    torch.testing.assert_close(maps[-1], theirs.features(at_224), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(maps[1], theirs.features[:17](at_224), rtol=1e-4, atol=1e-5)
+    assert torch.equal(network.embed(images()), maps[-1].mean(dim=[2, 3]))
 
 
 @pytest.fixture(scope="module")

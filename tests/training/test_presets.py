@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,33 @@ PRESETS = sorted(path.stem for path in (config_dir() / "experiment").glob("*.yam
 METHODS = sorted(path.stem for path in (config_dir() / "method").glob("*.yaml"))
 
 
-def line_for(preset: str, photographs: Path, labels: bool = False) -> list[str]:
+Teachers = Callable[[str], Path]
+EMBEDDED = ("none", "teacher")  # what `features` can be without a file from elsewhere
+
+
+def line_for(preset: str, photographs: Path, teachers: Teachers, labels: bool = False) -> list[str]:
     """What a preset needs to run in a test."""
+    features = tiny.chosen(preset, "features")
+    teacher = [] if features in EMBEDDED else [f"features.path={teachers(features)}"]
     if tiny.chosen(preset, "data") != "images":
-        return []
+        return teacher
     needed = labels or tiny.chosen(preset, "method") == "classification"
-    return [f"data.path={photographs}", "data.part=all", f"data.labels={str(needed).lower()}"]
+    data = [f"data.path={photographs}", "data.part=all", f"data.labels={str(needed).lower()}"]
+    return teacher + data
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_trains_and_resumes(
-    method: str, tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
+    method: str,
+    tmp_path: Path,
+    photographs: Path,
+    teachers: Teachers,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     presets = [preset for preset in PRESETS if tiny.chosen(preset, "method") == method]
     assert presets, f"method {method} needs a preset"
     preset = min(presets, key=lambda name: ("synth" not in name, name))
-    line = ["total_kimg=0.032", *line_for(preset, photographs)]
+    line = ["total_kimg=0.032", *line_for(preset, photographs, teachers)]
     whole = tiny.train(tmp_path / "whole", *line, experiment=preset)
     untouched = Method.training_step
 
@@ -55,10 +67,10 @@ CASES = [(name, False) for name in PRESETS] + [(name, True) for name in ON_PHOTO
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "labels"), CASES)
 def test_every_preset_steps_twice(
-    name: str, labels: bool, tmp_path: Path, photographs: Path
+    name: str, labels: bool, tmp_path: Path, photographs: Path, teachers: Teachers
 ) -> None:
-    line = ["total_kimg=0.016", *line_for(name, photographs, labels)]
+    line = ["total_kimg=0.016", *line_for(name, photographs, teachers, labels)]
     result = tiny.train(tmp_path, *line, experiment=name)
     assert result["kimg"] == 0.016
-    if tiny.chosen(name, "method") == "stylegan2":
+    if tiny.chosen(name, "method") in ("stylegan2", "hsr"):
         assert list(tmp_path.rglob("samples-00000.016.png"))

@@ -548,6 +548,17 @@ def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
         torch.testing.assert_close(a[name], b[name], rtol=1e-4, atol=1e-6)
 
 
+def test_two_processes_with_a_teacher(tmp_path: Path) -> None:
+    """Shuffled, since that pairs images of the whole batch."""
+    line = ["total_kimg=0.032", "data.resolution=32", "method.control=shuffled"]
+    one = tiny.train(tmp_path / "one", *line, experiment="hsr_synthfaces")
+    command(tmp_path / "two", *line, "trainer.devices=2", experiment="hsr_synthfaces")
+    two = json.loads(tiny.only(tmp_path / "two", "result.json").read_text())
+    assert (two["status"], two["kimg"], two["run"]) == ("finished", 0.032, one["run"])
+    assert_losses_close(tmp_path / "one", tmp_path / "two")
+    assert all(float(row["loss/Gmain/hsr"]) > 0 for row in metrics(tmp_path / "two"))
+
+
 def assert_losses_close(one: Path, two: Path) -> None:
     for a, b in zip(metrics(one), metrics(two), strict=True):
         logged = ("loss/", "score/", "path", "ada/")
@@ -557,10 +568,12 @@ def assert_losses_close(one: Path, two: Path) -> None:
             assert float(a[name]) == pytest.approx(float(b[name]), abs=1e-5, rel=1e-5), name
 
 
-def command(folder: Path, *line: str, **more: Any) -> "subprocess.CompletedProcess[str]":
+def command(
+    folder: Path, *line: str, experiment: str = "stylegan2_synthfaces", **more: Any
+) -> "subprocess.CompletedProcess[str]":
     """``python train.py`` as somebody types it."""
     return subprocess.run(
-        [sys.executable, "train.py", *tiny.overrides(folder, *line)],
+        [sys.executable, "train.py", *tiny.overrides(folder, *line, experiment=experiment)],
         cwd=ROOT, capture_output=True, text=True, check=True, timeout=300, **more,
     )  # fmt: skip
 

@@ -158,9 +158,13 @@ class StyleGAN2(Method):
 
     def synthesize(self, ws: Tensor, draws: Draws) -> Tensor:
         """Images of ``ws`` with this step's noise."""
-        whole = self.generator.draw_noise(draws.n, draws.rng("noise"))
-        images: Tensor = self.generator.synthesize(ws, noise=[draws.share(x) for x in whole])
+        images: Tensor = self.generator.synthesize(ws, noise=self.noise(draws))
         return images
+
+    def noise(self, draws: Draws) -> list[Tensor]:
+        """This step's noise, our share of the batch."""
+        whole = self.generator.draw_noise(draws.n, draws.rng("noise"))
+        return [draws.share(x) for x in whole]
 
     def discriminate(self, images: Tensor, step: Step, purpose: str) -> Tensor:
         """Logits [n,1] of the augmented images."""

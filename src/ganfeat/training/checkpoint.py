@@ -1,5 +1,7 @@
 """Checkpoints: whole or absent, plain data, read without executing anything."""
 
+import logging
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,11 @@ from lightning_fabric.plugins import TorchCheckpointIO
 from ganfeat import backbone
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
-from ganfeat.loading import find_checkpoint, read_checkpoint
-from ganfeat.networks import Network, class_name, pick
+from ganfeat.loading import find_checkpoint, read_about, read_checkpoint
+from ganfeat.networks import Network, class_name, pick, state_hash
 
 FORMAT = 1
+log = logging.getLogger(__name__)
 
 # What may differ between a checkpoint's run and the one that resumes from it.
 MAY_DIFFER = (
@@ -65,8 +68,14 @@ def check_resumable(path: Path, method: Any, config: dict[str, Any]) -> float:
     if about["method"] != name:
         raise UserError(f"{path} is of the method {about['method']}, this run is {name}")
     for key, network in method.networks().items():
-        theirs = pick(about["networks"], key, path).get("config", {})
-        check_same_size(network, theirs, f"network {key} of {path}")
+        size = pick(about["networks"], key, path).get("config", {})
+        check_same_size(network, size, f"network {key} of {path}")
+    for key, network in method.frozen().items():
+        if about.get("frozen", {}).get(key) != (here := state_hash(network)):
+            raise UserError(
+                f"{path} looked with other weights of {key} than these ({here[:8]}): restore them, "
+                "or start again with force=true"
+            )
     theirs, ours = _flat(about["config"]), _flat(config)
     for key in sorted(theirs.keys() | ours.keys()):
         if key.split(".")[0] not in MAY_DIFFER and theirs.get(key) != ours.get(key):
@@ -100,12 +109,18 @@ def check_same_size(network: Network, theirs: dict[str, Any], where: str) -> Non
             )
 
 
-def initialise(networks: dict[str, Network], path: str) -> None:
+def initialise(networks: dict[str, Network], path: str, added: Collection[str] = ()) -> None:
     """``init_from=``: weights of a run, a checkpoint, a weights file or an official pickle.
 
-    Nothing else is taken: optimisers, counters, schedules and running means start anew.
+    Nothing else is taken: optimisers, counters, schedules and running means start anew. Networks
+    that are ``added`` start anew where the file holds none of that name; all others must be there,
+    with every weight.
     """
+    held = read_about(path).get("networks", ())
     for name, network in networks.items():
+        if name in added and name not in held:
+            log.info("init_from: %s holds no %s, which start anew", path, name)
+            continue
         loaded = backbone.load(path, name)
         check_same_size(network, loaded.config, f"network {name} of {path}")
         network.load_state_dict(loaded.state_dict())

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from ganfeat.errors import UserError
-from ganfeat.networks import Network, class_name, describe
+from ganfeat.networks import Network, class_name, describe, state_hash
 from ganfeat.processes import average_gradients
 from ganfeat.training.checkpoint import FORMAT
 from ganfeat.training.draws import Draws
@@ -86,6 +86,14 @@ class Method(LightningModule):
         """An optimiser for one network; ``ratio`` = k/(k+1) where it also has a lazy phase."""
         raise NotImplementedError
 
+    def parameters_of(self, network: str) -> list[nn.Parameter]:
+        """What the phases of ``network`` train: its parameters, and what learns along with it."""
+        return list(getattr(self, network).parameters())
+
+    def frozen(self) -> dict[str, Network]:
+        """The networks that it looks with and does not train. They stand in no checkpoint."""
+        return {}
+
     def schedule(self) -> float:
         """What every learning rate is multiplied by in this iteration."""
         return 1.0
@@ -104,6 +112,10 @@ class Method(LightningModule):
     def networks(self) -> dict[str, Network]:
         """The networks that the run's weights file holds, by their public names."""
         raise NotImplementedError
+
+    def added(self) -> set[str]:
+        """Those of them that need not be in what ``init_from`` names: they then start anew."""
+        return set()
 
     def artefact(self) -> nn.Module:
         """What the method is for: a generator, an encoder or a navigator."""
@@ -133,7 +145,7 @@ class Method(LightningModule):
         for phase in self._phases:
             if phase.network == network and phase.interval > 1:
                 ratio *= phase.interval / (phase.interval + 1)
-        return self.optimizer(list(getattr(self, network).parameters()), ratio)
+        return self.optimizer(self.parameters_of(network), ratio)
 
     def _check_sizes(self) -> None:
         parts = self.trainer.world_size * self.accumulate
@@ -156,6 +168,7 @@ class Method(LightningModule):
                 name: {**entry, "prefix": self._prefix(name)}
                 for name, entry in describe(self.networks()).items()
             },
+            "frozen": {name: state_hash(network) for name, network in self.frozen().items()},
             "terms": self.terms.state_dict(),
         }
 
@@ -189,18 +202,19 @@ class Method(LightningModule):
                 group["lr"] = rate * factor
 
     def _run_phase(self, phase: Phase, batch: Batch, *, counts: bool) -> None:
-        network = getattr(self, phase.network)
-        parameters = list(network.parameters())
+        parameters = self.parameters_of(phase.network)
         optimizer = self._every_optimizer(counts=counts)[self._optimizer_of[phase.network]]
         optimizer.zero_grad(set_to_none=True)
-        network.requires_grad_(True)
+        for parameter in parameters:
+            parameter.requires_grad_(True)
         for micro in range(self.accumulate):
             for losses in phase.loss(self._step(phase, batch, micro)):
                 for term, loss in losses.items():
                     self._log_guarded(f"loss/{phase.name}/{term}", loss)
                 total = torch.stack([*losses.values()]).sum()
                 torch.autograd.backward(total * (phase.interval / self.accumulate))
-        network.requires_grad_(False)
+        for parameter in parameters:
+            parameter.requires_grad_(False)
         average_gradients(parameters)
         norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         self._log_guarded(f"gradient/{phase.name}", norm)

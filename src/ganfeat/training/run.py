@@ -46,8 +46,8 @@ def run(
         config: the resolved config as plain data.
         overrides: what was typed, for the record.
         exams: gives what measures, from the config, what was typed, the device, the network to be
-            measured and the data. It is called before training begins, so that what is missing is
-            told at once.
+            measured, the data, and the networks that the method looks with. It is called before
+            training begins, so that what is missing is told at once.
 
     Returns:
         What ``result.json`` holds; nothing in the processes that Lightning starts beside this one.
@@ -149,7 +149,7 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
     try:
         data = make_data(config)
         method = make_method(config, data, device)
-        ready = exams(method.artefact(), data.dataset) if exams else Exams()
+        ready = exams(method.artefact(), data.dataset, method.frozen()) if exams else Exams()
         start, kimg = starting_point(config, folder, method)
         trainer, checkpoints = make_trainer(
             config, folder, device, outcome.clock, kimg, ready.monitor

@@ -4,13 +4,14 @@ import logging
 import math
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytorch_lightning import Callback, Trainer, seed_everything
 from pytorch_lightning.loggers import Logger
 
-from ganfeat.build import build
+from ganfeat.build import build, locate, signature
 from ganfeat.data import DataModule
 from ganfeat.errors import UserError
 from ganfeat.processes import rank
@@ -62,11 +63,15 @@ def make_method(config: Config, data: DataModule, device: str) -> Method:
     seed_everything(config["seed"], verbose=False)
     facts = data.dataset.facts()
     bf16_res = BF16_RESOLUTIONS if bf16 else 0
-    networks = {
+    networks: dict[str, Any] = {
         name: build(node, **facts, num_bf16_res=bf16_res)
         for name, node in config["backbone"].items()
     }
-    run = {key: config[key] for key in ("batch_size", "seed", "total_kimg")}
+    run = {key: config[key] for key in ("batch_size", "seed", "total_kimg", "init_from")}
+    if config["features"]:
+        if "features" not in signature(locate(config["method"]["_target_"])):
+            raise UserError("this method looks with no frozen network: leave features= out")
+        networks["features"] = partial(build, config["features"])
     method: Method = build(config["method"], **networks, **facts, **run)
     method.accumulate = config["trainer"]["accumulate"]
     method.run_config = config
@@ -93,7 +98,7 @@ def starting_point(config: Config, folder: RunFolder, method: Method) -> tuple[P
         path = folder.checkpoint  # this run's own is further on than the one it resumed from
     if path is None:
         if config["init_from"]:
-            initialise(method.networks(), config["init_from"])
+            initialise(method.networks(), config["init_from"], method.added())
         return None, 0.0
     kimg = check_resumable(path, method, config)
     if kimg > config["total_kimg"] + config["batch_size"] / 1000:
