@@ -8,7 +8,9 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "ganfeat"
 
-BASE = {"errors", "files", "build", "networks", "loading", "processes", "ranges", "seeds"}
+BASE = {
+    "errors", "files", "build", "networks", "loading", "processes", "ranges", "seeds", "results",
+}  # fmt: skip
 METHODS = {"generators", "encoders", "navigators"}
 MAY_IMPORT = {
     "errors": set(),
@@ -16,6 +18,7 @@ MAY_IMPORT = {
     "processes": {"errors"},
     "ranges": {"errors"},
     "seeds": set(),
+    "results": {"errors"},
     "build": {"errors", "ranges"},
     "networks": {"build", "errors", "files"},
     "loading": {"errors", "networks"},

@@ -32,6 +32,11 @@ TYPES: dict[str, Any] = {
     "checkpoint": str | None,
     "psi": Annotated[float, Range(-10, 10)],
     "refresh": bool,
+    "study": str | None,
+    "runs": str | None,
+    "seeds": Seed | list[Seed] | None,
+    "jobs": Count,
+    "plan": bool,
 }
 """Of the settings that are no keywords of a class, what they must be."""
 

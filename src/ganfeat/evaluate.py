@@ -13,14 +13,14 @@ from ganfeat.backbone.loading import EMBEDDED, FACES
 from ganfeat.build import build
 from ganfeat.errors import UserError
 from ganfeat.exams import Examiner, asked_for, build_all, make_judge, print_table
-from ganfeat.files import atomic_write
+from ganfeat.files import atomic_write, locked
 from ganfeat.loading import LAST_CHECKPOINT, find_checkpoint, load_network, read_about
 from ganfeat.metrics.measure import Result
 from ganfeat.networks import state_hash
 from ganfeat.processes import joined, rank
+from ganfeat.results import read_result
 from ganfeat.training import machine
 from ganfeat.training.loggers import finish_wandb, log_values, open_wandb, wandb_mode
-from ganfeat.training.record import locked, read_result
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,7 @@
 """Writing files so that nothing is ever lost or half-written."""
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -64,6 +65,30 @@ def _remove_leftovers(path: Path) -> None:
             left.unlink(missing_ok=True)
         except (ValueError, OSError):  # another's name, another's process
             continue
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder, which lies beside it.
+
+    Raises:
+        UserError: another process holds it, or nothing can be written there.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(folder.with_name(f".{folder.name}.lock"), "w")  # noqa: SIM115
+    except OSError as error:
+        raise UserError(f"cannot write in {folder.parent}: {error.strerror}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"another process is at work in {folder}: wait until it has ended"
+            ) from None
+        for left in folder.rglob(".*.tmp"):  # by a process that was killed while it wrote
+            left.unlink()
+        yield
 
 
 def disk_full(error: BaseException | None) -> bool:

@@ -19,7 +19,7 @@ from ganfeat.errors import UserError
 from ganfeat.exams import check_apart
 from ganfeat.features import Features, SmallNet
 from ganfeat.features.embedded import embedded
-from ganfeat.generators import hsr
+from ganfeat.features.network import paired
 from ganfeat.generators.hsr import HSR, Heads, distance
 from ganfeat.metrics.subject import Judge
 from ganfeat.networks import state_hash
@@ -142,7 +142,7 @@ def test_the_grids_of_a_transformer() -> None:
     a = arrays()
     blocks = [a["vit.in.tokens"][i] for i in (2, 5, 8, 11)]
     maps = [t[:, 1:].mT.unflatten(2, (14, 14)) for t in blocks]
-    pairs = hsr.paired(TAPS, None)
+    pairs = paired(TAPS, None)
     assert [*pairs] == list(TAPS)
     for tap, grid in zip(pairs, a["vit.out.grids"], strict=True):
         assert torch.equal(maps[pairs[tap]], grid)

@@ -128,3 +128,28 @@ def standardise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> 
         std, device=images.device
     )
     return images * scale[:, None, None] + shift[:, None, None]
+
+
+def paired(taps: Sequence[int], layers: Sequence[int] | None) -> dict[int, int]:
+    """Each of a generator's taps, coarse to fine, with a network's map: 0 the finest, -1 the last.
+
+    Args:
+        taps: resolutions.
+        layers: the map of each; None pairs the coarsest tap with the deepest map, the next with
+            the one before that, and so on.
+
+    Raises:
+        UserError: no taps, one twice, or another number of maps.
+    """
+    if not taps or len({*taps}) < len(taps):
+        raise UserError(f"taps={list(taps)}: give one resolution or more, each once")
+    if layers is None:
+        return {tap: -1 - i for i, tap in enumerate(sorted(taps))}
+    if len(layers) != len(taps):
+        raise UserError(f"layers={list(layers)}: each of the taps {list(taps)} needs a map")
+    return dict(sorted(zip(taps, layers, strict=True)))
+
+
+def across_channels(maps: Tensor) -> Tensor:
+    """Maps [N,C,h,w] with mean 0 and deviation 1 over the channels of each position."""
+    return F.layer_norm(maps.movedim(1, -1), maps.shape[1:2]).movedim(-1, 1)

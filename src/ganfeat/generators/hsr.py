@@ -19,6 +19,7 @@ from ganfeat.backbone.layers import Conv2d
 from ganfeat.errors import UserError
 from ganfeat.features import Features
 from ganfeat.features.embedded import freeze
+from ganfeat.features.network import across_channels, paired
 from ganfeat.generators.stylegan2 import StyleGAN2
 from ganfeat.networks import Network
 from ganfeat.ranges import Count, NotNegative, Range
@@ -139,7 +140,7 @@ class HSR(StyleGAN2):
         maps = self._teacher[0].taps(images)
         found = {tap: maps[layer].float() for tap, layer in self.layers.items()}
         if self.normalise:
-            found = {tap: standard(target) for tap, target in found.items()}
+            found = {tap: across_channels(target) for tap, target in found.items()}
         if self.control == "shuffled":
             # By half the batch: all processes hold pairs that are so far apart.
             n, parts = step.draws.n, step.draws.stride
@@ -210,25 +211,6 @@ def distance(said: Tensor, target: Tensor, kind: Distance) -> Tensor:
     if kind == "mse":
         return F.mse_loss(said, target)
     return (2 - 2 * F.cosine_similarity(said, target, dim=1)).mean()
-
-
-def standard(maps: Tensor) -> Tensor:
-    """Mean 0 and deviation 1 over the channels of each position."""
-    return F.layer_norm(maps.movedim(1, -1), maps.shape[1:2]).movedim(-1, 1)
-
-
-def paired(taps: Sequence[int], layers: Sequence[int] | None) -> dict[int, int]:
-    """Each tap, coarse to fine, with its layer of the teacher."""
-    if not taps or len({*taps}) < len(taps):
-        raise UserError(f"method.taps={list(taps)}: give one resolution or more, each once")
-    if layers is None:
-        return {tap: -1 - i for i, tap in enumerate(sorted(taps))}
-    if len(layers) != len(taps):
-        raise UserError(
-            f"method.layers={list(layers)}: each of the taps {list(taps)} needs one of the "
-            "teacher's maps"
-        )
-    return dict(sorted(zip(taps, layers, strict=True)))
 
 
 @torch.no_grad()

@@ -1,7 +1,6 @@
 """The folder of a run: its name, its lock, its result."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -12,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ganfeat.errors import UserError
-from ganfeat.files import atomic_write
+from ganfeat.files import atomic_write, locked
 from ganfeat.loading import LAST_CHECKPOINT
+from ganfeat.results import read_result, unreadable
 
 # What a run is does not depend on where, by whom or how often it is computed.
 NOT_PART_OF_A_RUN = (
@@ -65,7 +64,7 @@ class RunFolder:
         path = self.path / "result.json"
         result = read_result(path)
         if result is not None and not isinstance(result.get("status"), str):
-            raise _unreadable(path, "it has no status")
+            raise unreadable(path, "it has no status")
         return result
 
     def finished(self) -> dict[str, Any] | None:
@@ -114,73 +113,6 @@ class RunFolder:
         """Write a text file in the folder, whole or not at all."""
         with atomic_write(self.path / name) as file:
             file.write(text.encode())
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run's folder, which lies beside it.
-
-    Raises:
-        UserError: another process holds it, or nothing can be written there.
-    """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(folder.with_name(f".{folder.name}.lock"), "w")  # noqa: SIM115
-    except OSError as error:
-        raise UserError(f"cannot write in {folder.parent}: {error.strerror}") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"another process is at work in {folder}: wait until it has ended"
-            ) from None
-        for left in folder.rglob(".*.tmp"):  # by a process that was killed while it wrote
-            left.unlink()
-        yield
-
-
-def read_result(path: Path) -> dict[str, Any] | None:
-    """A ``result.json``, None where there is none.
-
-    Raises:
-        UserError: it is there and cannot be understood.
-    """
-    try:
-        result = json.loads(path.read_text(), parse_constant=lambda name: None)
-        if _is_result(result):
-            return dict(result)
-        reason = "it is no result of ours"
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        reason = str(error.strerror)
-    except ValueError as error:  # no JSON, or no text at all
-        reason = str(error)
-    raise _unreadable(path, reason)
-
-
-def _unreadable(path: Path, reason: str) -> UserError:
-    return UserError(
-        f"{path} cannot be read ({reason}): restore it, or move it away to go on without; training "
-        "starts again with force=true"
-    )
-
-
-def _is_result(result: Any) -> bool:
-    """Whether it is shaped like a result."""
-    match result:
-        case {**fields}:
-            values, arrays = fields.get("metrics", []), fields.get("arrays", {})
-            return (
-                isinstance(values, list)
-                and isinstance(arrays, dict)
-                and all(
-                    isinstance(v, dict) and v.keys() >= {"name", "value", "protocol"}
-                    for v in values
-                )
-            )
-    return False
 
 
 def commit() -> str | None:

@@ -1,0 +1,146 @@
+"""What ``compare.py`` does: run what a study lacks, and put finished runs into one table."""
+
+import sys
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ganfeat.config import compose
+from ganfeat.errors import UserError
+from ganfeat.files import locked
+from ganfeat.report.runner import run_all
+from ganfeat.report.study import STARTS, Plan, Record, Run, Study, read_study
+from ganfeat.report.table import side_by_side, write_tables
+from ganfeat.results import read_result
+from ganfeat.training.machine import pick_device
+from ganfeat.training.record import RunFolder
+
+Config = dict[str, Any]
+TRAIN = "train.py"
+
+
+def run(config: Config, overrides: list[str]) -> None:
+    """Do what ``study=`` or ``runs=`` asks for.
+
+    Args:
+        config: the resolved config as plain data.
+        overrides: what was typed.
+
+    Raises:
+        UserError: whatever the person who typed the command can mend.
+    """
+    if bool(config["study"]) == bool(config["runs"]):
+        raise UserError("what is to be compared? give study=NAME or runs='PATTERN', one of them")
+    if config["runs"]:
+        show(*side_by_side(found_results(config["runs"])))
+        return
+    study = read_study(Path("experiments") / config["study"])
+    plan = Plan(study_runs(study, config), redo=config["force"])
+    show(*overview(plan, config["jobs"]))
+    if config["plan"]:
+        return
+    outputs = Path(config["paths"]["outputs"]).expanduser()
+    with locked(outputs / "compare" / study.name):
+        try:
+            train = [sys.executable, str(Path(TRAIN).resolve())]
+            run_all(plan, config["jobs"], outputs / "compare" / study.name, train)
+        finally:
+            for path in write_tables(study, study_runs(study, config)):
+                print(f"written to {path}")
+
+
+def study_runs(study: Study, config: Config) -> list[Run]:
+    """Every arm with every seed that was asked for, each start before what starts from it.
+
+    All configs are composed here, so that a mistake in any of them is told before anything runs.
+    """
+    seeds = study.seeds if config["seeds"] is None else config["seeds"]
+    seeds = seeds if isinstance(seeds, list) else [seeds]
+    if unknown := [seed for seed in seeds if seed not in study.seeds]:
+        raise UserError(f"seeds={unknown[0]}: the study {study.name} has {study.seeds}")
+    composed = {arm: _composed(study, arm) for arm in study.arms}
+    made: dict[tuple[str, int], Run] = {}
+
+    def make(arm: str, seed: int) -> Run:
+        if (arm, seed) not in made:
+            start = study.start_of(arm)
+            first = make(start, seed) if start is not None else None
+            made[arm, seed] = _run(study, arm, seed, first, composed[arm], config)
+        return made[arm, seed]
+
+    for seed in seeds:
+        for arm in study.arms:
+            make(arm, seed)
+    return list(made.values())
+
+
+def _composed(study: Study, arm: str) -> Config:
+    try:
+        return compose(study.arms[arm])
+    except UserError as error:
+        raise UserError(f"{study.folder / 'study.yaml'}, arm {arm}: {error}") from error
+
+
+def _run(
+    study: Study, arm: str, seed: int, start: Run | None, composed: Config, config: Config
+) -> Run:
+    line, paths = list(study.arms[arm]), {"outputs": config["paths"]["outputs"]}
+    composed = {**composed, "seed": seed, "paths": paths}
+    if start is not None:
+        line = [text for text in line if not text.startswith(STARTS)]
+        composed["init_from"] = str(start.weights)
+        line.append(f"{STARTS}{start.weights}")
+    line += [f"seed={seed}", f"paths.outputs={paths['outputs']}"]
+    device = pick_device(config["device"])
+    # Another number of threads gives other bits.
+    line += [f"device={device}", *(["threads=1"] if device == "cpu" else [])]
+    folder = RunFolder(composed)
+    return Run(
+        study, arm, seed, line, folder.path / "result.json", folder.weights,
+        composed["total_kimg"], start,
+    )  # fmt: skip
+
+
+def overview(plan: Plan, jobs: int) -> tuple[list[str], list[list[str]]]:
+    """What is done and what is left."""
+    rows = [[run.arm, str(run.seed), f"{run.kimg:g}", run.state()] for run in plan.runs]
+    left, hours = plan.left(), plan.hours(jobs)
+    again = [run.name for run in left if not plan.lacks(run)]
+    if again:
+        print(f"made again, since others start from it and its weights are not here: {again}")
+    about = "unknown until one has been run" if hours is None else f"about {hours:.1f} hours"
+    print(f"{len(left)} of {len(plan.runs)} runs are left: {about} with jobs={jobs}")
+    return ["arm", "seed", "kimg", "state"], rows
+
+
+def found_results(pattern: str) -> dict[str, Record]:
+    """The results that a pattern finds, by their folders.
+
+    Raises:
+        UserError: there are none.
+    """
+    found: dict[str, Record] = {}
+    for name in sorted(glob(str(Path(pattern).expanduser()))):
+        path = Path(name) if name.endswith(".json") else Path(name) / "result.json"
+        if path.is_file() and (result := read_result(path)) is not None:
+            found["/".join(path.with_suffix("").parts[-2:]).removesuffix("/result")] = result
+    if not found:
+        raise UserError(
+            f"runs={pattern} finds no result.json: name run folders, such as "
+            "runs='outputs/hsr_synthfaces/*'"
+        )
+    return found
+
+
+def show(headings: list[str], rows: list[list[str]]) -> None:
+    """Print a table, as wide as it is where nobody looks on."""
+    table = Table()
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    (console if console.is_terminal else Console(width=1000)).print(table)

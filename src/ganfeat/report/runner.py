@@ -1,0 +1,158 @@
+"""Runs what a study lacks: one ``train.py`` after another, or a few at once, and keeps records."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from ganfeat.files import atomic_write
+from ganfeat.report.study import Plan, Run, recorded_weights
+from ganfeat.results import read_result
+
+SHOW_EVERY = 60.0  # seconds between lines of progress
+LARGEST_PICTURE = 300_000  # bytes
+PROGRESS = re.compile(r"^\S+ kimg .* left.*$", re.MULTILINE)
+STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)  # by somebody, who will want to go on
+
+
+def run_all(plan: Plan, jobs: int, logs: Path, train: list[str]) -> None:
+    """Run what is left. A run that fails is recorded with its error, and the others go on.
+
+    What starts from a run waits for it. Ctrl-C ends every run with a checkpoint first; the same
+    command goes on from there.
+
+    Args:
+        plan: what is to be run.
+        jobs: how many at once.
+        logs: the folder for what they print.
+        train: the command that trains, without its overrides.
+
+    Raises:
+        UserError: a record cannot be written.
+    """
+    running: list[Process] = []
+    ended: list[Run] = []
+    waiting, shown = plan.left(), time.monotonic()
+    try:
+        while waiting or running:
+            for run in _ready(waiting, running, ended)[: jobs - len(running)]:
+                waiting.remove(run)
+                running.append(Process(run, logs, train))
+                print(f"{run.name} begins; what it prints: {running[-1].log}", flush=True)
+            for process in [p for p in running if p.ended()]:
+                running.remove(process)
+                ended.append(process.run)
+                record(process)
+                under_way = [*ended, *(p.run for p in running)]
+                waiting = [run for run in plan.left() if run not in under_way]
+                print(f"{len(running)} running, {len(waiting)} waiting", flush=True)
+            if running and time.monotonic() - shown > SHOW_EVERY:
+                shown = time.monotonic()
+                for process in running:
+                    print(f"{process.run.name}: {process.progress()}", flush=True)
+            for run in list(waiting):
+                if run.start in ended and run.start is not None and not run.start.at_hand():
+                    waiting.remove(run)
+                    ended.append(run)
+                    keep_failure(run, f"{run.start.name}, where it starts, did not come to its end")
+            time.sleep(0.2)
+    finally:
+        for process in running:
+            process.stop()
+
+
+def _ready(waiting: list[Run], running: list["Process"], ended: list[Run]) -> list[Run]:
+    """Those that wait for nothing any more."""
+    not_yet = [*waiting, *(process.run for process in running)]
+    return [run for run in waiting if run.start is None or run.start not in not_yet]
+
+
+class Process:
+    """A run that is under way.
+
+    Attributes:
+        run: which.
+        log: the file that holds what it prints.
+    """
+
+    def __init__(self, run: Run, logs: Path, train: list[str]) -> None:
+        self.run, self.log = run, logs / f"{run.name}.log"
+        logs.mkdir(parents=True, exist_ok=True)
+        # A session of its own: Ctrl-C reaches this process alone, which then stops the runs.
+        with open(self.log, "w") as file:
+            self.child = subprocess.Popen(
+                [*train, *run.command],
+                stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    def printed(self) -> str:
+        """The end of what it has printed."""
+        with open(self.log, "rb") as file:
+            file.seek(max(0, os.path.getsize(self.log) - 20_000))
+            return file.read().decode(errors="replace")
+
+    def progress(self) -> str:
+        """Its last line of progress, with the time left."""
+        lines = PROGRESS.findall(self.printed())
+        return lines[-1] if lines else "setting up"
+
+    def error(self) -> str:
+        """What it said when it failed."""
+        lines = [line for line in self.printed().splitlines() if line.strip()]
+        said = [line for line in lines if line.startswith("error: ")] or lines[-1:]
+        return said[-1].removeprefix("error: ") if said else f"exit code {self.child.returncode}"
+
+    def ended(self) -> bool:
+        """Whether it has."""
+        return self.child.poll() is not None
+
+    def stop(self) -> None:
+        """Let it write a checkpoint and end."""
+        if not self.ended():
+            self.child.terminate()
+        self.child.wait()
+
+
+def record(process: Process) -> None:
+    """Keep what an ended run has left: its result, or its error; nothing where it was stopped."""
+    run, code = process.run, process.child.returncode
+    result = read_result(run.result) if run.result.exists() else None
+    if code == 0 and result is not None and result.get("status") == "finished":
+        before = recorded_weights(run)
+        if before not in (None, {}, result.get("weights")):
+            print(
+                f"{run.name} came out with other weights than those recorded, as another kind of "
+                "processor makes them: what has started from the recorded ones runs again"
+            )
+        run.keep(result)
+        if run.seed == run.study.seeds[0]:
+            keep_pictures(run, result)
+        print(f"{run.name} is done: {run.path}", flush=True)
+    elif code in STOPPED:
+        print(f"{run.name} was stopped; it goes on when this is run again", flush=True)
+    else:
+        keep_failure(run, process.error())
+
+
+def keep_failure(run: Run, error: str) -> None:
+    """Record that a run failed, and how."""
+    run.keep({"status": "failed", "error": error, "seed": run.seed, "metrics": []})
+    print(f"{run.name} failed: {error}", flush=True)
+
+
+def keep_pictures(run: Run, result: dict[str, Any]) -> None:
+    """Copy the pictures that a result names beside its record."""
+    for name in result.get("pictures", []):
+        source = run.result.parent / name
+        if not source.is_file():
+            continue
+        if source.stat().st_size > LARGEST_PICTURE:
+            print(f"{source} is left where it is: it has more than {LARGEST_PICTURE // 1000} kB")
+            continue
+        target = run.path.with_name(f"{run.name}-{source.name}")
+        with atomic_write(target) as file, open(source, "rb") as picture:
+            shutil.copyfileobj(picture, file)

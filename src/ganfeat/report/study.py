@@ -1,0 +1,248 @@
+"""A study: its question, its arms and its records, as they lie in ``experiments/<name>/``.
+
+``runs/<arm>-s<seed>.json`` is what the run left (`result.json`), and under ``study`` what it was
+asked for. An arm and a seed with such a file are finished, on whatever machine that was.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ganfeat.build import suggest
+from ganfeat.errors import UserError
+from ganfeat.files import atomic_write
+from ganfeat.results import read_result
+
+FIELDS = {
+    "question": str, "expectation": str, "baseline": str, "seeds": list, "common": list,
+    "arms": dict, "metrics": list,
+}  # fmt: skip
+OURS = ("seed", "threads", "paths.outputs", "resume", "force")  # settings that the runner makes
+STARTS = "init_from="
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What ``study.yaml`` says.
+
+    Attributes:
+        folder: where it lies.
+        question: what the runs are to tell.
+        expectation: in which direction, said before.
+        baseline: the arm that others are compared with.
+        seeds: of every arm.
+        arms: the overrides of each, those that all have in common first.
+        metrics: names of the values in the table.
+    """
+
+    folder: Path
+    question: str
+    expectation: str
+    baseline: str
+    seeds: list[int]
+    arms: dict[str, list[str]]
+    metrics: list[str]
+
+    @property
+    def name(self) -> str:
+        """The folder's."""
+        return self.folder.name
+
+    def start_of(self, arm: str) -> str | None:
+        """The arm that this one starts from, where ``init_from=`` names one."""
+        named = [text.removeprefix(STARTS) for text in self.arms[arm] if text.startswith(STARTS)]
+        return named[-1] if named and named[-1] in self.arms else None
+
+
+def read_study(folder: Path) -> Study:
+    """The study in this folder.
+
+    Raises:
+        UserError: there is none, or something in it is missing, unknown or of the wrong kind.
+    """
+    path = folder / "study.yaml"
+    try:
+        plain = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        names = sorted(found.parent.name for found in folder.parent.glob("*/study.yaml"))
+        raise UserError(f"there is no study {folder.name}; {suggest(folder.name, names)}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(plain, dict):
+        raise UserError(f"{path} must say: {', '.join(FIELDS)}")
+    for key in plain:
+        if key not in FIELDS:
+            raise UserError(f"{path} has {key}; {suggest(str(key), FIELDS)}")
+    for key, kind in FIELDS.items():
+        if not isinstance(plain.get(key), kind):
+            raise UserError(f"{path}: {key} must be a {kind.__name__}, not {plain.get(key)!r}")
+    common = _texts(plain["common"], "common", path)
+    arms = {
+        str(arm): common + _texts(own or [], f"arms.{arm}", path)
+        for arm, own in plain["arms"].items()
+    }
+    study = Study(
+        folder, plain["question"].strip(), plain["expectation"].strip(), plain["baseline"],
+        _seeds(plain["seeds"], path), arms, _texts(plain["metrics"], "metrics", path),
+    )  # fmt: skip
+    if study.baseline not in arms:
+        raise UserError(f"{path}: baseline={study.baseline} is no arm; {suggest('', arms)}")
+    for arm in arms:
+        _check_starts(study, arm, path)
+    return study
+
+
+def _texts(found: Any, key: str, path: Path) -> list[str]:
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise UserError(f"{path}: {key} must be a list of texts, such as [key=value]")
+    if taken := [text for text in found if text.partition("=")[0] in OURS]:
+        raise UserError(f"{path}: {key} has {taken[0]}, which the runner sets: leave it out")
+    return found
+
+
+def _seeds(found: list[Any], path: Path) -> list[int]:
+    if not found or not all(type(seed) is int and seed >= 0 for seed in found):
+        raise UserError(f"{path}: seeds must be whole numbers, such as [0, 1, 2], not {found}")
+    if len({*found}) < len(found):
+        raise UserError(f"{path}: seeds={found} has one of them twice")
+    return found
+
+
+def _check_starts(study: Study, arm: str, path: Path) -> None:
+    seen = [arm]
+    while (start := study.start_of(seen[-1])) is not None:
+        if start in seen:
+            raise UserError(f"{path}: {' from '.join([*seen, start])}: no arm comes first")
+        seen.append(start)
+
+
+@dataclass(frozen=True)
+class Run:
+    """An arm with a seed.
+
+    Attributes:
+        study: which it belongs to.
+        arm, seed: what it is called.
+        command: the overrides that are typed for it.
+        result: where the run leaves its result.
+        weights: where it leaves its networks.
+        kimg: its length.
+        start: the run that it starts from.
+    """
+
+    study: Study
+    arm: str
+    seed: int
+    command: list[str]
+    result: Path
+    weights: Path
+    kimg: float
+    start: "Run | None" = None
+
+    @property
+    def name(self) -> str:
+        """``<arm>-s<seed>``."""
+        return f"{self.arm}-s{self.seed}"
+
+    @property
+    def path(self) -> Path:
+        """Where its record is."""
+        return self.study.folder / "runs" / f"{self.name}.json"
+
+    def record(self) -> Record | None:
+        """Its record as it stands, None where there is none."""
+        return read_result(self.path)
+
+    def state(self) -> str:
+        """``done``, or why it is not.
+
+        ``missing``: it was never run to its end; ``failed``: it ended with an error; ``stale``: the
+        study asks for something else now; ``other start``: the arm that it starts from is recorded
+        with other weights than those it had.
+        """
+        record = self.record()
+        if record is None:
+            return "missing"
+        asked = record.get("study", {})
+        if asked.get("overrides") != self.study.arms[self.arm]:
+            return "stale"
+        if record.get("status") != "finished":
+            return "failed"
+        if self.start is not None and asked.get("start") != recorded_weights(self.start):
+            return "other start"
+        return "done"
+
+    def at_hand(self) -> bool:
+        """Whether its networks lie here, and are those that it is recorded with."""
+        here = read_result(self.result) if self.weights.exists() else None
+        return here is not None and here.get("weights") == recorded_weights(self)
+
+    def keep(self, result: Record) -> None:
+        """Write its record: the result, and what it was asked for."""
+        asked: Record = {"arm": self.arm, "overrides": self.study.arms[self.arm]}
+        if self.start is not None:
+            asked["start"] = recorded_weights(self.start)
+        with atomic_write(self.path) as file:
+            file.write((json.dumps({"study": asked, **result}, indent=1) + "\n").encode())
+
+
+def recorded_weights(run: Run) -> Mapping[str, str] | None:
+    """Hashes of the networks that a run is recorded with."""
+    record = run.record()
+    return None if record is None else record.get("weights")
+
+
+class Plan:
+    """What a study comes to: its runs, and how long those take that are left.
+
+    Args:
+        runs: in the order of the study, every start before what starts from it.
+        redo: also those that are stale.
+    """
+
+    def __init__(self, runs: Sequence[Run], redo: bool = False) -> None:
+        self.runs, self.redo = list(runs), redo
+
+    def left(self) -> list[Run]:
+        """What is to be run, and the starts that this needs and that are not at hand."""
+        wanted = [run for run in self.runs if self.lacks(run)]
+        starts = [run.start for run in wanted if run.start and not run.start.at_hand()]
+        return [run for run in self.runs if run in wanted or run in starts]
+
+    def lacks(self, run: Run) -> bool:
+        """Whether it has no record that counts."""
+        state = run.state()
+        return state in ("missing", "failed", "other start") or (state == "stale" and self.redo)
+
+    def hours(self, jobs: int) -> float | None:
+        """What is left takes about so long; None as long as nothing tells.
+
+        Raises:
+            UserError: a record cannot be read.
+        """
+        left = self.left()
+        if not left:
+            return 0.0
+        if self.rates is None:
+            return None
+        training, measuring = self.rates
+        return sum(training * run.kimg + measuring for run in left) / 3600 / min(jobs, len(left))
+
+    @cached_property
+    def rates(self) -> tuple[float, float] | None:
+        """Seconds of training per thousand images, and of measuring, as recorded."""
+        records = [run.record() for run in self.runs]
+        known = [r for r in records if r is not None and r.get("status") == "finished"]
+        if not known:
+            return None
+        training = [r["seconds"] / r["kimg"] for r in known if r.get("kimg")]
+        # Values that were measured together have the same seconds each.
+        measuring = [sum({v.get("seconds", 0.0) for v in r["metrics"]}) for r in known]
+        return sum(training) / max(len(training), 1), sum(measuring) / len(measuring)

@@ -1,0 +1,323 @@
+"""The study runner against a command that behaves as `train.py` does, well and badly."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ganfeat.errors import UserError
+from ganfeat.report.runner import run_all
+from ganfeat.report.study import Plan, Run, read_study
+from ganfeat.report.table import against, interval, side_by_side, write_tables
+
+PLAIN: dict[str, Any] = {
+    "question": "Is it so?",
+    "expectation": "Yes.",
+    "baseline": "plain",
+    "seeds": [0, 1],
+    "common": ["a=1"],
+    "arms": {"warm": [], "plain": ["init_from=warm"], "more": ["init_from=warm", "b=2"]},
+    "metrics": ["fid"],
+}
+
+# What a run leaves is told by its overrides: say=fail, say=sleep, weights=<hash>.
+TRAIN = """
+import json, pathlib, signal, sys, time
+given = dict(text.split("=", 1) for text in sys.argv[1:])
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+print("0.5/1 kimg  30 images/s  0:10 left", flush=True)
+if given.get("say") == "fail":
+    print("error: it cannot be", flush=True)
+    sys.exit(1)
+if given.get("say") == "sleep":
+    time.sleep(60)
+start = pathlib.Path(given["init_from"]).read_text() if "init_from" in given else ""
+folder = pathlib.Path(given["folder"])
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "networks").write_text(given.get("weights", "w") + start)
+(folder / "a.png").write_bytes(b"p" * 100)
+(folder / "b.png").write_bytes(b"p" * 400_000)
+value = {"name": "fid", "value": float(given["seed"]) + len(start), "protocol": {"n": 5}}
+result = {"status": "finished", "seed": int(given["seed"]), "kimg": 2.0, "seconds": 10.0,
+          "weights": {"g": given.get("weights", "w") + start}, "metrics": [value],
+          "pictures": ["a.png", "b.png"], "overrides": sys.argv[1:]}
+(folder / "result.json").write_text(json.dumps(result))
+with open(folder.parent / "order", "a") as file:
+    file.write(folder.name + " ")
+"""
+
+
+class Lab:
+    """A study in a folder, and how to run it."""
+
+    def __init__(self, folder: Path, **more: Any) -> None:
+        self.folder, self.outputs, self.weights = folder / "hsr", folder / "outputs", "w"
+        self.say: dict[str, str] = {}
+        self.folder.mkdir()
+        self.outputs.mkdir()
+        (folder / "train.py").write_text(TRAIN)
+        self.train = [sys.executable, str(folder / "train.py")]
+        self.write(**more)
+
+    def write(self, **more: Any) -> None:
+        (self.folder / "study.yaml").write_text(yaml.safe_dump(PLAIN | more, sort_keys=False))
+
+    def runs(self) -> list[Run]:
+        study = read_study(self.folder)
+        made: dict[tuple[str, int], Run] = {}
+        for seed in study.seeds:
+            for arm in study.arms:
+                place = self.outputs / f"{arm}-{seed}"
+                start = study.start_of(arm)
+                first = made[start, seed] if start else None
+                line = [f"folder={place}", f"seed={seed}", f"weights={self.weights}"]
+                line += [f"init_from={first.weights}"] if first else []
+                line += [f"say={self.say[arm]}"] if arm in self.say else []
+                made[arm, seed] = Run(
+                    study, arm, seed, line, place / "result.json", place / "networks", 2.0, first
+                )
+        return list(made.values())
+
+    def run(self, jobs: int = 1, redo: bool = False) -> list[str]:
+        """What it ran, in the order in which that ended."""
+        order = self.outputs / "order"
+        order.unlink(missing_ok=True)
+        run_all(Plan(self.runs(), redo), jobs, self.outputs / "logs", self.train)
+        return order.read_text().split() if order.exists() else []
+
+    def states(self) -> dict[str, str]:
+        return {run.name: run.state() for run in self.runs()}
+
+    def record(self, name: str) -> dict[str, Any]:
+        return dict(json.loads((self.folder / "runs" / f"{name}.json").read_text()))
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_what_is_missing_is_run_once(lab: Lab, jobs: int) -> None:
+    ran = lab.run(jobs)
+    assert sorted(ran) == sorted(r.result.parent.name for r in lab.runs())
+    for seed in "01":
+        assert ran.index(f"warm-{seed}") < min(ran.index(f"{a}-{seed}") for a in ("plain", "more"))
+    assert {*lab.states().values()} == {"done"}
+    assert lab.run(jobs) == []
+    record = lab.record("more-s1")
+    assert record["study"] == {
+        "arm": "more", "overrides": ["a=1", "init_from=warm", "b=2"], "start": {"g": "w"},
+    }  # fmt: skip
+    assert record["metrics"][0]["value"] == 2
+
+
+def test_records_are_enough(lab: Lab) -> None:
+    """In a fresh clone there is no ``outputs/``: nothing starts, and the tables come again."""
+    lab.run()
+    first = [path.read_text() for path in write_tables(read_study(lab.folder), lab.runs())]
+    subprocess.run(["rm", "-r", lab.outputs], check=True)
+    lab.outputs.mkdir()
+    assert lab.run() == []
+    assert [p.read_text() for p in write_tables(read_study(lab.folder), lab.runs())] == first
+
+
+def test_a_failure_is_recorded_and_the_others_go_on(lab: Lab) -> None:
+    lab.say = {"plain": "fail"}
+    lab.run()
+    assert lab.states()["plain-s0"] == "failed"
+    assert lab.record("plain-s0")["error"] == "it cannot be"
+    assert lab.states()["more-s1"] == "done"
+    lab.say = {}
+    assert lab.run() == ["plain-0", "plain-1"]
+    assert {*lab.states().values()} == {"done"}
+
+
+def test_what_starts_from_a_failure_fails(lab: Lab) -> None:
+    lab.say = {"warm": "fail"}
+    assert lab.run(jobs=2) == []
+    assert {*lab.states().values()} == {"failed"}
+    assert "warm-s1, where it starts" in lab.record("more-s1")["error"]
+
+
+def test_another_question_is_stale_until_asked_for(lab: Lab) -> None:
+    lab.run()
+    lab.write(arms=PLAIN["arms"] | {"more": ["init_from=warm", "b=3"]})
+    assert lab.states() == {
+        "warm-s0": "done", "plain-s0": "done", "more-s0": "stale",
+        "warm-s1": "done", "plain-s1": "done", "more-s1": "stale",
+    }  # fmt: skip
+    assert lab.run() == []
+    assert (
+        "`more`, seed 0: stale" in write_tables(read_study(lab.folder), lab.runs())[1].read_text()
+    )
+    assert lab.run(redo=True) == ["more-0", "more-1"]
+    assert {*lab.states().values()} == {"done"}
+
+
+def test_a_start_that_is_gone_is_made_again(lab: Lab) -> None:
+    lab.run()
+    (lab.folder / "runs" / "more-s0.json").unlink()
+    subprocess.run(["rm", "-r", lab.outputs / "warm-0"], check=True)
+    assert [run.name for run in Plan(lab.runs()).left()] == ["warm-s0", "more-s0"]
+    assert lab.run() == ["warm-0", "more-0"]
+    assert {*lab.states().values()} == {"done"}
+
+
+def test_another_processor_begins_anew(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    """Arms of one seed never start from different weights."""
+    lab.run()
+    (lab.folder / "runs" / "more-s0.json").unlink()
+    subprocess.run(["rm", "-r", lab.outputs / "warm-0"], check=True)
+    lab.weights = "v"
+    assert lab.run() == ["warm-0", "plain-0", "more-0"]
+    assert "warm-s0 came out with other weights than those recorded" in capsys.readouterr().out
+    assert {*lab.states().values()} == {"done"}
+    assert lab.record("plain-s0")["study"]["start"] == {"g": "v"}
+    assert lab.record("plain-s1")["study"]["start"] == {"g": "w"}
+
+
+def test_weights_of_another_machine_are_no_start(lab: Lab) -> None:
+    """Records came with git, and ``outputs/`` is of a run of one's own."""
+    lab.run()
+    for name in ("warm-s0", "plain-s0"):
+        record = lab.record(name)
+        record["weights"] = record["study"]["start"] = {"g": "theirs"}
+        (lab.folder / "runs" / f"{name}.json").write_text(json.dumps(record))
+    assert lab.states()["plain-s0"] == "done"
+    assert lab.states()["more-s0"] == "other start"
+    assert lab.run() == ["warm-0", "plain-0"]  # more-s0 did start from what is here
+    assert {*lab.states().values()} == {"done"}
+    assert lab.record("plain-s0")["study"]["start"] == {"g": "w"}
+
+
+def test_an_interruption_ends_the_runs_and_records_nothing(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, arms={"plain": [], "more": []})
+    lab.say = {"plain": "sleep", "more": "sleep"}
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGALRM, lambda *_: interrupt())
+    signal.alarm(2)
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        lab.run(jobs=2)
+    assert time.monotonic() - began < 20
+    assert {*lab.states().values()} == {"missing"}
+    left = subprocess.run(["pgrep", "-f", str(tmp_path / "train.py")], capture_output=True)
+    assert left.stdout == b""
+
+
+def test_one_that_somebody_stops_goes_on_later(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, arms={"plain": []}, seeds=[0])
+    (tmp_path / "train.py").write_text("import sys\nsys.exit(143)\n")
+    lab.run()
+    assert lab.states() == {"plain-s0": "missing"}
+
+
+def test_pictures_of_the_first_seed_are_kept(lab: Lab) -> None:
+    lab.run()
+    kept = sorted(path.name for path in (lab.folder / "runs").glob("*.png"))
+    assert kept == ["more-s0-a.png", "plain-s0-a.png", "warm-s0-a.png"]
+
+
+def test_hours_come_from_records(lab: Lab) -> None:
+    assert Plan(lab.runs()).hours(1) is None
+    lab.run()
+    assert Plan(lab.runs()).hours(1) == 0
+    lab.write(seeds=[0, 1, 2])
+    runs = lab.runs()
+    assert Plan(runs).hours(1) == pytest.approx(3 * 10 / 3600)
+    assert Plan(runs).hours(2) == pytest.approx(3 * 10 / 3600 / 2)
+
+
+# Tables.
+
+
+def test_the_table_has_what_was_measured(lab: Lab) -> None:
+    lab.run()
+    results, report = write_tables(read_study(lab.folder), lab.runs())
+    rows = list(csv.DictReader(results.open()))
+    assert [(r["arm"], r["seed"], float(r["value"])) for r in rows] == [
+        ("warm", "0", 0), ("plain", "0", 1), ("more", "0", 1),
+        ("warm", "1", 1), ("plain", "1", 2), ("more", "1", 2),
+    ]  # fmt: skip
+    text = report.read_text()
+    assert "| arm | seed 0 | seed 1 | against the baseline |" in text
+    assert "| `more` | 1 | 2 | +0 (+0.0 %), +0 (+0.0 %) |" in text
+    assert "| `warm` | 0 | 1 | -1 (-100.0 %), -1 (-50.0 %) |" in text
+
+
+def test_protocols_never_share_a_column(lab: Lab) -> None:
+    lab.run()
+    record = lab.record("more-s0")
+    record["metrics"][0]["protocol"] = {"n": 6}
+    (lab.folder / "runs" / "more-s0.json").write_text(json.dumps(record))
+    report = write_tables(read_study(lab.folder), lab.runs())[1].read_text()
+    assert report.count("## fid (protocol ") == 2
+    headings, rows = side_by_side({"one": lab.record("plain-s0"), "two": lab.record("more-s0")})
+    assert len(headings) == 4
+    assert [row[2:] for row in rows] == [["1", ""], ["", "1"]]
+
+
+def test_what_so_many_seeds_can_say() -> None:
+    base = dict.fromkeys(range(5), 10.0)
+    ours = {0: 11.0, 1: 12.0, 2: 9.0, 3: 13.0, 4: 12.0}
+
+    def of(n: int) -> str:
+        return against({s: ours[s] for s in range(n)}, base)
+
+    assert of(2) == "+1 (+10.0 %), +2 (+20.0 %)"
+    assert of(3) == "+0.667, 2 of 3 agree, -1 to +2"
+    # Differences 1, 2, -1, 3, 2: mean 1.4, deviation 1.5166, t(4) 2.7764: half a width 1.883.
+    assert interval([1, 2, -1, 3, 2]) == pytest.approx(1.8830, abs=1e-4)
+    assert of(5) == "+1.4, 4 of 5 agree, 95 % -0.483 to +3.28"
+    assert against({0: None}, base) == ""
+
+
+# What cannot be.
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"colour": 1}, "has colour; choose one of"),
+        ({"question": 3}, "question must be a str, not 3"),
+        ({"baseline": "none"}, "baseline=none is no arm"),
+        ({"seeds": [0, 0]}, "has one of them twice"),
+        ({"seeds": ["a"]}, "seeds must be whole numbers"),
+        ({"arms": {"plain": "b=1"}}, r"arms.plain must be a list of texts"),
+        ({"common": ["seed=3"]}, "common has seed=3, which the runner sets"),
+        (
+            {"arms": {"plain": ["init_from=more"], "more": ["init_from=plain"]}},
+            "plain from more from plain: no arm comes first",
+        ),
+    ],
+)
+def test_bad_studies(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        Lab(tmp_path, **change).runs()
+
+
+def test_no_study(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    with pytest.raises(UserError, match=r"there is no study hsi; did you mean hsr\?"):
+        read_study(lab.folder.with_name("hsi"))
+    (lab.folder / "study.yaml").write_text("[")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_study(lab.folder)
+
+
+def test_a_damaged_record_is_told(lab: Lab) -> None:
+    lab.run()
+    (lab.folder / "runs" / "more-s0.json").write_text("{")
+    with pytest.raises(UserError, match=r"more-s0\.json cannot be read"):
+        lab.run()

@@ -1,0 +1,131 @@
+"""``compare.py`` with real runs of a tiny study, as somebody types it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+import yaml
+
+ROOT = Path(__file__).parents[1]
+STUDY: dict[str, Any] = {
+    "question": "Does it run?",
+    "expectation": "It does.",
+    "baseline": "baseline",
+    "seeds": [3, 4],
+    "common": [
+        text
+        for text in tiny.overrides(Path("unused"), experiment="hsr_synthfaces")
+        if not text.startswith(("paths.", "threads", "total_kimg", "trainer.sample_kimg"))
+    ]
+    + ["trainer.sample_kimg=0.016", "data.resolution=32"],
+    "arms": {
+        "warm": ["total_kimg=0.032", "method.weight=0"],
+        "baseline": ["total_kimg=0.016", "init_from=warm", "method.weight=0"],
+        "hsr": ["total_kimg=0.016", "init_from=warm", "method.taps=[8,16]"],
+        "wrong": ["total_kimg=0.016", "init_from=warm", "method.taps=[8,128]"],
+    },
+    "metrics": ["fid10k_factornet"],
+}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """``study.yaml`` of the study ``tiny``, in a folder where ``compare.py`` can be typed."""
+    path = tmp_path / "experiments" / "tiny" / "study.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(yaml.safe_dump(STUDY, sort_keys=False))
+    (tmp_path / "train.py").symlink_to(ROOT / "train.py")
+    return path
+
+
+def compare(folder: Path, *line: str, code: int = 0) -> str:
+    """What it prints in this folder."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "compare.py"), *line],
+        cwd=folder, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("study")
+def test_a_study(tmp_path: Path) -> None:
+    plan = compare(tmp_path, "study=tiny", "plan=true", "seeds=3")
+    assert "4 of 4 runs are left" in plan
+    assert not (tmp_path / "outputs").exists()
+    said = compare(tmp_path, "study=tiny", "seeds=3", "jobs=2")
+    assert "wrong-s3 failed: method.taps has 128, but a generator of 32 px" in said
+    records = tmp_path / "experiments" / "tiny" / "runs"
+    found = {path.stem: json.loads(path.read_text()) for path in records.glob("*.json")}
+    assert sorted(found) == ["baseline-s3", "hsr-s3", "warm-s3", "wrong-s3"]
+    for name in ("baseline-s3", "hsr-s3"):
+        assert found[name]["study"]["start"] == found["warm-s3"]["weights"]
+        assert found[name]["machine"]["threads"] == 1
+    assert {path.suffix for path in records.iterdir()} == {".json", ".png"}
+    # In a fresh clone: nothing but what failed is left.
+    subprocess.run(["rm", "-r", tmp_path / "outputs"], check=True)
+    plan = compare(tmp_path, "study=tiny", "seeds=3", "plan=true")
+    assert "2 of 4 runs are left" in plan
+    assert "made again" in plan
+    assert "warm-s3" in plan
+    # The command that a record names makes the same run.
+    line = found["warm-s3"]["overrides"]
+    subprocess.run(
+        [sys.executable, "train.py", *line], cwd=tmp_path, check=True, capture_output=True
+    )
+    made = tiny.only(tmp_path, f"outputs/*/{found['warm-s3']['run']}/result.json")
+    assert json.loads(made.read_text())["weights"] == found["warm-s3"]["weights"]
+    table = compare(tmp_path, "runs=outputs/hsr_synthfaces/*")
+    assert f"hsr_synthfaces/{found['warm-s3']['run']}" in table
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_runs_with_a_checkpoint(tmp_path: Path, study: Path) -> None:
+    arms = {"warm": ["total_kimg=2", "method.weight=0"], "baseline": ["total_kimg=0.008"]}
+    study.write_text(yaml.safe_dump(STUDY | {"arms": arms, "seeds": [3]}, sort_keys=False))
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "compare.py"), "study=tiny"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    log = tmp_path / "outputs" / "compare" / "tiny" / "warm-s3.log"
+    until = time.monotonic() + 120
+    while time.monotonic() < until and not (log.exists() and "kimg" in log.read_text()):
+        time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, out
+    assert "checkpoint written" in log.read_text()
+    assert not (study.parent / "runs").exists()
+    assert tiny.only(tmp_path, "outputs/*/*/checkpoints/last.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ([], "give study=NAME or runs='PATTERN'"),
+        (["study=tiny", "runs=x"], "one of them"),
+        (["study=tinny"], "there is no study tinny; did you mean tiny?"),
+        (["study=tiny", "seeds=7"], r"seeds=7: the study tiny has [3, 4]"),
+        (["runs=nowhere/*"], "runs=nowhere/* finds no result.json"),
+        (["study=tiny", "jobs=0"], "jobs must be at least 1"),
+    ],
+)
+@pytest.mark.usefixtures("study")
+def test_bad_lines(tmp_path: Path, line: list[str], said: str) -> None:
+    assert said in compare(tmp_path, *line, code=1)
+
+
+def test_a_mistake_in_an_arm_is_told_before_anything_runs(tmp_path: Path, study: Path) -> None:
+    arms = STUDY["arms"] | {"hsr": ["total_kimg=0.016", "method.weigt=1"]}
+    study.write_text(yaml.safe_dump(STUDY | {"arms": arms}, sort_keys=False))
+    said = compare(tmp_path, "study=tiny", code=1)
+    assert "arm hsr: there is no key method.weigt; did you mean method.weight?" in said
+    assert not (tmp_path / "outputs").exists()
