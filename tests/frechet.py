@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from ganfeat.backbone import load
 from ganfeat.data import ImageDataset, SynthFaces
-from ganfeat.training.pictures import to_uint8
+from ganfeat.pictures import to_uint8
 
 COUNT = 5000
 

@@ -27,10 +27,11 @@ MAY_IMPORT = {
     "backbone": BASE,
     "data": BASE,
     "features": BASE,
-    "training": BASE | {"backbone", "data", "features"},
-    **{name: BASE | {"backbone", "data", "features", "training"} for name in METHODS},
+    "pictures": {"features", "files"},
+    "training": BASE | {"backbone", "data", "features", "pictures"},
+    **{name: BASE | {"backbone", "data", "features", "training", "pictures"} for name in METHODS},
     "metrics": BASE | {"backbone", "data", "features"},
-    "tasks": BASE | {"backbone", "data", "features", "metrics"},
+    "tasks": BASE | {"backbone", "data", "features", "metrics", "pictures"},
     "report": BASE,
 }
 

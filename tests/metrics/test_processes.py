@@ -26,6 +26,7 @@ from ganfeat.metrics.measure import Subject
 from ganfeat.metrics.ppl import PPL
 from ganfeat.metrics.precision_recall import PrecisionAndRecall
 from ganfeat.metrics.reading import FactorReading, LinearReading
+from ganfeat.metrics.readout import Explained, FactorProbe
 from ganfeat.metrics.reconstruction import reconstruction
 from ganfeat.metrics.redraw import RedrawError
 from ganfeat.metrics.reference import References
@@ -71,6 +72,8 @@ def measure(cache: Path, rank: int, ranks: int) -> dict[str, float | None]:
         "redraw": RedrawError(40),
         "als_floor": DrawnALS(3),
         "ppl_floor": DrawnPPL(64),
+        "explained": Explained(network, width=8, images=200, held_out=100),
+        "probe": FactorProbe(images=300, held_out=100),
     }
     found = evaluate(subject, measurements, show=False).values
     reads: dict[str, Any] = {"reading": FactorReading(70), "linear": LinearReading(70)}

@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from ganfeat.errors import UserError
+from ganfeat.pictures import grid_shape, image_grid, to_uint8
 from ganfeat.training.draws import Draws, seed_of
 from ganfeat.training.ema import ema_decay, update_ema
 from ganfeat.training.loggers import KIMG, CSVLog
 from ganfeat.training.losses import path_length_penalty, r1_penalty
 from ganfeat.training.method import adam
-from ganfeat.training.pictures import grid_shape, image_grid, to_uint8
 from ganfeat.training.terms import Terms
 
 

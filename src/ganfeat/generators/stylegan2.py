@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from ganfeat.backbone import Discriminator, Generator
 from ganfeat.errors import UserError
 from ganfeat.networks import Network
+from ganfeat.pictures import grid_shape, image_grid
 from ganfeat.processes import mean_over_processes
 from ganfeat.ranges import Count, Decay, LearningRate, NotNegative, Positive, Range, Share
 from ganfeat.seeds import seed_of
@@ -25,7 +26,6 @@ from ganfeat.training.draws import Draws
 from ganfeat.training.ema import ema_decay, update_ema
 from ganfeat.training.losses import path_length_penalty, r1_penalty
 from ganfeat.training.method import Losses, Method, Phase, Step, adam
-from ganfeat.training.pictures import grid_shape, image_grid
 
 
 class StyleGAN2(Method):

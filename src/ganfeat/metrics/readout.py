@@ -4,6 +4,7 @@ These say what HSR is to bring about (methods/hsr.md, section 6.3, S1 and S2), o
 alike: whatever it was trained with, its readers are new and see nothing but its maps.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
@@ -26,6 +27,8 @@ from ganfeat.metrics.subject import BLOCK, Judge, Samples
 from ganfeat.metrics.value import Value
 from ganfeat.ranges import Count, LearningRate, Positive, Range
 from ganfeat.seeds import seed_of
+
+log = logging.getLogger(__name__)
 
 POOLED = 4  # px of the maps that factors are read from
 
@@ -175,7 +178,8 @@ class FactorProbe(OfMaps):
     """``probe_b<tap>_<network>``: how well factors can be read linearly from G's maps.
 
     The judge reads the factors from the image, a ridge regression finds them in the map, averaged
-    to 4 px. The mean over factors of what `FactorReading` scores; single ones are in the arrays.
+    to 4 px. The mean over factors of what `FactorReading` scores; single ones are in the arrays. A
+    factor that is the same in all samples is left out and named.
 
     Args:
         taps, images, held_out: as in `OfMaps`.
@@ -217,15 +221,18 @@ class FactorProbe(OfMaps):
                     rows[tap] = Rows(n, width, what="a map").to(samples.device)
                 rows[tap].update(vectors.flatten(1), numbers)
             progress(BLOCK)
-        truth, values, arrays = tables.numpy(), [], {}
+        truth, values, arrays = tables.numpy(), list[Value](), dict[str, Any]()
+        moves = (np.ptp(truth[:learnt], axis=0) > 0) & (np.ptp(truth[learnt:], axis=0) > 0)
+        columns = [column for column, does in zip(network.columns, moves, strict=True) if does]
+        if still := [c.name for c in network.columns if c not in columns]:
+            log.warning("%s never change in samples: there is nothing to read", ", ".join(still))
         for tap, kept in rows.items():
-            maps = kept.numpy()
-            known, tried = maps[:learnt], maps[learnt:]
-            read = linear_reading(known, truth[:learnt], tried, network.columns, self.ridge)
-            scores = factor_scores(read, truth[learnt:], network.columns)
+            known, tried = np.split(kept.numpy(), [learnt])
+            read = linear_reading(known, truth[:learnt, moves], tried, columns, self.ridge)
+            scores = factor_scores(read, truth[learnt:, moves], columns)
             name = f"probe_b{tap}"
             protocol = self.protocol(subject, network, ridge=self.ridge, pooled=POOLED)
-            mean = float(np.mean([*scores.values()]))
+            mean = float(np.mean([*scores.values()])) if scores else None
             values.append(Value(f"{name}_{network.name}", mean, n=len(tried), protocol=protocol))
             arrays[name] = scores
         return Result(values, arrays)

@@ -12,10 +12,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganfeat.errors import Interrupted
 from ganfeat.networks import save_networks
+from ganfeat.pictures import save_png
 from ganfeat.training.loggers import KIMG, log_picture
 from ganfeat.training.machine import peak_memory
 from ganfeat.training.method import Method
-from ganfeat.training.pictures import save_png
 from ganfeat.training.record import RunFolder
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""What artefacts are good for: tasks that score or show them."""

@@ -1,0 +1,132 @@
+"""How smooth latent spaces are, on show: the same paths in W of several generators.
+
+``python -m ganfeat.tasks.smoothness baseline=RUN hsr=RUN --out FOLDER`` leaves there
+
+- ``strips.png``: a path is a group of rows, one for each generator in the order given, from one
+  random end to the other. These are the first paths that ALS is measured on.
+- ``paths.gif``: the same moving, a row for each generator and a column for each path.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganfeat import backbone
+from ganfeat.backbone import Generator
+from ganfeat.errors import UserError
+from ganfeat.features.network import to_uint8
+from ganfeat.files import atomic_write
+from ganfeat.metrics.subject import BLOCK, Samples
+from ganfeat.pictures import image_grid, save_png
+
+GAP = 4  # px between groups of rows
+PACE = 120  # milliseconds for a frame
+COLOURS = 96  # of a frame; dithering would be movement
+
+
+@torch.no_grad()
+def paths(generator: Generator, n: int, frames: int, seed: int = 0, psi: float = 1.0) -> Tensor:
+    """Images on ``n`` straight lines in W between random ends, [n,frames,3,R,R] in [-1,1].
+
+    All frames of a path have the same noise.
+    """
+    samples = Samples(generator, seed=seed, psi=psi)
+    t = torch.linspace(0, 1, frames)[None, :, None]
+    w = torch.lerp(samples.w(0)[:n, None], samples.w(0, end=1)[:n, None], t).flatten(0, 1)
+    noise = [x[:n].repeat_interleave(frames, dim=0) for x in samples.noise(0)]
+    ws = generator.broadcast(w)
+    found = [
+        generator.synthesize(ws[i : i + frames], noise=[x[i : i + frames] for x in noise])
+        for i in range(0, len(ws), frames)
+    ]
+    return torch.stack(found).clamp(-1, 1)
+
+
+def strips(found: Sequence[Tensor], scale: int) -> Tensor:
+    """Paths [n,frames,3,R,R] of some generators, path by path below each other: [3,H,W]."""
+    groups = []
+    for rows in zip(*found, strict=True):
+        grid = image_grid(enlarged(torch.cat(rows), scale), len(rows[0]))
+        groups += [grid, grid.new_ones(3, GAP, grid.shape[2])]
+    return torch.cat(groups[:-1], dim=1)
+
+
+def moving(found: Sequence[Tensor], scale: int) -> list[Image.Image]:
+    """Frames of the same paths there and back, a row for each generator."""
+    count = found[0].shape[1]
+    pictures = []
+    for i in [*range(count), *range(count - 2, 0, -1)]:
+        now = torch.cat([images[:, i] for images in found])
+        grid = to_uint8(image_grid(enlarged(now, scale), len(found[0])))
+        picture = Image.fromarray(grid.permute(1, 2, 0).numpy())
+        pictures.append(picture.quantize(COLOURS, dither=Image.Dither.NONE))
+    return pictures
+
+
+def enlarged(images: Tensor, scale: int) -> Tensor:
+    """Images [N,3,R,R] with every pixel ``scale`` times as wide and high."""
+    return images.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
+
+
+def show(generators: Mapping[str, Generator], folder: Path, n: int, frames: int, seed: int) -> None:
+    """Write ``strips.png`` and ``paths.gif``.
+
+    Raises:
+        UserError: the generators differ in their resolution, or nothing can be written.
+    """
+    sides = {name: g.resolution for name, g in generators.items()}
+    if len({*sides.values()}) > 1:
+        raise UserError(f"generators side by side must have one resolution, not {sides}")
+    scale = max(1, 64 // next(iter(sides.values())))
+    found = [paths(g, n, frames, seed) for g in generators.values()]
+    save_png(strips(found, scale), folder / "strips.png")
+    first, *others = moving(found, scale)
+    with atomic_write(folder / "paths.gif") as file:
+        first.save(file, "GIF", save_all=True, append_images=others, duration=PACE, loop=0)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ganfeat.tasks.smoothness",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("generators", nargs="+", metavar="NAME=PATH",
+                        help="a run folder, a checkpoint, a weights file, or embedded")  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, help="the folder for the pictures")
+    parser.add_argument("--paths", type=int, default=5, help="how many")
+    parser.add_argument("--frames", type=int, default=11, help="images on a path")
+    parser.add_argument("--seed", type=int, default=0, help="of the ends")
+    given = parser.parse_args(argv)
+    try:
+        if not 1 <= given.paths <= BLOCK:
+            raise UserError(f"--paths={given.paths}: give 1 to {BLOCK}")
+        if given.frames < 2:
+            raise UserError(f"--frames={given.frames}: a path has two ends or more")
+        named = dict(_named(text) for text in given.generators)
+        loaded = {name: backbone.load(path) for name, path in named.items()}
+        others = [name for name, g in loaded.items() if not isinstance(g, Generator)]
+        if others:
+            raise UserError(f"{named[others[0]]} is no generator")
+        show(loaded, given.out, given.paths, given.frames, given.seed)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    print(f"written to {given.out}: from top to bottom in each group {', '.join(named)}")
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, equals, path = text.partition("=")
+    if not equals or not path:
+        raise UserError(f"{text}: generators are given as NAME=PATH, such as hsr=outputs/...")
+    return name, path
+
+
+if __name__ == "__main__":
+    main()
