@@ -32,6 +32,7 @@ STUDY: dict[str, Any] = {
         "wrong": ["total_kimg=0.016", "init_from=warm", "method.taps=[8,128]"],
     },
     "metrics": ["fid10k_factornet"],
+    "shown": ["baseline", "hsr"],
 }
 
 
@@ -90,7 +91,9 @@ def test_a_study(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_ctrl_c_ends_the_runs_with_a_checkpoint(tmp_path: Path, study: Path) -> None:
     arms = {"warm": ["total_kimg=2", "method.weight=0"], "baseline": ["total_kimg=0.008"]}
-    study.write_text(yaml.safe_dump(STUDY | {"arms": arms, "seeds": [3]}, sort_keys=False))
+    study.write_text(
+        yaml.safe_dump(STUDY | {"arms": arms, "seeds": [3], "shown": []}, sort_keys=False)
+    )
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "compare.py"), "study=tiny"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

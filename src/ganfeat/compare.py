@@ -11,6 +11,7 @@ from rich.table import Table
 from ganfeat.config import compose
 from ganfeat.errors import UserError
 from ganfeat.files import locked
+from ganfeat.report.figures import draw
 from ganfeat.report.runner import run_all
 from ganfeat.report.study import STARTS, Plan, Record, Run, Study, read_study
 from ganfeat.report.table import side_by_side, write_tables
@@ -48,7 +49,8 @@ def run(config: Config, overrides: list[str]) -> None:
             train = [sys.executable, str(Path(TRAIN).resolve())]
             run_all(plan, config["jobs"], outputs / "compare" / study.name, train)
         finally:
-            for path in write_tables(study, study_runs(study, config)):
+            every = study_runs(study, {**config, "seeds": None})
+            for path in [*write_tables(study, every), *draw(study, every)]:
                 print(f"written to {path}")
 
 

@@ -25,6 +25,7 @@ PLAIN: dict[str, Any] = {
     "common": ["a=1"],
     "arms": {"warm": [], "plain": ["init_from=warm"], "more": ["init_from=warm", "b=2"]},
     "metrics": ["fid"],
+    "shown": ["plain", "more"],
 }
 
 # What a run leaves is told by its overrides: say=fail, say=sleep, weights=<hash>.
@@ -217,7 +218,7 @@ def test_an_interruption_ends_the_runs_and_records_nothing(tmp_path: Path) -> No
 
 
 def test_one_that_somebody_stops_goes_on_later(tmp_path: Path) -> None:
-    lab = Lab(tmp_path, arms={"plain": []}, seeds=[0])
+    lab = Lab(tmp_path, arms={"plain": []}, seeds=[0], shown=[])
     (tmp_path / "train.py").write_text("import sys\nsys.exit(143)\n")
     lab.run()
     assert lab.states() == {"plain-s0": "missing"}
@@ -291,7 +292,8 @@ def test_what_so_many_seeds_can_say() -> None:
     [
         ({"colour": 1}, "has colour; choose one of"),
         ({"question": 3}, "question must be a str, not 3"),
-        ({"baseline": "none"}, "baseline=none is no arm"),
+        ({"baseline": "plane"}, r"baseline=plane is no arm; did you mean plain\?"),
+        ({"shown": ["none"]}, "shown=none is no arm"),
         ({"seeds": [0, 0]}, "has one of them twice"),
         ({"seeds": ["a"]}, "seeds must be whole numbers"),
         ({"arms": {"plain": "b=1"}}, r"arms.plain must be a list of texts"),

@@ -20,7 +20,7 @@ from ganfeat.results import read_result
 
 FIELDS = {
     "question": str, "expectation": str, "baseline": str, "seeds": list, "common": list,
-    "arms": dict, "metrics": list,
+    "arms": dict, "metrics": list, "shown": list,
 }  # fmt: skip
 OURS = ("seed", "threads", "paths.outputs", "resume", "force")  # settings that the runner makes
 STARTS = "init_from="
@@ -40,6 +40,7 @@ class Study:
         seeds: of every arm.
         arms: the overrides of each, those that all have in common first.
         metrics: names of the values in the table.
+        shown: the arms whose curves are drawn.
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class Study:
     seeds: list[int]
     arms: dict[str, list[str]]
     metrics: list[str]
+    shown: list[str]
 
     @property
     def name(self) -> str:
@@ -91,9 +93,11 @@ def read_study(folder: Path) -> Study:
     study = Study(
         folder, plain["question"].strip(), plain["expectation"].strip(), plain["baseline"],
         _seeds(plain["seeds"], path), arms, _texts(plain["metrics"], "metrics", path),
+        _texts(plain["shown"], "shown", path),
     )  # fmt: skip
-    if study.baseline not in arms:
-        raise UserError(f"{path}: baseline={study.baseline} is no arm; {suggest('', arms)}")
+    for key, named in {"baseline": [study.baseline], "shown": study.shown}.items():
+        if unknown := [arm for arm in named if arm not in arms]:
+            raise UserError(f"{path}: {key}={unknown[0]} is no arm; {suggest(unknown[0], arms)}")
     for arm in arms:
         _check_starts(study, arm, path)
     return study

@@ -1,0 +1,132 @@
+"""Figures of a study, from its records alone: where attributes bend, and PPL beside diversity."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ganfeat.files import atomic_write
+from ganfeat.report.study import Record, Run, Study
+
+CURVES = "als_shared"  # whose curves are drawn: those with a sigma that all arms share
+COLUMNS = 6
+GUARD = ("ppl2_wend_", "diversity")  # beginnings of the two values' names
+RATIO = "_per_distance"  # a relative of the first, and not meant
+
+
+def draw(study: Study, runs: Sequence[Run]) -> list[Path]:
+    """``als.png`` and ``ppl.png`` in the study's folder, where its records hold what they show."""
+    done = {(run.arm, run.seed): run.record() or {} for run in runs if run.state() == "done"}
+    made = {"als.png": als_curves(study, done), "ppl.png": ppl_and_diversity(study, done)}
+    paths = []
+    for name, figure in made.items():
+        if figure is not None:
+            paths.append(study.folder / name)
+            save(figure, paths[-1])
+    return paths
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG that is the same whenever the figure is."""
+    buffer = io.BytesIO()
+    with mpl.rc_context({"font.size": 8}):
+        figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    with atomic_write(path) as file:
+        file.write(buffer.getvalue())
+
+
+def als_curves(study: Study, done: Mapping[tuple[str, int], Record]) -> Figure | None:
+    """How far each attribute is from a straight line along a path, with its spread over paths.
+
+    A line is the mean over a shown arm's seeds; the band is one standard deviation over paths to
+    either side, down to 0. None where no record has curves.
+    """
+    arms = {
+        arm: arrays
+        for arm in study.shown
+        if (
+            arrays := [
+                record["arrays"]
+                for (other, _), record in done.items()
+                if other == arm and f"{CURVES}_curve" in record.get("arrays", {})
+            ]
+        )
+    }
+    names = _common([found["als_attributes"] for arrays in arms.values() for found in arrays])
+    if not names:
+        return None
+    rows = -(-len(names) // COLUMNS)
+    figure = Figure(figsize=(12, 1.5 * rows + 0.5), layout="constrained")
+    axes = figure.subplots(rows, COLUMNS, sharex=True, squeeze=False)
+    for axis in axes.flat[len(names) :]:
+        axis.set_axis_off()
+    for name, axis in zip(names, axes.flat, strict=False):
+        for arm, arrays in arms.items():
+            curve = _mean(arrays, f"{CURVES}_curve", name)
+            spread = _mean(arrays, f"{CURVES}_spread", name)
+            t = np.linspace(0, 1, len(curve))
+            (line,) = axis.plot(t, curve, label=arm, linewidth=1.2)
+            low, high = np.maximum(curve - spread, 0), curve + spread
+            axis.fill_between(t, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+        axis.set_title(name, fontsize=8, pad=2)
+        axis.set_ylim(bottom=0)
+        axis.tick_params(labelsize=7)
+    seeds = sorted({seed for arm, seed in done if arm in arms})
+    figure.suptitle(
+        "Deviation from a straight line along a path in W, in standard deviations of real images; "
+        f"mean and spread over paths; seeds {', '.join(map(str, seeds))}", fontsize=9,
+    )  # fmt: skip
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=9)
+    return figure
+
+
+def _common(lists: Sequence[Sequence[str]]) -> list[str]:
+    """What all of them have, in the order of the first."""
+    return [name for name in lists[0] if all(name in other for other in lists)] if lists else []
+
+
+def _mean(arrays: Sequence[Mapping[str, Any]], key: str, name: str) -> NDArray[np.float64]:
+    """The mean over runs of the row of ``key`` that belongs to an attribute."""
+    rows = [found[key][found["als_attributes"].index(name)] for found in arrays]
+    mean: NDArray[np.float64] = np.mean(rows, axis=0)
+    return mean
+
+
+def ppl_and_diversity(study: Study, done: Mapping[tuple[str, int], Record]) -> Figure | None:
+    """PPL against the distance of random samples: it falls when these become alike.
+
+    A point is a run; a line through the origin has the baseline's ratio, along which nothing is
+    gained. None where no record has both.
+    """
+    points: dict[str, list[tuple[float, float]]] = {}
+    for (arm, _), record in done.items():
+        values = {v["name"]: v["value"] for v in record["metrics"] if v["value"] is not None}
+        ppl, spread = (
+            [v for name, v in values.items() if name.startswith(start) and RATIO not in name]
+            for start in GUARD
+        )
+        if ppl and spread:
+            points.setdefault(arm, []).append((spread[0], ppl[0]))
+    if not points:
+        return None
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    axis = figure.subplots()
+    for i, (arm, found) in enumerate(points.items()):
+        x, y = np.array(found).T
+        axis.scatter(x, y, s=40, marker="osD^vP*X"[i % 8], label=arm)
+    if study.baseline in points:
+        base = np.mean(points[study.baseline], axis=0)
+        ends = np.array(axis.get_xlim())
+        axis.plot(ends, ends * base[1] / base[0], color="grey", linewidth=0.8, zorder=0,
+                  label=f"the ratio of {study.baseline}")  # fmt: skip
+        axis.set_xlim(*ends)
+    axis.set_xlabel("mean distance of random samples (the guard)")
+    axis.set_ylabel("PPL, W, end")
+    axis.legend(fontsize=8)
+    return figure
