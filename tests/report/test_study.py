@@ -148,6 +148,25 @@ def test_what_starts_from_a_failure_fails(lab: Lab) -> None:
     assert "warm-s1, where it starts" in lab.record("more-s1")["error"]
 
 
+def test_a_failure_takes_no_record_away(lab: Lab) -> None:
+    lab.run()
+    (lab.folder / "runs" / "more-s0.json").unlink()
+    subprocess.run(["rm", "-r", lab.outputs / "warm-0"], check=True)
+    before = lab.record("warm-s0")
+    lab.say = {"warm": "fail"}
+    assert lab.run() == []
+    assert lab.record("warm-s0") == before
+    assert lab.states()["plain-s0"] == "done"
+    assert lab.record("more-s0")["error"].startswith("warm-s0, where it starts")
+
+
+def test_an_end_without_a_result_is_a_failure(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, arms={"plain": []}, seeds=[0], shown=[])
+    (tmp_path / "train.py").write_text("")
+    lab.run()
+    assert "is not that of a finished run" in lab.record("plain-s0")["error"]
+
+
 def test_another_question_is_stale_until_asked_for(lab: Lab) -> None:
     lab.run()
     lab.write(arms=PLAIN["arms"] | {"more": ["init_from=warm", "b=3"]})

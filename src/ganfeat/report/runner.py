@@ -39,7 +39,11 @@ def run_all(plan: Plan, jobs: int, logs: Path, train: list[str]) -> None:
     waiting, shown = plan.left(), time.monotonic()
     try:
         while waiting or running:
-            for run in _ready(waiting, running, ended)[: jobs - len(running)]:
+            for run in [run for run in waiting if _in_vain(run, ended)]:
+                waiting.remove(run)
+                ended.append(run)
+                keep_failure(run, f"{run.start}, where it starts, did not come to its end")
+            for run in _ready(waiting, running)[: jobs - len(running)]:
                 waiting.remove(run)
                 running.append(Process(run, logs, train))
                 print(f"{run.name} begins; what it prints: {running[-1].log}", flush=True)
@@ -54,18 +58,18 @@ def run_all(plan: Plan, jobs: int, logs: Path, train: list[str]) -> None:
                 shown = time.monotonic()
                 for process in running:
                     print(f"{process.run.name}: {process.progress()}", flush=True)
-            for run in list(waiting):
-                if run.start in ended and run.start is not None and not run.start.at_hand():
-                    waiting.remove(run)
-                    ended.append(run)
-                    keep_failure(run, f"{run.start.name}, where it starts, did not come to its end")
             time.sleep(0.2)
     finally:
         for process in running:
             process.stop()
 
 
-def _ready(waiting: list[Run], running: list["Process"], ended: list[Run]) -> list[Run]:
+def _in_vain(run: Run, ended: list[Run]) -> bool:
+    """Whether it waits for a run that has failed or was stopped."""
+    return run.start is not None and run.start in ended and not run.start.at_hand()
+
+
+def _ready(waiting: list[Run], running: list["Process"]) -> list[Run]:
     """Those that wait for nothing any more."""
     not_yet = [*waiting, *(process.run for process in running)]
     return [run for run in waiting if run.start is None or run.start not in not_yet]
@@ -102,6 +106,8 @@ class Process:
 
     def error(self) -> str:
         """What it said when it failed."""
+        if self.child.returncode == 0:
+            return f"it ended well, but {self.run.result} is not that of a finished run"
         lines = [line for line in self.printed().splitlines() if line.strip()]
         said = [line for line in lines if line.startswith("error: ")] or lines[-1:]
         return said[-1].removeprefix("error: ") if said else f"exit code {self.child.returncode}"
@@ -139,9 +145,10 @@ def record(process: Process) -> None:
 
 
 def keep_failure(run: Run, error: str) -> None:
-    """Record that a run failed, and how."""
-    run.keep({"status": "failed", "error": error, "seed": run.seed, "metrics": []})
+    """Record that a run failed, and how; not in the place of one that came to its end."""
     print(f"{run.name} failed: {error}", flush=True)
+    if (run.record() or {}).get("status") != "finished":
+        run.keep({"status": "failed", "error": error, "seed": run.seed, "metrics": []})
 
 
 def keep_pictures(run: Run, result: dict[str, Any]) -> None:

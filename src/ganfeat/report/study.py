@@ -160,6 +160,9 @@ class Run:
         """Where its record is."""
         return self.study.folder / "runs" / f"{self.name}.json"
 
+    def __str__(self) -> str:
+        return self.name
+
     def record(self) -> Record | None:
         """Its record as it stands, None where there is none."""
         return read_result(self.path)
