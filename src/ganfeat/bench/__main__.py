@@ -61,6 +61,11 @@ def measure(device: str, out: Path) -> None:
         print(f"{name}: {value:.1f} images/s of training")
     for side, value in renderer.items():
         print(f"SynthFaces at {side} px: {value:.0f} images/s drawn")
+    cost = training.hsr_cost(bench)
+    print(
+        f"an iteration of hsr_synthfaces takes {cost['median']:.2f} times as long as without its "
+        f"heads ({cost['least']:.2f} to {cost['most']:.2f})"
+    )
     against = metrics.compare(bench)
     memory = machine.peak_memory()
     print(f"peak memory {memory / 2**30:.1f} GiB")
@@ -70,6 +75,7 @@ def measure(device: str, out: Path) -> None:
         "rows": bench.rows,
         "presets_images_per_s": presets,
         "renderer_images_per_s": renderer,
+        "hsr_cost": cost,
         "metrics": against,
         "peak_memory": memory,
     }

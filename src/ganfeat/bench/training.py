@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from pytorch_lightning import Trainer
@@ -22,13 +22,16 @@ from ganfeat.backbone import Discriminator, Generator
 from ganfeat.build import build
 from ganfeat.config import compose
 from ganfeat.data import SynthFaces
+from ganfeat.generators.hsr import HSR
 from ganfeat.generators.stylegan2 import StyleGAN2
-from ganfeat.training.method import Phase
+from ganfeat.training.method import Method, Phase
+from ganfeat.training.setup import make_data, make_method
 
 GFLOP = {32: (8.0, 8.2), 64: (15.3, 15.8), 256: (30.1, 31.1)}
 BATCH = {"cpu": {32: 8, 64: 8, 256: 4}, "cuda": {32: 64, 64: 64, 256: 32}}
 PEAK_SHAPES = ((512, 16), (512, 32), (512, 64), (256, 64))  # channels, pixels a side
 REPEATS = 5
+ROUNDS = 7  # of what takes turns
 ITERATIONS = 9  # while measuring, both regularisers run every 4th time: 3 times
 
 
@@ -110,11 +113,18 @@ def time_networks(bench: Bench, resolution: int, precision: str) -> None:
 
 
 def time_iteration(bench: Bench, g: Generator, d: Discriminator, images: Tensor) -> float:
+    """Seconds of a lazy iteration of plain StyleGAN2."""
+    method = TimedStyleGAN2(g, d, batch_size=len(images), seed=0, r1_interval=4)
+    return seconds_of(method, bench, images)
+
+
+def seconds_of(method: "Timed", bench: Bench, images: Tensor) -> float:
     """Seconds of a lazy iteration: each phase's median, the first time left out, over its interval.
 
-    Path length counts a quarter and R1 a sixteenth, as StyleGAN2 runs them.
+    Path length counts a quarter and R1 a sixteenth, as StyleGAN2 runs them; while measuring, R1
+    runs every 4th time too.
     """
-    method = Timed(bench, g, d, batch_size=len(images), seed=0, r1_interval=4)
+    method.bench, method.times = bench, defaultdict(list)
     trainer = Trainer(
         accelerator="gpu" if bench.device == "cuda" else "cpu",
         devices=1,
@@ -140,13 +150,11 @@ class Repeat:
             yield self.batch
 
 
-class Timed(StyleGAN2):
-    """StyleGAN2 that notes how long each phase and the end of an iteration take."""
+class Timed(Method):
+    """A method that notes how long each phase and the end of an iteration take."""
 
-    def __init__(self, bench: Bench, *networks: Any, **options: Any) -> None:
-        super().__init__(*networks, **options)
-        self.bench = bench
-        self.times: dict[str, list[float]] = defaultdict(list)
+    bench: Bench
+    times: dict[str, list[float]]
 
     def _run_phase(self, phase: Phase, *args: Any, **options: Any) -> None:
         started = self.bench.now()
@@ -158,6 +166,35 @@ class Timed(StyleGAN2):
         started = self.bench.now()
         super().end_iteration()
         self.times["end"].append(self.bench.now() - started)
+
+
+class TimedStyleGAN2(Timed, StyleGAN2):
+    """StyleGAN2 that notes its times."""
+
+
+class TimedHSR(Timed, HSR):
+    """HSR that notes its times."""
+
+
+def hsr_cost(bench: Bench) -> dict[str, float]:
+    """How much longer an iteration of ``hsr_synthfaces`` takes than one without heads and teacher.
+
+    The two take turns, and each round begins with the other one; ratios are those of one round.
+    """
+    ways = {"hsr": 1.0, "plain": 0.0}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for i in range(ROUNDS):
+        for name in list(ways)[:: 1 - 2 * (i % 2)]:
+            line = [f"method.weight={ways[name]}", "method.r1_interval=4"]
+            config = compose(["experiment=hsr_synthfaces", *line])
+            config["method"]["_target_"] = f"{__name__}.{TimedHSR.__name__}"
+            data = make_data(config)
+            method = make_method(config, data, bench.device).to(bench.device)
+            side = config["data"]["resolution"]
+            images = torch.randn(config["batch_size"], 3, side, side, device=bench.device)
+            seconds[name].append(seconds_of(cast(Timed, method), bench, images))
+    ratios = [a / b for a, b in zip(seconds["hsr"], seconds["plain"], strict=True)]
+    return {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
 
 
 def embedded_speed(bench: Bench, experiment: str) -> float:
