@@ -86,6 +86,7 @@ def test_a_study(tmp_path: Path) -> None:
     assert json.loads(made.read_text())["weights"] == found["warm-s3"]["weights"]
     table = compare(tmp_path, "runs=outputs/hsr_synthfaces/*")
     assert f"hsr_synthfaces/{found['warm-s3']['run']}" in table
+    assert "status" in table
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """What ``compare.py`` does: run what a study lacks, and put finished runs into one table."""
 
 import sys
+from contextlib import suppress
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ganfeat.config import compose
-from ganfeat.errors import UserError
+from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import locked
 from ganfeat.report.figures import draw
 from ganfeat.report.runner import run_all
@@ -39,30 +40,46 @@ def run(config: Config, overrides: list[str]) -> None:
         show(*side_by_side(found_results(config["runs"])))
         return
     study = read_study(Path("experiments") / config["study"])
-    plan = Plan(study_runs(study, config), redo=config["force"])
+    every = study_runs(study, config)
+    plan = Plan(every, chosen(every, study, config["seeds"]), redo=config["force"])
     show(*overview(plan, config["jobs"]))
     if config["plan"]:
         return
-    outputs = Path(config["paths"]["outputs"]).expanduser()
-    with locked(outputs / "compare" / study.name):
+    logs = Path(config["paths"]["outputs"]).expanduser() / "compare" / study.name
+    train = [sys.executable, str(Path(TRAIN).resolve())]
+    with locked(logs) as lock:
         try:
-            train = [sys.executable, str(Path(TRAIN).resolve())]
-            run_all(plan, config["jobs"], outputs / "compare" / study.name, train)
-        finally:
-            every = study_runs(study, {**config, "seeds": None})
-            for path in [*write_tables(study, every), *draw(study, every)]:
-                print(f"written to {path}")
+            run_all(plan, config["jobs"], logs, train, lock)
+        except Interrupted:
+            with suppress(UserError):  # it is the interruption that is to be told
+                publish(study, every)
+            raise
+        publish(study, every)
+
+
+def publish(study: Study, runs: list[Run]) -> None:
+    """Tables and figures of what there is."""
+    for path in [*write_tables(study, runs), *draw(study, runs)]:
+        print(f"written to {path}")
+
+
+def chosen(runs: list[Run], study: Study, seeds: int | list[int] | None) -> list[Run]:
+    """Those of some seeds.
+
+    Raises:
+        UserError: the study has not got one of them.
+    """
+    wanted = study.seeds if seeds is None else seeds if isinstance(seeds, list) else [seeds]
+    if unknown := [seed for seed in wanted if seed not in study.seeds]:
+        raise UserError(f"seeds={unknown[0]}: the study {study.name} has {study.seeds}")
+    return [run for run in runs if run.seed in wanted]
 
 
 def study_runs(study: Study, config: Config) -> list[Run]:
-    """Every arm with every seed that was asked for, each start before what starts from it.
+    """Every arm with every seed, each start before what starts from it.
 
     All configs are composed here, so that a mistake in any of them is told before anything runs.
     """
-    seeds = study.seeds if config["seeds"] is None else config["seeds"]
-    seeds = seeds if isinstance(seeds, list) else [seeds]
-    if unknown := [seed for seed in seeds if seed not in study.seeds]:
-        raise UserError(f"seeds={unknown[0]}: the study {study.name} has {study.seeds}")
     composed = {arm: _composed(study, arm) for arm in study.arms}
     made: dict[tuple[str, int], Run] = {}
 
@@ -73,7 +90,7 @@ def study_runs(study: Study, config: Config) -> list[Run]:
             made[arm, seed] = _run(study, arm, seed, first, composed[arm], config)
         return made[arm, seed]
 
-    for seed in seeds:
+    for seed in study.seeds:
         for arm in study.arms:
             make(arm, seed)
     return list(made.values())
@@ -110,16 +127,17 @@ def overview(plan: Plan, jobs: int) -> tuple[list[str], list[list[str]]]:
     """What is done and what is left."""
     rows = [[run.arm, str(run.seed), f"{run.kimg:g}", run.state()] for run in plan.runs]
     left, hours = plan.left(), plan.hours(jobs)
-    again = [run.name for run in left if not plan.lacks(run)]
-    if again:
+    if again := [run.name for run in left if not plan.lacks(run)]:
         print(f"made again, since others start from it and its weights are not here: {again}")
+    if held := [run.name for run in plan.held_up()]:
+        print(f"not run, since what they start from is stale (force=true runs it anew): {held}")
     about = "unknown until one has been run" if hours is None else f"about {hours:.1f} hours"
     print(f"{len(left)} of {len(plan.runs)} runs are left: {about} with jobs={jobs}")
     return ["arm", "seed", "kimg", "state"], rows
 
 
 def found_results(pattern: str) -> dict[str, Record]:
-    """The results that a pattern finds, by their folders.
+    """The results that a pattern finds, by their paths. What cannot be read is named and left out.
 
     Raises:
         UserError: there are none.
@@ -127,8 +145,13 @@ def found_results(pattern: str) -> dict[str, Record]:
     found: dict[str, Record] = {}
     for name in sorted(glob(str(Path(pattern).expanduser()))):
         path = Path(name) if name.endswith(".json") else Path(name) / "result.json"
-        if path.is_file() and (result := read_result(path)) is not None:
-            found["/".join(path.with_suffix("").parts[-2:]).removesuffix("/result")] = result
+        try:
+            result = read_result(path) if path.is_file() else None
+        except UserError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        if result is not None:
+            found[str(path)] = result
     if not found:
         raise UserError(
             f"runs={pattern} finds no result.json: name run folders, such as "

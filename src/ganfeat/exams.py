@@ -191,6 +191,9 @@ def make_judge(nodes: Mapping[str, Any], measurements: Mapping[str, Any]) -> Jud
     return Judge(**found)
 
 
+OTHERS = {"embedding": "dino_vits16", "perceptual": "lpips_alexnet", "attributes": "attributes"}
+
+
 def check_apart(judge: Judge, frozen: Mapping[str, Network]) -> None:
     """Refuse a judge that shares weights with a network that a method looks with.
 
@@ -205,7 +208,8 @@ def check_apart(judge: Judge, frozen: Mapping[str, Network]) -> None:
             if _weights(network) & _weights(other):
                 raise UserError(
                     f"{name} shares weights with the judge's {network.name}, and what trains must "
-                    f"not measure: choose another {name}=, or features@judge.{part}="
+                    f"not measure: choose another {name}=, or another judge, such as "
+                    f"features@judge.{part}={OTHERS[part]}"
                 )
 
 

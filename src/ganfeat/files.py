@@ -68,8 +68,10 @@ def _remove_leftovers(path: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run's folder, which lies beside it.
+def locked(folder: Path) -> Iterator[int]:
+    """Hold the lock of a run's folder, which lies beside it; gives the lock's file descriptor.
+
+    A process that inherits that holds the lock too.
 
     Raises:
         UserError: another process holds it, or nothing can be written there.
@@ -88,7 +90,7 @@ def locked(folder: Path) -> Iterator[None]:
             ) from None
         for left in folder.rglob(".*.tmp"):  # by a process that was killed while it wrote
             left.unlink()
-        yield
+        yield lock.fileno()
 
 
 def disk_full(error: BaseException | None) -> bool:

@@ -15,12 +15,14 @@ from torch.nn import functional as F
 
 from ganfeat.backbone import Discriminator, Generator
 from ganfeat.backbone.official import read_official
+from ganfeat.build import build
+from ganfeat.config import compose
 from ganfeat.errors import UserError
 from ganfeat.exams import check_apart
 from ganfeat.features import Features, SmallNet
 from ganfeat.features.embedded import embedded
-from ganfeat.features.network import paired
-from ganfeat.generators.hsr import HSR, Heads, distance
+from ganfeat.features.network import across_channels, paired
+from ganfeat.generators.hsr import HSR, Heads, distance, randomised
 from ganfeat.metrics.subject import Judge
 from ganfeat.networks import state_hash
 from ganfeat.training.draws import Draws
@@ -81,10 +83,9 @@ class Given(Features):
 
     def __init__(self, maps: list[Tensor]) -> None:
         super().__init__()
-        self.maps, self.calls = maps, 0
+        self.maps = maps
 
     def taps(self, images: Tensor) -> list[Tensor]:
-        self.calls += 1
         return self.maps
 
 
@@ -108,7 +109,7 @@ def test_a_whole_generator() -> None:
     images, maps = g.synthesize(g.broadcast(g.map(a["g.in.z"])), taps=TAPS)
     for r in TAPS:
         close(maps[r][: len(a[f"g.out.tap.{r}"])], a[f"g.out.tap.{r}"], 1e-4)
-    losses = m.layer_losses(maps, m.targets(images, step(2)))
+    losses = m.layer_losses(maps, m.targets(images))
     for r in TAPS:
         close(losses[r], a[f"g.out.loss.{r}"], 1e-4)
     total = torch.stack([*losses.values()]).sum()
@@ -223,7 +224,7 @@ def test_what_makes_no_gradient_still_moves_the_target() -> None:
 def test_a_batch_twice_is_the_same_loss() -> None:
     m = method()
     maps = {8: torch.randn(3, 16, 8, 8), 16: torch.randn(3, 16, 16, 16)}
-    targets = m.targets(torch.randn(3, 3, 32, 32), step(3))
+    targets = m.targets(torch.randn(3, 3, 32, 32))
     once = m.layer_losses(maps, targets)
     twice = m.layer_losses(*({k: torch.cat([v, v]) for k, v in x.items()} for x in (maps, targets)))
     for tap in once:
@@ -235,13 +236,13 @@ def test_a_batch_twice_is_the_same_loss() -> None:
 def test_pairs_and_subsets() -> None:
     maps = teacher().taps(torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(1)))
     images = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    usual = method().targets(images, step())
+    usual = method().targets(images)
     assert torch.equal(usual[8], maps[-1])
     assert torch.equal(usual[16], maps[-2])
-    other = method(layers=[-2, -1]).targets(images, step())
+    other = method(layers=[-2, -1]).targets(images)
     assert torch.equal(other[8], maps[-2])
     assert torch.equal(other[16], maps[-1])
-    assert [*method(taps=[16]).targets(images, step())] == [16]
+    assert [*method(taps=[16]).targets(images)] == [16]
     assert [name for name, _ in method(taps=[16]).heads.named_children()] == ["b16"]
 
 
@@ -252,11 +253,13 @@ def test_the_weight_and_the_distance_count() -> None:
 
 
 def test_normalised_targets_have_deviation_one() -> None:
-    targets = method(normalise=True).targets(torch.randn(8, 3, 32, 32), step())
-    for t in targets.values():
-        torch.testing.assert_close(t.mean(dim=1), torch.zeros_like(t[:, 0]), atol=1e-5, rtol=0)
-        deviation = t.std(dim=1, correction=0)
-        assert (deviation[deviation > 0.5] - 1).abs().max() < 0.1
+    images = torch.randn(8, 3, 32, 32)
+    targets = method(normalise=True).targets(images)
+    plain = method().targets(images)
+    for tap, t in targets.items():
+        mean, variance = plain[tap].mean(dim=1), plain[tap].var(dim=1, correction=0)
+        want = (plain[tap] - mean[:, None]) / (variance[:, None] + 1e-5).sqrt()
+        torch.testing.assert_close(t, want, atol=1e-5, rtol=1e-4)
 
 
 # The controls.
@@ -264,17 +267,16 @@ def test_normalised_targets_have_deviation_one() -> None:
 
 def test_shuffled_targets_are_those_of_another_image() -> None:
     images = torch.randn(8, 3, 32, 32)
-    plain, shuffled = (method(control=c).targets(images, step()) for c in ("none", "shuffled"))
+    plain, shuffled = (method(control=c).targets(images) for c in ("none", "shuffled"))
     for tap in plain:
         assert torch.equal(shuffled[tap], plain[tap][[4, 5, 6, 7, 0, 1, 2, 3]])
 
 
-def test_shuffled_pairs_need_whole_shares() -> None:
-    m = method(control="shuffled")
-    share = Step({"image": torch.zeros(2, 3, 32, 32)}, Draws((0, 0, "Gmain"), 6, 0, 3))
-    m.targets(torch.randn(2, 3, 32, 32), Step(share.batch, Draws((0, 0, "Gmain"), 12, 0, 3)))
-    with pytest.raises(UserError, match="half of a batch apart"):
-        m.targets(torch.randn(2, 3, 32, 32), Step(share.batch, Draws((0, 0, "Gmain"), 8, 0, 3)))
+@pytest.mark.parametrize("line", [["trainer.accumulate=8"], ["batch_size=1"]])
+def test_shuffled_pairs_need_whole_shares(tmp_path: Path, line: list[str]) -> None:
+    line = [*line, "method.control=shuffled", "backbone.discriminator.mbstd_group=1"]
+    with pytest.raises(UserError, match="half a batch apart"):
+        weights(tmp_path, "method.start_kimg=500", "method.pl_weight=0", *line)
 
 
 def test_a_random_teacher_is_the_same_network_with_other_weights() -> None:
@@ -313,6 +315,10 @@ def test_hsr_changes_g(tmp_path: Path) -> None:
 
 def test_bf16(tmp_path: Path) -> None:
     """In bf16 G's maps come in halves of their bits; heads, targets and losses do not."""
+    m = method()
+    half = torch.randn(2, 16, 8, 8).bfloat16()
+    assert torch.equal(m.heads({8: half})[8], m.heads({8: half.float()})[8])
+    assert {t.dtype for t in m.targets(torch.randn(8, 3, 32, 32)).values()} == {torch.float32}
     found = {}
     for precision in ("fp32", "bf16"):
         weights(tmp_path / precision, f"precision={precision}", "total_kimg=0.016")
@@ -327,12 +333,17 @@ def test_the_teacher_looks_once_per_step_of_g(
 ) -> None:
     """Check C6; and C8: its bytes stay, it is in evaluation mode, no graph is made."""
     calls: list[tuple[int, bool, bool]] = []
+    looks: list[int] = []
     phases: list[str] = []
     held: list[str] = []
-    untouched, run_phase = HSR.targets, Method._run_phase
+    untouched, run_phase, look = HSR.targets, Method._run_phase, SmallNet.taps
 
-    def targets(self: HSR, images: Tensor, at: Step) -> dict[int, Tensor]:
-        found = untouched(self, images, at)
+    def taps(self: SmallNet, images: Tensor) -> list[Tensor]:
+        looks.append(len(images))
+        return look(self, images)
+
+    def targets(self: HSR, images: Tensor) -> dict[int, Tensor]:
+        found = untouched(self, images)
         made = any(t.requires_grad for t in found.values())
         calls.append((self.iteration, self._teacher[0].training, made))
         return found
@@ -344,10 +355,12 @@ def test_the_teacher_looks_once_per_step_of_g(
         held.append(state_hash(self._teacher[0]))
 
     monkeypatch.setattr(HSR, "targets", targets)
+    monkeypatch.setattr(SmallNet, "taps", taps)
     monkeypatch.setattr(Method, "_run_phase", spy)
     weights(tmp_path, "method.start_kimg=0.04")
     assert calls == [(i, False, False) for i in range(5, 16)]
     assert phases == ["Gmain"] * 11
+    assert looks == [1] + [8] * 11  # once at an empty image, to know its maps
     assert len({*held}) == 1
 
 
@@ -391,6 +404,19 @@ def test_the_preset_of_ffhq_with_each_teacher(
         assert f"hsr/{tap}" in losses
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dino_vitb16", "resnet50", "vgg16"])
+def test_a_random_teacher_sees_images(teachers: Callable[[str], Path], name: str) -> None:
+    """What it says of two images differs, so that the control is one."""
+    line = [f"features={name}", f"features.path={teachers(name)}", "data.path=x"]
+    built = build(compose(["experiment=hsr_ffhq", *line])["features"])
+    images = torch.rand(4, 3, 64, 64) * 2 - 1
+    images[:2] = images[:2].mean(dim=[2, 3], keepdim=True)
+    for maps in randomised(built, 0).taps(images):
+        maps = across_channels(maps)
+        assert maps.var(dim=0).mean() > 0.03 * maps.var()
+
+
 # From a plain StyleGAN2.
 
 
@@ -410,12 +436,27 @@ def test_init_from_a_plain_run_lacks_the_heads_alone(tmp_path: Path) -> None:
         after = tiny.train(tmp_path / "hsr", *line, experiment=PRESET)
     assert {k: v for k, v in seen[0].items() if k != "heads"} == result["weights"]
     assert after["weights"]["heads"] != seen[0]["heads"]
+    assert after["start"] == result["weights"]  # what it was given, for the record
     # And from an HSR run, heads included.
     again = f"init_from={tiny.only(tmp_path / 'hsr', 'networks.safetensors')}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(HSR, "on_train_start", start, raising=False)
         tiny.train(tmp_path / "more", "data.resolution=32", again, experiment=PRESET)
     assert seen[1] == after["weights"]
+
+
+def test_resumed_by_hand_the_heads_go_on(tmp_path: Path) -> None:
+    """What began with ``init_from=`` has no plain beginning, also where only the run is named."""
+    tiny.train(tmp_path / "plain", "data.resolution=32", "total_kimg=0.016")
+    folder = tiny.only(tmp_path / "plain", "networks.safetensors")
+    line = ["data.resolution=32", "method.start_kimg=500", "total_kimg=0.064"]
+    tiny.train(tmp_path / "a", *line, f"init_from={folder}", experiment=PRESET)
+    checkpoint = tiny.only(tmp_path / "a", "last.ckpt")
+    line[-1] = "total_kimg=0.096"
+    tiny.train(tmp_path / "b", *line, f"resume={checkpoint}", experiment=PRESET)
+    rows = [*csv.DictReader(tiny.only(tmp_path / "b", "metrics.csv").open())]
+    assert len(rows) >= 4
+    assert all(float(row["loss/Gmain/hsr"]) > 0 for row in rows)
 
 
 def test_init_from_an_official_pickle(tmp_path: Path) -> None:
@@ -443,7 +484,7 @@ def plain(key: str, value: Any) -> bool:
     ("line", "said"),
     [
         (["method.taps=[8,64]"], "taps has 64, but a generator of 32 px has maps of 4, 8, 16, 32"),
-        (["method.layers=[-1]"], r"each of the taps \[8, 16\] needs one"),
+        (["method.layers=[-1]"], r"each of the taps \[8, 16\] needs a map"),
         (["method.layers=[-1,-9]"], "wants map -9 of the teacher, which has 4"),
         (["method.taps=[]"], "give one resolution or more"),
         (["data.resolution=16"], "teacher looks at 32 px"),

@@ -1,7 +1,6 @@
 """Readers of G's maps where it is known how much there is to be read."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +13,7 @@ from ganfeat.errors import UserError
 from ganfeat.features import FactorNet, Features
 from ganfeat.metrics.measure import Subject
 from ganfeat.metrics.readout import Explained, FactorProbe
-from ganfeat.metrics.subject import BLOCK, Judge, Samples
+from ganfeat.metrics.subject import Judge, Samples
 
 SHARED = 3  # channels that the image shows
 
@@ -159,6 +158,26 @@ def test_what_cannot_be_read(options: dict[str, Any], said: str) -> None:
         explained(Window([0]), Painter(), **options)
 
 
-def test_samples_to_be_tried_on_come_after_those_to_learn_from(tmp_path: Path) -> None:
-    measured = FactorProbe(taps=[8], images=100, held_out=100)
-    assert (measured.blocks, measured.held_out, measured.images()) == (2, 2, 4 * BLOCK)
+def test_samples_to_be_tried_on_are_others_than_those_to_learn_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[int] = []
+    untouched = Explained.of_block
+
+    def of_block(self: Explained, samples: Samples, block: int) -> Any:
+        looked.append(block)
+        return untouched(self, samples, block)
+
+    monkeypatch.setattr(Explained, "of_block", of_block)
+    with torch.no_grad():
+        explained(Window([0]), Painter(), taps=[8], images=100, held_out=100)
+    assert looked == [0, 0, 1, 2, 3]  # the first for the heads' sizes
+
+
+def test_a_sample_is_foretold_by_itself() -> None:
+    """Not by what else is in its batch."""
+    measured = Explained(Window([0]), taps=[8], images=640, held_out=64)
+    of = subject(Painter())
+    trained = measured.learnt(of, lambda n: None)[8]
+    maps, _ = measured.of_block(of.samples, 50)
+    torch.testing.assert_close(trained(maps[8])[:5], trained(maps[8][:5]))

@@ -19,7 +19,7 @@ def test_tables_are_what_the_records_say(name: str, tmp_path: Path) -> None:
     folder = tmp_path / name
     shutil.copytree(EXPERIMENTS / name, folder)
     study = read_study(folder)
-    config = {"seeds": None, "paths": {"outputs": "outputs"}, "device": "cpu"}
+    config = {"paths": {"outputs": "outputs"}, "device": "cpu"}
     runs = study_runs(study, config)
     assert {run.state() for run in runs} <= {"done", "missing"}
     names = {run.path.name for run in runs}

@@ -2,10 +2,12 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +43,19 @@ if given.get("say") == "sleep":
     time.sleep(60)
 start = pathlib.Path(given["init_from"]).read_text() if "init_from" in given else ""
 folder = pathlib.Path(given["folder"])
+if (folder / "result.json").exists() and given.get("force") != "true":
+    sys.exit(0)
 folder.mkdir(parents=True, exist_ok=True)
 (folder / "networks").write_text(given.get("weights", "w") + start)
 (folder / "a.png").write_bytes(b"p" * 100)
 (folder / "b.png").write_bytes(b"p" * 400_000)
 value = {"name": "fid", "value": float(given["seed"]) + len(start), "protocol": {"n": 5}}
 result = {"status": "finished", "seed": int(given["seed"]), "kimg": 2.0, "seconds": 10.0,
+          "start": {"g": start} if start else {},
           "weights": {"g": given.get("weights", "w") + start}, "metrics": [value],
           "pictures": ["a.png", "b.png"], "overrides": sys.argv[1:]}
 (folder / "result.json").write_text(json.dumps(result))
-with open(folder.parent / "order", "a") as file:
+with open(folder.parents[1] / "order", "a") as file:
     file.write(folder.name + " ")
 """
 
@@ -75,7 +80,8 @@ class Lab:
         made: dict[tuple[str, int], Run] = {}
         for seed in study.seeds:
             for arm in study.arms:
-                place = self.outputs / f"{arm}-{seed}"
+                settings = f"{zlib.crc32(' '.join(study.arms[arm]).encode())}"
+                place = self.outputs / settings / f"{arm}-{seed}"
                 start = study.start_of(arm)
                 first = made[start, seed] if start else None
                 line = [f"folder={place}", f"seed={seed}", f"weights={self.weights}"]
@@ -90,11 +96,20 @@ class Lab:
         """What it ran, in the order in which that ended."""
         order = self.outputs / "order"
         order.unlink(missing_ok=True)
-        run_all(Plan(self.runs(), redo), jobs, self.outputs / "logs", self.train)
+        run_all(self.plan(redo), jobs, self.outputs / "logs", self.train)
         return order.read_text().split() if order.exists() else []
+
+    def plan(self, redo: bool = False) -> Plan:
+        runs = self.runs()
+        return Plan(runs, runs, redo)
 
     def states(self) -> dict[str, str]:
         return {run.name: run.state() for run in self.runs()}
+
+    def forget(self, name: str) -> None:
+        """Take away what a run has left in ``outputs/``."""
+        (place,) = self.outputs.glob(f"*/{name}")
+        shutil.rmtree(place)
 
     def record(self, name: str) -> dict[str, Any]:
         return dict(json.loads((self.folder / "runs" / f"{name}.json").read_text()))
@@ -124,7 +139,7 @@ def test_records_are_enough(lab: Lab) -> None:
     """In a fresh clone there is no ``outputs/``: nothing starts, and the tables come again."""
     lab.run()
     first = [path.read_text() for path in write_tables(read_study(lab.folder), lab.runs())]
-    subprocess.run(["rm", "-r", lab.outputs], check=True)
+    shutil.rmtree(lab.outputs)
     lab.outputs.mkdir()
     assert lab.run() == []
     assert [p.read_text() for p in write_tables(read_study(lab.folder), lab.runs())] == first
@@ -151,7 +166,7 @@ def test_what_starts_from_a_failure_fails(lab: Lab) -> None:
 def test_a_failure_takes_no_record_away(lab: Lab) -> None:
     lab.run()
     (lab.folder / "runs" / "more-s0.json").unlink()
-    subprocess.run(["rm", "-r", lab.outputs / "warm-0"], check=True)
+    lab.forget("warm-0")
     before = lab.record("warm-s0")
     lab.say = {"warm": "fail"}
     assert lab.run() == []
@@ -175,9 +190,7 @@ def test_another_question_is_stale_until_asked_for(lab: Lab) -> None:
         "warm-s1": "done", "plain-s1": "done", "more-s1": "stale",
     }  # fmt: skip
     assert lab.run() == []
-    assert (
-        "`more`, seed 0: stale" in write_tables(read_study(lab.folder), lab.runs())[1].read_text()
-    )
+    assert "- more-s0: stale" in write_tables(read_study(lab.folder), lab.runs())[1].read_text()
     assert lab.run(redo=True) == ["more-0", "more-1"]
     assert {*lab.states().values()} == {"done"}
 
@@ -185,9 +198,9 @@ def test_another_question_is_stale_until_asked_for(lab: Lab) -> None:
 def test_a_start_that_is_gone_is_made_again(lab: Lab) -> None:
     lab.run()
     (lab.folder / "runs" / "more-s0.json").unlink()
-    subprocess.run(["rm", "-r", lab.outputs / "warm-0"], check=True)
-    assert [run.name for run in Plan(lab.runs()).left()] == ["warm-s0", "more-s0"]
-    assert lab.run() == ["warm-0", "more-0"]
+    lab.forget("warm-0")
+    assert [run.name for run in lab.plan().left()] == ["warm-s0", "more-s0"]
+    assert lab.run() == ["warm-0"]  # more-s0 lies there still, and has started from the same
     assert {*lab.states().values()} == {"done"}
 
 
@@ -195,9 +208,10 @@ def test_another_processor_begins_anew(lab: Lab, capsys: pytest.CaptureFixture[s
     """Arms of one seed never start from different weights."""
     lab.run()
     (lab.folder / "runs" / "more-s0.json").unlink()
-    subprocess.run(["rm", "-r", lab.outputs / "warm-0"], check=True)
+    lab.forget("warm-0")
     lab.weights = "v"
     assert lab.run() == ["warm-0", "plain-0", "more-0"]
+    assert lab.record("plain-s0")["weights"] == {"g": "vv"}  # not the finished run from before
     assert "warm-s0 came out with other weights than those recorded" in capsys.readouterr().out
     assert {*lab.states().values()} == {"done"}
     assert lab.record("plain-s0")["study"]["start"] == {"g": "v"}
@@ -213,7 +227,7 @@ def test_weights_of_another_machine_are_no_start(lab: Lab) -> None:
         (lab.folder / "runs" / f"{name}.json").write_text(json.dumps(record))
     assert lab.states()["plain-s0"] == "done"
     assert lab.states()["more-s0"] == "other start"
-    assert lab.run() == ["warm-0", "plain-0"]  # more-s0 did start from what is here
+    assert lab.run() == []  # all of them lie here, and started from what is here
     assert {*lab.states().values()} == {"done"}
     assert lab.record("plain-s0")["study"]["start"] == {"g": "w"}
 
@@ -228,19 +242,58 @@ def test_an_interruption_ends_the_runs_and_records_nothing(tmp_path: Path) -> No
     signal.signal(signal.SIGALRM, lambda *_: interrupt())
     signal.alarm(2)
     began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        lab.run(jobs=2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            lab.run(jobs=2)
+    finally:
+        signal.alarm(0)
     assert time.monotonic() - began < 20
     assert {*lab.states().values()} == {"missing"}
     left = subprocess.run(["pgrep", "-f", str(tmp_path / "train.py")], capture_output=True)
     assert left.stdout == b""
 
 
-def test_one_that_somebody_stops_goes_on_later(tmp_path: Path) -> None:
-    lab = Lab(tmp_path, arms={"plain": []}, seeds=[0], shown=[])
-    (tmp_path / "train.py").write_text("import sys\nsys.exit(143)\n")
+@pytest.mark.parametrize("end", ["sys.exit(143)", "os.kill(os.getpid(), 15)"])
+def test_one_that_somebody_stops_goes_on_later(lab: Lab, tmp_path: Path, end: str) -> None:
+    (tmp_path / "train.py").write_text(f"import os, sys\n{end}\n")
     lab.run()
-    assert lab.states() == {"plain-s0": "missing"}
+    assert {*lab.states().values()} == {"missing"}
+
+
+def test_one_that_is_killed_says_so(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, arms={"plain": []}, seeds=[0], shown=[])
+    (tmp_path / "train.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
+    lab.run()
+    assert lab.record("plain-s0")["error"] == "SIGKILL ended it at setting up"
+
+
+def test_a_failure_that_is_mended_runs_again(lab: Lab) -> None:
+    lab.say = {"more": "fail"}
+    lab.run()
+    lab.say = {}
+    lab.write(arms=PLAIN["arms"] | {"more": ["init_from=warm", "b=3"]})
+    assert lab.run() == ["more-0", "more-1"]
+
+
+def test_a_stale_start_is_not_run_unasked(lab: Lab) -> None:
+    lab.run()
+    changed = {"warm": ["c=1"], "new": ["init_from=warm"]}
+    lab.write(arms=PLAIN["arms"] | changed)
+    assert lab.run() == []
+    assert [run.name for run in lab.plan().held_up()] == ["new-s0", "new-s1"]
+    assert len(lab.plan(redo=True).left()) == 8
+    assert lab.states()["plain-s0"] == "done"
+
+
+def test_starts_of_starts_are_made_again(tmp_path: Path) -> None:
+    arms = {"warm": [], "plain": ["init_from=warm"], "more": ["init_from=plain"]}
+    lab = Lab(tmp_path, arms=arms, seeds=[0])
+    lab.run()
+    shutil.rmtree(lab.outputs)
+    lab.outputs.mkdir()
+    (lab.folder / "runs" / "more-s0.json").unlink()
+    assert lab.run() == ["warm-0", "plain-0", "more-0"]
+    assert {*lab.states().values()} == {"done"}
 
 
 def test_pictures_of_the_first_seed_are_kept(lab: Lab) -> None:
@@ -250,13 +303,15 @@ def test_pictures_of_the_first_seed_are_kept(lab: Lab) -> None:
 
 
 def test_hours_come_from_records(lab: Lab) -> None:
-    assert Plan(lab.runs()).hours(1) is None
+    assert lab.plan().hours(1) is None
     lab.run()
-    assert Plan(lab.runs()).hours(1) == 0
+    assert lab.plan().hours(1) == 0
     lab.write(seeds=[0, 1, 2])
     runs = lab.runs()
-    assert Plan(runs).hours(1) == pytest.approx(3 * 10 / 3600)
-    assert Plan(runs).hours(2) == pytest.approx(3 * 10 / 3600 / 2)
+    seed = [run for run in runs if run.seed == 2]
+    assert Plan(runs, seed).hours(1) == pytest.approx(3 * 10 / 3600)
+    # The arms wait for what they start from.
+    assert Plan(runs, seed).hours(2) == pytest.approx(2 * 10 / 3600)
 
 
 # Tables.
@@ -284,8 +339,10 @@ def test_protocols_never_share_a_column(lab: Lab) -> None:
     report = write_tables(read_study(lab.folder), lab.runs())[1].read_text()
     assert report.count("## fid (protocol ") == 2
     headings, rows = side_by_side({"one": lab.record("plain-s0"), "two": lab.record("more-s0")})
-    assert len(headings) == 4
-    assert [row[2:] for row in rows] == [["1", ""], ["", "1"]]
+    assert len(headings) == 5
+    assert [row[3:] for row in rows] == [["1", ""], ["", "1"]]
+    summary = report.split("## ")[0]
+    assert summary.count("fid (") == 2
 
 
 def test_what_so_many_seeds_can_say() -> None:
@@ -342,3 +399,33 @@ def test_a_damaged_record_is_told(lab: Lab) -> None:
     (lab.folder / "runs" / "more-s0.json").write_text("{")
     with pytest.raises(UserError, match=r"more-s0\.json cannot be read"):
         lab.run()
+
+
+def test_single_factors_are_compared(lab: Lab) -> None:
+    lab.run()
+    spreads = {"plain": {"smile": 1.0, "yaw": 0.5}, "more": {"smile": 1.05, "yaw": 0.4}}
+    reads = {"plain": {"smile": 0.5, "yaw": 0.5}, "more": {"smile": 0.6, "yaw": 0.4}}
+    for arm in spreads:
+        record = lab.record(f"{arm}-s0")
+        record["arrays"] = {"coverage_spread_ratios": spreads[arm], "probe_b8": reads[arm]}
+        (lab.folder / "runs" / f"{arm}-s0.json").write_text(json.dumps(record))
+    report = write_tables(read_study(lab.folder), lab.runs())[1].read_text()
+    assert "| `more` | 0 | 1 of 2 | yaw 0.80 | b8: 1 of 2 |" in report
+
+
+def test_large_numbers_are_written_out() -> None:
+    assert against({0: 11465.69, 1: 1.0}, {0: 12699.7, 1: 1.5}) == "-1234 (-9.7 %), -0.5 (-33.3 %)"
+    _, rows = side_by_side({"a": {"metrics": [{"name": "fid", "value": 11465.69, "protocol": {}}]}})
+    assert rows[0][-1] == "11466"
+
+
+def test_what_is_not_there_is_named(lab: Lab) -> None:
+    lab.say = {"more": "fail"}
+    lab.run()
+    lab.write(seeds=[0, 1, 2], metrics=["fid", "fdi"])
+    (lab.folder / "runs" / "old-s0.json").write_text("{}")
+    report = write_tables(read_study(lab.folder), lab.runs())[1].read_text()
+    assert "- not run yet: warm-s2, plain-s2, more-s2" in report
+    assert "- more-s0: failed (it cannot be)" in report
+    assert "- records of what the study no longer asks for: old-s0" in report
+    assert "No record has fdi." in report

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim import Optimizer
 
 from ganfeat.backbone import Discriminator, Generator
 from ganfeat.backbone.layers import Conv2d
@@ -112,6 +113,23 @@ class HSR(StyleGAN2):
             found.extend(self.heads.parameters())
         return found
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """A run that began with ``init_from=`` goes on with its heads, however it is resumed."""
+        super().on_load_checkpoint(checkpoint)
+        if self.start:
+            self.start_kimg = 0.0
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        """The optimisers, once it is known that shuffled targets are those of other images."""
+        half, parts = self.batch_size // 2, self.trainer.world_size * self.accumulate
+        if self.control == "shuffled" and (half == 0 or half % parts):
+            raise UserError(
+                f"control=shuffled pairs images half a batch apart: {self.batch_size} of them in "
+                f"{parts} shares do not hold such pairs; choose another batch_size, "
+                "trainer.devices or trainer.accumulate"
+            )
+        return super().configure_optimizers()
+
     def on_fit_start(self) -> None:
         """The teacher goes where the method is."""
         for teacher in self._teacher:
@@ -126,7 +144,7 @@ class HSR(StyleGAN2):
             self.latents(step, track=True), noise=self.noise(step.draws), taps=self.layers
         )
         logits = self.discriminate(images, step, "fake")
-        losses = self.layer_losses(maps, self.targets(images, step))
+        losses = self.layer_losses(maps, self.targets(images))
         for tap, loss in losses.items():
             self.terms.add(f"hsr/{tap}", loss)
         yield {
@@ -135,21 +153,14 @@ class HSR(StyleGAN2):
         }
 
     @torch.no_grad()
-    def targets(self, images: Tensor, step: Step) -> dict[int, Tensor]:
+    def targets(self, images: Tensor) -> dict[int, Tensor]:
         """What the teacher sees in ``images``, neither clamped nor augmented, by tap."""
         maps = self._teacher[0].taps(images)
         found = {tap: maps[layer].float() for tap, layer in self.layers.items()}
         if self.normalise:
             found = {tap: across_channels(target) for tap, target in found.items()}
-        if self.control == "shuffled":
-            # By half the batch: all processes hold pairs that are so far apart.
-            n, parts = step.draws.n, step.draws.stride
-            if n // 2 % parts:
-                raise UserError(
-                    f"control=shuffled pairs images half of a batch apart: {n} of them in {parts} "
-                    "shares do not hold such pairs; take fewer devices or micro-batches"
-                )
-            found = {tap: t.roll(n // 2 // parts, dims=0) for tap, t in found.items()}
+        if self.control == "shuffled":  # every share of a batch holds pairs so far apart
+            found = {tap: t.roll(len(images) // 2, dims=0) for tap, t in found.items()}
         return found
 
     def layer_losses(
@@ -261,7 +272,11 @@ def randomised(network: Features, seed: int) -> Features:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         for module in other.modules():
-            if callable(reset := getattr(module, "reset_parameters", None)):
+            if isinstance(module, nn.Conv2d):  # whose own start lets images fade away with depth
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif callable(reset := getattr(module, "reset_parameters", None)):
                 reset()
             else:
                 for parameter in module.parameters(recurse=False):

@@ -71,7 +71,9 @@ class Explained(OfMaps):
     That is ``1 - mean squared error / variance``, on held-out samples. The variance is that over
     samples, at each channel and position of the network's map, so that to know where faces lie is
     worth nothing. A head is two 1x1 convolutions with ReLU between them, at the size of G's map,
-    averaged to the network's; it learns by the mean squared error.
+    averaged to the network's, after each channel of the map has been brought to mean 0 and
+    deviation 1 (as found while learning); it learns by the mean squared error. The network sees
+    samples as HSR shows them to it, not clamped.
 
     Args:
         teacher: the network.
@@ -137,7 +139,7 @@ class Explained(OfMaps):
             optimizer.step()
             schedule.step()
             progress(BLOCK // subject.ranks)
-        return heads
+        return {tap: trained.eval() for tap, trained in heads.items()}
 
     @torch.no_grad()
     def tried(
@@ -208,18 +210,22 @@ class FactorProbe(OfMaps):
         network, samples = subject.judge.factors, subject.samples
         assert network is not None
         n, learnt = self.images(), self.blocks * BLOCK
-        rows: dict[int, Rows] = {}
+        _, maps = next(seen(samples, 0, self.taps))
+        rows = {
+            tap: Rows(n, maps[tap].shape[1] * POOLED**2, what="a map").to(samples.device)
+            for tap in self.taps
+        }
         tables = Rows(n, len(network.columns), what="a factor").to(samples.device)
         for block in range(subject.rank, n // BLOCK, subject.ranks):
             numbers = torch.arange(block * BLOCK, (block + 1) * BLOCK)
             parts = list(seen(samples, block, self.taps))
-            tables.update(torch.cat([factors_of(network, images) for images, _ in parts]), numbers)
-            for tap in self.taps:
-                vectors = torch.cat([F.adaptive_avg_pool2d(m[tap], POOLED) for _, m in parts])
-                if tap not in rows:
-                    width = vectors[0].numel()
-                    rows[tap] = Rows(n, width, what="a map").to(samples.device)
-                rows[tap].update(vectors.flatten(1), numbers)
+            tables.update(
+                torch.cat([factors_of(network, images.clamp(-1, 1)) for images, _ in parts]),
+                numbers,
+            )
+            for tap, kept in rows.items():
+                pooled = [F.adaptive_avg_pool2d(maps[tap], POOLED) for _, maps in parts]
+                kept.update(torch.cat(pooled).flatten(1), numbers)
             progress(BLOCK)
         truth, values, arrays = tables.numpy(), list[Value](), dict[str, Any]()
         moves = (np.ptp(truth[:learnt], axis=0) > 0) & (np.ptp(truth[learnt:], axis=0) > 0)
@@ -247,7 +253,7 @@ def seen(
     for start in range(0, BLOCK, samples.chunk):
         part = slice(start, start + samples.chunk)
         images, maps = generator.synthesize(ws[part], noise=[x[part] for x in noise], taps=taps)
-        yield finite(images, "a sample").clamp(-1, 1), maps
+        yield finite(images, "a sample"), maps
 
 
 def head(maps: Tensor, width: int, target: Tensor, tap: int) -> nn.Module:
@@ -255,7 +261,8 @@ def head(maps: Tensor, width: int, target: Tensor, tap: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(0, "readout", tap))
         layers = nn.Sequential(
-            nn.BatchNorm2d(maps.shape[1], eps=1e-8, affine=False),  # maps differ in their scale
+            # Generators differ in the scale of their maps. The mean of all that it has seen.
+            nn.BatchNorm2d(maps.shape[1], eps=1e-8, momentum=None, affine=False),
             nn.Conv2d(maps.shape[1], width, 1),
             nn.ReLU(),
             nn.Conv2d(width, target.shape[1], 1),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ganfeat.files import atomic_write
 from ganfeat.report.study import Record, Run, Study
+from ganfeat.report.table import cells
 
 CURVES = "als_shared"  # whose curves are drawn: those with a sigma that all arms share
 COLUMNS = 6
@@ -102,18 +103,23 @@ def ppl_and_diversity(study: Study, done: Mapping[tuple[str, int], Record]) -> F
     """PPL against the distance of random samples: it falls when these become alike.
 
     A point is a run; a line through the origin has the baseline's ratio, along which nothing is
-    gained. None where no record has both.
+    gained. None where no record has both, or their protocols differ.
     """
     points: dict[str, list[tuple[float, float]]] = {}
+    protocols: set[tuple[str, ...]] = set()
     for (arm, _), record in done.items():
-        values = {v["name"]: v["value"] for v in record["metrics"] if v["value"] is not None}
         ppl, spread = (
-            [v for name, v in values.items() if name.startswith(start) and RATIO not in name]
+            [
+                (cell.value, cell.protocol)
+                for name, cell in cells(record).items()
+                if name.startswith(start) and RATIO not in name and cell.value is not None
+            ]
             for start in GUARD
         )
         if ppl and spread:
-            points.setdefault(arm, []).append((spread[0], ppl[0]))
-    if not points:
+            points.setdefault(arm, []).append((spread[0][0], ppl[0][0]))
+            protocols.add((spread[0][1], ppl[0][1]))
+    if len(protocols) != 1:  # nothing to draw, or what cannot be compared
         return None
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axis = figure.subplots()

@@ -6,9 +6,11 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 from ganfeat.report.study import Plan, Run, recorded_weights
 from ganfeat.results import read_result
@@ -16,10 +18,10 @@ from ganfeat.results import read_result
 SHOW_EVERY = 60.0  # seconds between lines of progress
 LARGEST_PICTURE = 300_000  # bytes
 PROGRESS = re.compile(r"^\S+ kimg .* left.*$", re.MULTILINE)
-STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)  # by somebody, who will want to go on
+STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)  # by somebody, who will want to go on
 
 
-def run_all(plan: Plan, jobs: int, logs: Path, train: list[str]) -> None:
+def run_all(plan: Plan, jobs: int, logs: Path, train: list[str], lock: int | None = None) -> None:
     """Run what is left. A run that fails is recorded with its error, and the others go on.
 
     What starts from a run waits for it. Ctrl-C ends every run with a checkpoint first; the same
@@ -30,26 +32,28 @@ def run_all(plan: Plan, jobs: int, logs: Path, train: list[str]) -> None:
         jobs: how many at once.
         logs: the folder for what they print.
         train: the command that trains, without its overrides.
+        lock: the descriptor of a lock that is held as long as a run goes on, even without us.
 
     Raises:
         UserError: a record cannot be written.
     """
     running: list[Process] = []
-    ended: list[Run] = []
+    ended: dict[Run, bool] = {}  # and whether somebody stopped it
     waiting, shown = plan.left(), time.monotonic()
     try:
         while waiting or running:
             for run in [run for run in waiting if _in_vain(run, ended)]:
                 waiting.remove(run)
-                ended.append(run)
-                keep_failure(run, f"{run.start}, where it starts, did not come to its end")
+                ended[run] = run.start is not None and ended[run.start]
+                if not ended[run]:
+                    keep_failure(run, f"{run.start}, where it starts, did not come to its end")
             for run in _ready(waiting, running)[: jobs - len(running)]:
                 waiting.remove(run)
-                running.append(Process(run, logs, train))
+                running.append(Process(run, logs, train, lock))
                 print(f"{run.name} begins; what it prints: {running[-1].log}", flush=True)
             for process in [p for p in running if p.ended()]:
                 running.remove(process)
-                ended.append(process.run)
+                ended[process.run] = process.child.returncode in STOPPED
                 record(process)
                 under_way = [*ended, *(p.run for p in running)]
                 waiting = [run for run in plan.left() if run not in under_way]
@@ -61,10 +65,13 @@ def run_all(plan: Plan, jobs: int, logs: Path, train: list[str]) -> None:
             time.sleep(0.2)
     finally:
         for process in running:
-            process.stop()
+            print(f"{process.run.name} is asked to write a checkpoint and end", flush=True)
+            process.child.terminate()
+        for process in running:
+            process.child.wait()
 
 
-def _in_vain(run: Run, ended: list[Run]) -> bool:
+def _in_vain(run: Run, ended: Mapping[Run, bool]) -> bool:
     """Whether it waits for a run that has failed or was stopped."""
     return run.start is not None and run.start in ended and not run.start.at_hand()
 
@@ -83,14 +90,17 @@ class Process:
         log: the file that holds what it prints.
     """
 
-    def __init__(self, run: Run, logs: Path, train: list[str]) -> None:
+    def __init__(self, run: Run, logs: Path, train: list[str], lock: int | None = None) -> None:
         self.run, self.log = run, logs / f"{run.name}.log"
         logs.mkdir(parents=True, exist_ok=True)
+        # What began with other weights than its start has now is not gone on with.
+        again = ["force=true"] if run.begun_elsewhere() else []
         # A session of its own: Ctrl-C reaches this process alone, which then stops the runs.
         with open(self.log, "w") as file:
             self.child = subprocess.Popen(
-                [*train, *run.command],
+                [*train, *run.command, *again],
                 stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
+                pass_fds=[] if lock is None else [lock],
             )  # fmt: skip
 
     def printed(self) -> str:
@@ -106,42 +116,44 @@ class Process:
 
     def error(self) -> str:
         """What it said when it failed."""
-        if self.child.returncode == 0:
+        code = self.child.returncode
+        if code == 0:
             return f"it ended well, but {self.run.result} is not that of a finished run"
+        if code < 0:
+            return f"{signal.Signals(-code).name} ended it at {self.progress()}"
         lines = [line for line in self.printed().splitlines() if line.strip()]
         said = [line for line in lines if line.startswith("error: ")] or lines[-1:]
-        return said[-1].removeprefix("error: ") if said else f"exit code {self.child.returncode}"
+        return said[-1].removeprefix("error: ") if said else f"exit code {code}"
 
     def ended(self) -> bool:
         """Whether it has."""
         return self.child.poll() is not None
 
-    def stop(self) -> None:
-        """Let it write a checkpoint and end."""
-        if not self.ended():
-            self.child.terminate()
-        self.child.wait()
-
 
 def record(process: Process) -> None:
     """Keep what an ended run has left: its result, or its error; nothing where it was stopped."""
     run, code = process.run, process.child.returncode
-    result = read_result(run.result) if run.result.exists() else None
-    if code == 0 and result is not None and result.get("status") == "finished":
-        before = recorded_weights(run)
-        if before not in (None, {}, result.get("weights")):
-            print(
-                f"{run.name} came out with other weights than those recorded, as another kind of "
-                "processor makes them: what has started from the recorded ones runs again"
-            )
-        run.keep(result)
-        if run.seed == run.study.seeds[0]:
-            keep_pictures(run, result)
-        print(f"{run.name} is done: {run.path}", flush=True)
-    elif code in STOPPED:
+    if code in STOPPED:
         print(f"{run.name} was stopped; it goes on when this is run again", flush=True)
-    else:
+        return
+    try:
+        result = read_result(run.result)
+    except UserError as error:
+        keep_failure(run, str(error))
+        return
+    if code != 0 or result is None or result.get("status") != "finished":
         keep_failure(run, process.error())
+        return
+    before = recorded_weights(run)
+    if before not in (None, {}, result.get("weights")):
+        print(
+            f"{run.name} came out with other weights than those recorded, as another kind of "
+            "processor makes them: what has started from the recorded ones runs again"
+        )
+    if run.seed == run.study.seeds[0]:
+        keep_pictures(run, result)
+    run.keep(result)
+    print(f"{run.name} is done: {run.path}", flush=True)
 
 
 def keep_failure(run: Run, error: str) -> None:
@@ -152,7 +164,8 @@ def keep_failure(run: Run, error: str) -> None:
 
 
 def keep_pictures(run: Run, result: dict[str, Any]) -> None:
-    """Copy the pictures that a result names beside its record."""
+    """Copy the pictures that a result names beside its record, in the place of earlier ones."""
+    kept = set()
     for name in result.get("pictures", []):
         source = run.result.parent / name
         if not source.is_file():
@@ -160,6 +173,8 @@ def keep_pictures(run: Run, result: dict[str, Any]) -> None:
         if source.stat().st_size > LARGEST_PICTURE:
             print(f"{source} is left where it is: it has more than {LARGEST_PICTURE // 1000} kB")
             continue
-        target = run.path.with_name(f"{run.name}-{source.name}")
+        kept.add(target := run.path.with_name(f"{run.name}-{source.name}"))
         with atomic_write(target) as file, open(source, "rb") as picture:
             shutil.copyfileobj(picture, file)
+    for earlier in {*run.path.parent.glob(f"{run.name}-*.png")} - kept:
+        earlier.unlink()

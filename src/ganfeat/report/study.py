@@ -5,7 +5,7 @@ asked for. An arm and a seed with such a file are finished, on whatever machine 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ import yaml
 from ganfeat.build import suggest
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
+from ganfeat.loading import LAST_CHECKPOINT, read_about
 from ganfeat.results import read_result
 
 FIELDS = {
@@ -127,7 +128,7 @@ def _check_starts(study: Study, arm: str, path: Path) -> None:
         seen.append(start)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """An arm with a seed.
 
@@ -178,13 +179,30 @@ class Run:
         if record is None:
             return "missing"
         asked = record.get("study", {})
-        if asked.get("overrides") != self.study.arms[self.arm]:
-            return "stale"
         if record.get("status") != "finished":
             return "failed"
+        if asked.get("overrides") != self.study.arms[self.arm]:
+            return "stale"
         if self.start is not None and asked.get("start") != recorded_weights(self.start):
             return "other start"
         return "done"
+
+    def starts(self) -> Iterator["Run"]:
+        """What it starts from, what that starts from, and so on."""
+        run = self.start
+        while run is not None:
+            yield run
+            run = run.start
+
+    def begun_elsewhere(self) -> bool:
+        """Whether what lies here of this run began with other weights than its start has now."""
+        if self.start is None:
+            return False
+        here = read_result(self.result) if self.result.exists() else None
+        checkpoint = self.result.parent / LAST_CHECKPOINT
+        if here is None and checkpoint.exists():  # killed before it could say anything
+            here = read_about(checkpoint)
+        return bool(here) and (here or {}).get("start") != recorded_weights(self.start)
 
     def at_hand(self) -> bool:
         """Whether its networks lie here, and are those that it is recorded with."""
@@ -195,7 +213,7 @@ class Run:
         """Write its record: the result, and what it was asked for."""
         asked: Record = {"arm": self.arm, "overrides": self.study.arms[self.arm]}
         if self.start is not None:
-            asked["start"] = recorded_weights(self.start)
+            asked["start"] = result.get("start")
         with atomic_write(self.path) as file:
             file.write((json.dumps({"study": asked, **result}, indent=1) + "\n").encode())
 
@@ -207,45 +225,66 @@ def recorded_weights(run: Run) -> Mapping[str, str] | None:
 
 
 class Plan:
-    """What a study comes to: its runs, and how long those take that are left.
+    """What a study comes to: the runs that are wanted, and how long those take that are left.
 
     Args:
-        runs: in the order of the study, every start before what starts from it.
+        study: all runs of the study, every start before what starts from it.
+        runs: those that are wanted.
         redo: also those that are stale.
     """
 
-    def __init__(self, runs: Sequence[Run], redo: bool = False) -> None:
-        self.runs, self.redo = list(runs), redo
+    def __init__(self, study: Sequence[Run], runs: Sequence[Run], redo: bool = False) -> None:
+        self.study, self.runs, self.redo = list(study), list(runs), redo
 
     def left(self) -> list[Run]:
         """What is to be run, and the starts that this needs and that are not at hand."""
         wanted = [run for run in self.runs if self.lacks(run)]
-        starts = [run.start for run in wanted if run.start and not run.start.at_hand()]
-        return [run for run in self.runs if run in wanted or run in starts]
+        needed = {start for run in wanted for start in run.starts() if not self.ready(start)}
+        return [run for run in self.study if run in wanted or run in needed]
+
+    def ready(self, start: Run) -> bool:
+        """Whether others can start from it as it is."""
+        return start.at_hand() and start.state() == "done"
 
     def lacks(self, run: Run) -> bool:
-        """Whether it has no record that counts."""
+        """Whether it has no record that counts, and can be run."""
+        stale = [start for start in run.starts() if start.state() == "stale"]
+        if self.redo and stale:
+            return True
         state = run.state()
-        return state in ("missing", "failed", "other start") or (state == "stale" and self.redo)
+        wanted = state in ("missing", "failed", "other start") or (state == "stale" and self.redo)
+        return wanted and not stale
+
+    def held_up(self) -> list[Run]:
+        """What lacks a record and waits for a start that is stale."""
+        return [
+            run
+            for run in self.runs
+            if not self.redo
+            and run.state() != "done"
+            and any(start.state() == "stale" for start in run.starts())
+        ]
 
     def hours(self, jobs: int) -> float | None:
-        """What is left takes about so long; None as long as nothing tells.
-
-        Raises:
-            UserError: a record cannot be read.
-        """
+        """What is left takes about so long; None as long as nothing tells."""
         left = self.left()
         if not left:
             return 0.0
         if self.rates is None:
             return None
         training, measuring = self.rates
-        return sum(training * run.kimg + measuring for run in left) / 3600 / min(jobs, len(left))
+        free, ends = [0.0] * jobs, dict[Run, float]()
+        for run in left:
+            ready = ends.get(run.start, 0.0) if run.start is not None else 0.0
+            begins = max(free[0], ready)
+            ends[run] = begins + training * run.kimg + measuring
+            free = sorted([*free[1:], ends[run]])
+        return max(ends.values()) / 3600
 
     @cached_property
     def rates(self) -> tuple[float, float] | None:
         """Seconds of training per thousand images, and of measuring, as recorded."""
-        records = [run.record() for run in self.runs]
+        records = [run.record() for run in self.study]
         known = [r for r in records if r is not None and r.get("status") == "finished"]
         if not known:
             return None

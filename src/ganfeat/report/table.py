@@ -19,6 +19,12 @@ HEADINGS = (
 )  # fmt: skip
 
 
+SPREADS = "coverage_spread_ratios"  # of each factor, to that of real images
+WITHIN = 0.1  # how far from the baseline's spread a factor may be (methods/hsr.md 6.3, S5)
+
+Records = Mapping[tuple[str, int], Record]
+
+
 class Cell(NamedTuple):
     """A number of a run.
 
@@ -41,7 +47,7 @@ def cells(record: Record) -> dict[str, Cell]:
         value["name"]: Cell(
             value["value"], value.get("low"), value.get("high"), value.get("n", 0), protocol(value)
         )
-        for value in record["metrics"]
+        for value in record.get("metrics", [])
     }
 
 
@@ -54,15 +60,14 @@ def protocol(value: Mapping[str, Any]) -> str:
 def write_tables(study: Study, runs: Sequence[Run]) -> tuple[Path, Path]:
     """``results.csv``, one line per number, and ``report.md``; from the records that count."""
     done = {(run.arm, run.seed): run.record() or {} for run in runs if run.state() == "done"}
-    states = {(run.arm, run.seed): run.state() for run in runs}
     paths = study.folder / "results.csv", study.folder / "report.md"
-    for path, text in zip(paths, (_csv(done), _report(study, done, states)), strict=True):
+    for path, text in zip(paths, (_csv(done), _report(study, done, runs)), strict=True):
         with atomic_write(path) as file:
             file.write(text.encode())
     return paths
 
 
-def _csv(done: Mapping[tuple[str, int], Record]) -> str:
+def _csv(done: Records) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(HEADINGS)
@@ -76,53 +81,110 @@ def _csv(done: Mapping[tuple[str, int], Record]) -> str:
     return out.getvalue()
 
 
-def _report(
-    study: Study,
-    done: Mapping[tuple[str, int], Record],
-    states: Mapping[tuple[str, int], str],
-) -> str:
+def _report(study: Study, done: Records, runs: Sequence[Run]) -> str:
     seeds = [seed for seed in study.seeds if any(key[1] == seed for key in done)]
     lines = [
         f"# {study.name}", "", f"**Question.** {study.question}", "",
         f"**Expected, before any run.** {study.expectation}", "",
         f"Made of `runs/*.json` by `python compare.py study={study.name}`; single numbers with "
         "their intervals within a run are in `results.csv`. Arms are compared with "
-        f"`{study.baseline}`.", "",
+        f"`{study.baseline}`.", "", *_origin(done), "",
     ]  # fmt: skip
     lines += _summary(study, done, seeds)
     for name in study.metrics:
         lines += _metric(study, name, done, seeds)
-    failed = [
-        f"- `{arm}`, seed {seed}: {state}"
-        for (arm, seed), state in states.items()
-        if state in ("failed", "stale", "other start")
+    return "\n".join(lines + _factors(study, done) + _absent(study, runs))
+
+
+def _origin(done: Records) -> list[str]:
+    """What made the records, where it is not the same for all."""
+    found = {
+        "commits": {str(r.get("commit")) for r in done.values()},
+        "processors": {str(r.get("machine", {}).get("device")) for r in done.values()},
+    }
+    return [
+        f"Records of {len(names)} {what}: {', '.join(sorted(names))}."
+        for what, names in found.items()
+        if len(names) > 1
     ]
-    if failed:
-        lines += ["## Not in these tables", "", *failed, ""]
-    return "\n".join(lines)
 
 
-def _summary(
-    study: Study, done: Mapping[tuple[str, int], Record], seeds: Sequence[int]
-) -> list[str]:
-    """All metrics of all arms: means over the seeds, where these share a protocol."""
-    lines = [f"| arm | seeds | {' | '.join(study.metrics)} |"]
-    lines += ["| --- " * (len(study.metrics) + 2) + "|"]
+def _absent(study: Study, runs: Sequence[Run]) -> list[str]:
+    """What is not in the tables, and why."""
+    lines = []
+    missing = [run.name for run in runs if run.state() == "missing"]
+    if missing:
+        lines.append(f"- not run yet: {', '.join(missing)}")
+    for run in runs:
+        if (state := run.state()) not in ("done", "missing"):
+            error = (run.record() or {}).get("error")
+            lines.append(f"- {run.name}: {state}{f' ({error})' if error else ''}")
+    known = {run.path.name for run in runs}
+    others = [path.stem for path in sorted((study.folder / "runs").glob("*.json"))]
+    if unknown := [name for name in others if f"{name}.json" not in known]:
+        lines.append(f"- records of what the study no longer asks for: {', '.join(unknown)}")
+    return ["## Not in these tables", "", *lines, ""] if lines else []
+
+
+def _summary(study: Study, done: Records, seeds: Sequence[int]) -> list[str]:
+    """All metrics of all arms: means over seeds, a column for each metric and protocol."""
+    found = {key: cells(record) for key, record in done.items()}
+    columns = []
+    for name in study.metrics:
+        protocols = {c[name].protocol for c in found.values() if name in c}
+        columns += [(name, which) for which in sorted(protocols)] or [(name, "")]
+    names = [name for name, _ in columns]
+    headings = [f"{n} ({which})" if names.count(n) > 1 else n for n, which in columns]
+    lines = [f"| arm | {' | '.join(headings)} |", "| --- " * (len(columns) + 1) + "|"]
     for arm in study.arms:
-        found = [cells(done[arm, seed]) for seed in seeds if (arm, seed) in done]
+        if not any((arm, seed) in done for seed in seeds):
+            continue
         row = []
-        for name in study.metrics:
-            same = [c[name] for c in found if name in c and c[name].value is not None]
-            one = len({cell.protocol for cell in same}) == 1
-            row.append(_number(mean(c.value for c in same if c.value is not None)) if one else "")
-        if found:
-            lines.append(f"| `{arm}` | {len(found)} | {' | '.join(row)} |")
-    return [*lines, ""]
+        for name, which in columns:
+            held = [found[arm, seed].get(name) for seed in seeds if (arm, seed) in done]
+            same = [cell.value for cell in held if cell is not None and cell.protocol == which]
+            numbers = [value for value in same if value is not None]
+            of = f" ({len(numbers)} of {len(seeds)} seeds)" if len(numbers) < len(seeds) else ""
+            row.append(f"{_number(mean(numbers))}{of}" if numbers else "n/a" if same else "")
+        lines.append(f"| `{arm}` | {' | '.join(row)} |")
+    absent = [name for name, which in columns if not which]
+    return [*lines, "", *[f"No record has {name}.\n" for name in absent]]
 
 
-def _metric(
-    study: Study, name: str, done: Mapping[tuple[str, int], Record], seeds: Sequence[int]
-) -> list[str]:
+def _factors(study: Study, done: Records) -> list[str]:
+    """What single factors do against the baseline of the same seed, where records have them."""
+    rows = []
+    for (arm, seed), record in done.items():
+        base = done.get((study.baseline, seed), {}).get("arrays", {})
+        ours = record.get("arrays", {})
+        if arm == study.baseline or not (SPREADS in base and SPREADS in ours):
+            continue
+        ratios = {name: _ratio(ours[SPREADS][name], base[SPREADS][name]) for name in base[SPREADS]}
+        within = sum(abs(ratio - 1) <= WITHIN for ratio in ratios.values())
+        furthest = max(ratios, key=lambda name: abs(ratios[name] - 1))
+        read = []
+        for probe in sorted(key for key in base if key.startswith("probe_b") and key in ours):
+            both = base[probe].keys() & ours[probe].keys()
+            better = sum(ours[probe][name] >= base[probe][name] for name in both)
+            read.append(f"{probe.removeprefix('probe_')}: {better} of {len(both)}")
+        rows.append(
+            f"| `{arm}` | {seed} | {within} of {len(ratios)} | {furthest} "
+            f"{ratios[furthest]:.2f} | {', '.join(read)} |"
+        )
+    if not rows:
+        return []
+    return [
+        "## Factors, against the baseline of the same seed", "",
+        f"| arm | seed | spread within {WITHIN:.0%} | furthest off | read at least as well |",
+        "| --- " * 5 + "|", *rows, "",
+    ]  # fmt: skip
+
+
+def _ratio(ours: float, theirs: float) -> float:
+    return ours / theirs if theirs else math.inf if ours else 1.0
+
+
+def _metric(study: Study, name: str, done: Records, seeds: Sequence[int]) -> list[str]:
     """One metric: a row per arm, a column per seed, and the difference to the baseline."""
     found = {key: cells(record).get(name) for key, record in done.items()}
     protocols = sorted({cell.protocol for cell in found.values() if cell is not None})
@@ -182,29 +244,42 @@ def interval(differences: Sequence[float]) -> float:
 
 
 def side_by_side(results: Mapping[str, Record]) -> tuple[list[str], list[list[str]]]:
-    """Headings and rows of any results: one column per number and protocol, one row each."""
+    """Headings and rows of any results: one column per number and protocol, one row each.
+
+    A row begins with the run and with the settings that not all of them have.
+    """
     columns: dict[tuple[str, str], None] = {}
     for result in results.values():
         columns |= dict.fromkeys((name, c.protocol) for name, c in cells(result).items())
     names = [name for name, _ in columns]
     headings = [f"{name} ({which})" if names.count(name) > 1 else name for name, which in columns]
+    settings = [result.get("overrides") or [] for result in results.values()]
+    shared = set(settings[0]).intersection(*settings) if settings else set()
     rows = []
-    for label, result in results.items():
+    for (path, result), typed in zip(results.items(), settings, strict=True):
         found = cells(result)
         row = [
             _number(found[name].value) if name in found and found[name].protocol == which else ""
             for name, which in columns
         ]
-        rows.append([label, str(result.get("status")), *row])
-    return ["run", "status", *headings], rows
+        own = " ".join(text for text in typed if text not in shared)
+        rows.append([_run_name(path, result), own, str(result.get("status")), *row])
+    return ["run", "settings", "status", *headings], rows
+
+
+def _run_name(path: str, result: Record) -> str:
+    """The run's own name, or where its record lies."""
+    return f"{result['experiment']}/{result['run']}" if "run" in result else path
 
 
 def _number(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.4g}"
+    if value is None:
+        return "n/a"
+    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.3g}"
+    return f"{value:+.3g}" if abs(value) < 1e3 else f"{value:+.0f}"
 
 
 def _percent(difference: float, base: float | None) -> str:

@@ -105,18 +105,23 @@ def check_same_size(network: Network, theirs: dict[str, Any], where: str) -> Non
         if theirs.get(field) != ours:
             raise UserError(
                 f"{where} has {field}={theirs.get(field)}, this run has {field}={ours}: choose the "
-                "same data and backbone"
+                "same data, backbone and method"
             )
 
 
-def initialise(networks: dict[str, Network], path: str, added: Collection[str] = ()) -> None:
+def initialise(
+    networks: dict[str, Network], path: str, added: Collection[str] = ()
+) -> dict[str, str]:
     """``init_from=``: weights of a run, a checkpoint, a weights file or an official pickle.
 
     Nothing else is taken: optimisers, counters, schedules and running means start anew. Networks
     that are ``added`` start anew where the file holds none of that name; all others must be there,
     with every weight.
+
+    Returns:
+        Hashes of what was loaded, by name.
     """
-    held = read_about(path).get("networks", ())
+    held, taken = read_about(path).get("networks", ()), {}
     for name, network in networks.items():
         if name in added and name not in held:
             log.info("init_from: %s holds no %s, which start anew", path, name)
@@ -124,6 +129,8 @@ def initialise(networks: dict[str, Network], path: str, added: Collection[str] =
         loaded = backbone.load(path, name)
         check_same_size(network, loaded.config, f"network {name} of {path}")
         network.load_state_dict(loaded.state_dict())
+        taken[name] = state_hash(loaded)
+    return taken
 
 
 __all__ = ["AtomicCheckpoints", "check_resumable", "find_checkpoint", "initialise"]

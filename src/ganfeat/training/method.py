@@ -77,6 +77,7 @@ class Method(LightningModule):
         self.accumulate = 1
         self.terms = Terms()
         self.run_config: dict[str, Any] = {}
+        self.start: dict[str, str] = {}  # hashes of the networks that init_from= gave
 
     def phases(self) -> list[Phase]:
         """The phases in the order in which they run."""
@@ -169,12 +170,14 @@ class Method(LightningModule):
                 for name, entry in describe(self.networks()).items()
             },
             "frozen": {name: state_hash(network) for name, network in self.frozen().items()},
+            "start": self.start,
             "terms": self.terms.state_dict(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with the means of the tick that was running."""
         self.terms.load_state_dict(checkpoint["ganfeat"]["terms"])
+        self.start = checkpoint["ganfeat"].get("start", {})
 
     def _prefix(self, network: str) -> str:
         """Where a network stands in the state dict."""

@@ -93,12 +93,14 @@ class Outcome:
 
     Attributes:
         clock: counts images and seconds.
+        start: hashes of the networks that ``init_from=`` gave.
         weights: hashes of the networks that were saved.
         broken_images: names of the images that could not be read.
         metrics, arrays: what was measured at the end.
     """
 
     clock: Clock = field(default_factory=Clock)
+    start: dict[str, str] = field(default_factory=dict)
     weights: dict[str, str] = field(default_factory=dict)
     broken_images: set[str] = field(default_factory=set)
     metrics: list[Config] = field(default_factory=list)
@@ -130,6 +132,7 @@ def _recorded(config: Config, folder: RunFolder, device: str, about: Config, exa
             "data_wait": round(totals["waited"] / seconds, 4) if seconds else None,
             "peak_memory": machine.peak_memory(),
             "broken_images": sorted(outcome.broken_images),
+            "start": outcome.start,
             "weights": outcome.weights,
             "status": status,
             "error": error,
@@ -145,7 +148,7 @@ def _recorded(config: Config, folder: RunFolder, device: str, about: Config, exa
 
 def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exams: Any) -> None:
     """Train to the end, save the weights and measure."""
-    data = None
+    data, method = None, None
     try:
         data = make_data(config)
         method = make_method(config, data, device)
@@ -179,6 +182,8 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
             raise UserError(f"{folder.path} was deleted while the run was writing to it") from error
         raise
     finally:
+        if method is not None:
+            outcome.start = method.start
         if data is not None:
             outcome.broken_images |= set(getattr(data.dataset, "broken", []))
         finish_wandb()

@@ -98,7 +98,7 @@ def starting_point(config: Config, folder: RunFolder, method: Method) -> tuple[P
         path = folder.checkpoint  # this run's own is further on than the one it resumed from
     if path is None:
         if config["init_from"]:
-            initialise(method.networks(), config["init_from"], method.added())
+            method.start = initialise(method.networks(), config["init_from"], method.added())
         return None, 0.0
     kimg = check_resumable(path, method, config)
     if kimg > config["total_kimg"] + config["batch_size"] / 1000:

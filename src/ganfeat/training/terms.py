@@ -68,7 +68,8 @@ class Terms:
         if not self._sums:
             return {}
         names = sorted(self._sums)
-        sums = torch.stack([self._sums[name] for name in names])
+        device = next(reversed(self._sums.values())).device  # resumed sums may still be elsewhere
+        sums = torch.stack([self._sums[name].to(device) for name in names])
         counts = torch.tensor([float(self._counts[name]) for name in names], device=sums.device)
         totals = sum_over_processes(torch.stack([sums, counts])).tolist()
         self._sums, self._counts = {}, {}
