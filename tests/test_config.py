@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny
 
 from ganfeat.build import build
 from ganfeat.checks import check_preset, right_key
@@ -21,8 +22,7 @@ SMALL = "experiment=stylegan2_synthfaces"
 
 
 def filled_path(preset: str) -> list[str]:
-    text = (config_dir() / "experiment" / f"{preset}.yaml").read_text()
-    return ["data.path=x.zip"] if "/data: images" in text else []
+    return ["data.path=x.zip"] if tiny.chosen(preset, "data") == "images" else []
 
 
 def message(overrides: list[str], **more: Any) -> str:

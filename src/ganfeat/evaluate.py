@@ -12,7 +12,14 @@ from ganfeat.backbone import Generator
 from ganfeat.backbone.loading import EMBEDDED, FACES
 from ganfeat.build import build
 from ganfeat.errors import UserError
-from ganfeat.exams import Examiner, asked_for, build_all, make_judge, print_table
+from ganfeat.exams import (
+    Examiner,
+    asked_for,
+    build_all,
+    check_apart,
+    make_judge,
+    print_table,
+)
 from ganfeat.files import atomic_write, locked
 from ganfeat.loading import LAST_CHECKPOINT, find_checkpoint, load_network, read_about
 from ganfeat.metrics.measure import Result
@@ -73,9 +80,10 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
         data = {**data, "resolution": artefact.resolution}
     dataset = build(data)
     cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
-    examiner = Examiner(
-        make_judge(judge, measurements), measurements, device, cache, config["refresh"]
-    )
+    networks = make_judge(judge, measurements)
+    if networks is not None:
+        check_apart(networks, header.get("frozen", {}))
+    examiner = Examiner(networks, measurements, device, cache, config["refresh"])
     examiner.check(artefact, dataset, asked_for(overrides, "metrics"))
     earlier, weights = read_result(target) or {}, state_hash(artefact)
     if config["run"]:

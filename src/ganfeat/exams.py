@@ -19,7 +19,7 @@ from ganfeat.metrics.measure import OfNetwork, Result, Subject
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Judge, Samples
 from ganfeat.metrics.value import Value
-from ganfeat.networks import Network, fresh_copy, tensors_hash
+from ganfeat.networks import Network, fresh_copy, weights_of
 from ganfeat.processes import rank, world_size
 from ganfeat.training import machine
 from ganfeat.training.setup import Exam, Exams
@@ -194,28 +194,25 @@ def make_judge(nodes: Mapping[str, Any], measurements: Mapping[str, Any]) -> Jud
 OTHERS = {"embedding": "dino_vits16", "perceptual": "lpips_alexnet", "attributes": "attributes"}
 
 
-def check_apart(judge: Judge, frozen: Mapping[str, Network]) -> None:
+def check_apart(judge: Judge, frozen: Mapping[str, Collection[str]]) -> None:
     """Refuse a judge that shares weights with a network that a method looks with.
+
+    Args:
+        judge: what measures.
+        frozen: `weights_of` those networks, by name.
 
     Raises:
         UserError: says which part of it.
     """
     for part in ("embedding", "perceptual", "attributes"):
         network = getattr(judge, part)
-        if network is None:
-            continue
-        for name, other in frozen.items():
-            if _weights(network) & _weights(other):
+        for name, weights in frozen.items():
+            if network is not None and not weights_of(network).isdisjoint(weights):
                 raise UserError(
                     f"{name} shares weights with the judge's {network.name}, and what trains must "
                     f"not measure: choose another {name}=, or another judge, such as "
                     f"features@judge.{part}={OTHERS[part]}"
                 )
-
-
-def _weights(network: Network) -> set[str]:
-    """A hash of each tensor that is too large to be equal by chance."""
-    return {tensors_hash({"": p}) for p in network.parameters() if p.ndim > 1}
 
 
 def asked_for(overrides: Collection[str], group: str) -> set[str]:
@@ -250,7 +247,7 @@ def exams(
         ) from error
 
     if judge is not None:
-        check_apart(judge, frozen)
+        check_apart(judge, {name: weights_of(network) for name, network in frozen.items()})
 
     def exam(measurements: dict[str, Any], group: str, part: str, show: bool) -> Exam | None:
         if not measurements:

@@ -111,6 +111,11 @@ def state_hash(module: nn.Module) -> str:
     return tensors_hash(module.state_dict())
 
 
+def weights_of(network: Network) -> set[str]:
+    """A short hash of each tensor that is too large to be equal to another's by chance."""
+    return {tensors_hash({"": p})[:16] for p in network.parameters() if p.ndim > 1}
+
+
 def tensors_hash(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of names, types, shapes and bytes, sorted by name.
 

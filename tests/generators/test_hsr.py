@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganfeat import evaluate
 from ganfeat.backbone import Discriminator, Generator
 from ganfeat.backbone.official import read_official
 from ganfeat.build import build
@@ -24,7 +25,7 @@ from ganfeat.features.embedded import embedded
 from ganfeat.features.network import across_channels, paired
 from ganfeat.generators.hsr import HSR, Heads, distance, randomised
 from ganfeat.metrics.subject import Judge
-from ganfeat.networks import state_hash
+from ganfeat.networks import state_hash, weights_of
 from ganfeat.training.draws import Draws
 from ganfeat.training.method import Method, Step
 
@@ -515,9 +516,17 @@ def test_images_that_leave_nothing_to_look_at() -> None:
 
 def test_what_trains_does_not_measure() -> None:
     judge = embedded("factornet")
-    check_apart(Judge(judge, judge), {"features": embedded("teacher")})
+    check_apart(Judge(judge, judge), {"features": weights_of(embedded("teacher"))})
     with pytest.raises(UserError, match="features shares weights with the judge's factornet"):
-        check_apart(Judge(embedded("scorer"), judge), {"features": embedded("factornet")})
+        check_apart(Judge(embedded("scorer"), judge), {"features": weights_of(judge)})
+
+
+def test_what_has_trained_does_not_measure_later(tmp_path: Path) -> None:
+    weights(tmp_path, "total_kimg=0.016")
+    line = [f"run={tiny.only(tmp_path, 'result.json').parent}", "logger=csv", "metrics=quick"]
+    line += ["data=synthfaces", "features@judge.perceptual=teacher", f"paths.outputs={tmp_path}"]
+    with pytest.raises(UserError, match="features shares weights with the judge's teacher"):
+        evaluate.run(compose(line, "evaluate"), line)
 
 
 def test_a_plain_gan_takes_no_teacher(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_two_processes_measure_what_one_does(tmp_path: Path) -> None:
     assert all(value is not None for value in alone.values())
     commands = [[sys.executable, __file__, str(rank), str(tmp_path)] for rank in range(2)]
     running = [subprocess.Popen(command) for command in commands]
-    assert [process.wait(timeout=120) for process in running] == [0, 0]
+    assert [process.wait(timeout=300) for process in running] == [0, 0]
     for rank in range(2):
         for values in json.loads((tmp_path / f"{rank}.json").read_text()):
             assert values == pytest.approx(alone, rel=1e-4, abs=1e-6)

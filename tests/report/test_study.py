@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from ganfeat.errors import UserError
+from ganfeat.report import runner
 from ganfeat.report.runner import run_all
 from ganfeat.report.study import Plan, Run, read_study
 from ganfeat.report.table import against, interval, side_by_side, write_tables
@@ -113,6 +114,11 @@ class Lab:
 
     def record(self, name: str) -> dict[str, Any]:
         return dict(json.loads((self.folder / "runs" / f"{name}.json").read_text()))
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "LOOK_EVERY", 0.01)
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from ganfeat.files import atomic_write
 from ganfeat.report.study import Plan, Run, recorded_weights
 from ganfeat.results import read_result
 
-SHOW_EVERY = 60.0  # seconds between lines of progress
+LOOK_EVERY = 0.2  # seconds between looks at what is running
+SHOW_EVERY = 60.0  # and between lines of progress
 LARGEST_PICTURE = 300_000  # bytes
 PROGRESS = re.compile(r"^\S+ kimg .* left.*$", re.MULTILINE)
 STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)  # by somebody, who will want to go on
@@ -62,7 +63,7 @@ def run_all(plan: Plan, jobs: int, logs: Path, train: list[str], lock: int | Non
                 shown = time.monotonic()
                 for process in running:
                     print(f"{process.run.name}: {process.progress()}", flush=True)
-            time.sleep(0.2)
+            time.sleep(LOOK_EVERY)
     finally:
         for process in running:
             print(f"{process.run.name} is asked to write a checkpoint and end", flush=True)

@@ -14,7 +14,7 @@ import yaml
 
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import disk_full
-from ganfeat.networks import check_finite, save_networks, state_hash
+from ganfeat.networks import check_finite, save_networks, state_hash, weights_of
 from ganfeat.processes import rank
 from ganfeat.training import machine
 from ganfeat.training.callbacks import Clock
@@ -164,7 +164,8 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
             return
         networks = method.networks()
         check_finite(networks)
-        save_networks(folder.weights, networks, folder.weights_header())
+        frozen = {name: sorted(weights_of(looks)) for name, looks in method.frozen().items()}
+        save_networks(folder.weights, networks, {**folder.weights_header(), "frozen": frozen})
         outcome.weights = {name: state_hash(network) for name, network in networks.items()}
         if ready.final is not None:
             outcome.metrics, outcome.arrays = ready.final(method.artefact(), data.dataset)
