@@ -281,4 +281,15 @@ def randomised(network: Features, seed: int) -> Features:
             else:
                 for parameter in module.parameters(recurse=False):
                     nn.init.normal_(parameter, std=0.02)  # tokens and positions of a transformer
+        _calibrate(other)
     return freeze(other)
+
+
+def _calibrate(network: Features) -> None:
+    """Let batch norms know what reaches them, of noise: else images fade away here too."""
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None  # the mean of all that it sees
+        norm.train()
+    if norms:
+        network.taps(torch.rand(8, 3, 64, 64) * 2 - 1)
