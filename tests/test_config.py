@@ -194,6 +194,9 @@ def test_presets_of_ones_own_are_held_to_the_same_rules(tmp_path, monkeypatch):
     assert "the preset sets batch_sise, which does not exist; did you mean batch_size?" in message(
         ["experiment=mine"]
     )
+    assert "choose another features than none" in message(
+        ["experiment=hsr_ffhq", "data.path=x", "features=none"]
+    )
     preset.write_text("# @package _global_\ntotal_kimg: 5\nmethod: {r1_gama: 4}\n")
     assert "did you mean method.r1_gamma?" in message(["experiment=mine"])
     preset.write_text("# @package _global_\nlogger: {wandb: off}\n")

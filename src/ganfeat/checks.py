@@ -75,7 +75,7 @@ def check_preset(config: dict[str, Any], base: dict[str, Any], key: str = "") ->
     for name, value in config.items():
         path = dotted(key, name)
         if name not in base:
-            hint = suggest(name, base, key)
+            hint = suggest(name, base, key) if base else f"choose another {key} than none"
             raise UserError(f"the preset sets {path}, which does not exist; {hint}")
         if isinstance(value, dict) and isinstance(base[name], dict) and "_target_" not in value:
             check_preset(value, base[name], path)

@@ -280,6 +280,15 @@ def test_shuffled_pairs_need_whole_shares(tmp_path: Path, line: list[str]) -> No
         weights(tmp_path, "method.start_kimg=500", "method.pl_weight=0", *line)
 
 
+def test_micro_batches_compute_what_one_batch_does(tmp_path: Path) -> None:
+    found = {}
+    for parts in (1, 2):
+        weights(tmp_path / str(parts), "method.pl_weight=0", f"trainer.accumulate={parts}")
+        rows = csv.DictReader(tiny.only(tmp_path / str(parts), "metrics.csv").open())
+        found[parts] = [float(row[f"hsr/{tap}"]) for row in rows for tap in (8, 16)]
+    assert found[1] == pytest.approx(found[2], rel=1e-4)
+
+
 def test_a_random_teacher_is_the_same_network_with_other_weights() -> None:
     one, two = method(control="random")._teacher[0], method(control="random")._teacher[0]
     assert state_hash(one) == state_hash(two) != state_hash(teacher())

@@ -183,7 +183,7 @@ class Head(nn.Module):
         self.conv2 = Conv2d(width, target, 1, activate=False)
 
     def forward(self, x: Tensor, size: Sequence[int] | None = None) -> Tensor:
-        """[N,channels,r,r] -> [N,target,r,r], in fp32; averaged down to ``size`` if that is smaller.
+        """[N,channels,r,r] -> [N,target,r,r], in fp32; averaged to ``size`` where that is smaller.
 
         Averages and a linear layer commute: in front of it they save most of its work.
         """
