@@ -170,7 +170,7 @@ class HSR(StyleGAN2):
         assert self.heads is not None
         if self.control == "detached":
             maps = {tap: m.detach() for tap, m in maps.items()}
-        said = self.heads(maps, {tap: target.shape[-2:] for tap, target in targets.items()})
+        said = self.heads(maps, {tap: (t.shape[2], t.shape[3]) for tap, t in targets.items()})
         return {tap: distance(said[tap], targets[tap], self.distance) for tap in targets}
 
 
@@ -182,14 +182,14 @@ class Head(nn.Module):
         self.conv1 = Conv2d(channels, width, 1, activate=False, gain=math.sqrt(2))
         self.conv2 = Conv2d(width, target, 1, activate=False)
 
-    def forward(self, x: Tensor, size: Sequence[int] | None = None) -> Tensor:
+    def forward(self, x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """[N,channels,r,r] -> [N,target,r,r], in fp32; averaged to ``size`` where that is smaller.
 
         Averages and a linear layer commute: in front of it they save most of its work.
         """
         hidden = F.relu(self.conv1(x.float()))
         if size is not None and math.prod(size) < math.prod(hidden.shape[-2:]):
-            hidden = F.adaptive_avg_pool2d(hidden, [*size])
+            hidden = F.adaptive_avg_pool2d(hidden, size)
         said: Tensor = self.conv2(hidden)
         return said
 
@@ -214,7 +214,7 @@ class Heads(Network):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(
-        self, maps: Mapping[int, Tensor], sizes: Mapping[int, Sequence[int]] | None = None
+        self, maps: Mapping[int, Tensor], sizes: Mapping[int, tuple[int, int]] | None = None
     ) -> dict[int, Tensor]:
         """What the heads say of G's maps, at their own size, or averaged down to ``sizes``."""
         wanted = sizes or {}
