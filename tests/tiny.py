@@ -24,6 +24,12 @@ ENCODER = [
     "backbone.network.dim=48",
     "data.resolution=32",
 ]
+TRAINED = [  # beside the embedded generator, which is small
+    "method.depth=18",
+    "method.width=8",
+    "method.channels=16",
+    "data.resolution=32",
+]
 COMMON = [
     "batch_size=8",
     "threads=1",
@@ -60,8 +66,11 @@ def _choices(preset: str) -> dict[str, str]:
 def narrow(preset: str) -> list[str]:
     """What makes the networks of a preset small."""
     backbone = config_dir() / "backbone" / f"{chosen(preset, 'backbone')}.yaml"
-    if "network" in yaml.safe_load(backbone.read_text()):
+    nodes = yaml.safe_load(backbone.read_text())
+    if "network" in nodes:
         return ENCODER
+    if "weights" in nodes:
+        return TRAINED
     # A frozen network reads maps up to 64 px.
     return GAN if chosen(preset, "features") == "none" else [*GAN, "data.resolution=64"]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganfeat.encoders.ghfeat import GHFeat
+from ganfeat.encoders.ghfeat import GHFeatNet
 from ganfeat.encoders.ghfeat.network import Alignment, Pyramid, head, on_grid
 from ganfeat.encoders.ghfeat.resnet import ResNet
 from ganfeat.errors import UserError
@@ -106,7 +106,7 @@ def count(module: nn.Module | None) -> float:
 
 def test_sizes_of_the_paper() -> None:
     with torch.device("meta"):
-        e = GHFeat(256, STYLEGAN1)
+        e = GHFeatNet(256, STYLEGAN1)
         maps = e.taps(torch.zeros(1, 3, 256, 256))
         seen = e.pyramid(maps)
         levels = e.encode(torch.zeros(2, 3, 256, 256))
@@ -155,9 +155,9 @@ def test_a_depth_that_does_not_exist() -> None:
 LEVELS = [["b4.conv1", 4, 5], ["b8.conv0", 8, 4], ["b16.conv0", 16, 3], ["b32.torgb", 32, 2]]
 
 
-def small(**options: bool) -> GHFeat:
+def small(**options: bool) -> GHFeatNet:
     torch.manual_seed(0)
-    return GHFeat(32, LEVELS, depth=18, width=8, channels=16, **options)
+    return GHFeatNet(32, LEVELS, depth=18, width=8, channels=16, **options)
 
 
 def test_levels_come_from_the_map_of_their_size() -> None:
@@ -174,14 +174,16 @@ def test_levels_come_from_the_map_of_their_size() -> None:
 
 
 def test_levels_keep_their_order() -> None:
-    turned = GHFeat(32, LEVELS[::-1], depth=18, width=8, channels=16)
+    turned = GHFeatNet(32, LEVELS[::-1], depth=18, width=8, channels=16)
     assert [*turned.encode(torch.randn(2, 3, 32, 32))] == [n for n, _, _ in LEVELS[::-1]]
 
 
 def test_codes_start_standardised() -> None:
     """Check S11."""
     torch.manual_seed(0)
-    e = GHFeat(32, LEVELS, depth=18, width=16, channels=128)  # fewer: the norm's 1e-5 would count
+    e = GHFeatNet(
+        32, LEVELS, depth=18, width=16, channels=128
+    )  # fewer: the norm's 1e-5 would count
     codes = e.train().codes(torch.randn(64, 3, 32, 32))
     assert codes.mean(dim=0).abs().max() < 1e-5
     assert (codes.std(dim=0, correction=0) - 1).abs().max() < 0.05

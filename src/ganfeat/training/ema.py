@@ -19,9 +19,18 @@ def ema_decay(
 
 
 @torch.no_grad()
-def update_ema(average: nn.Module, model: nn.Module, decay: float) -> None:
-    """Move the parameters of ``average`` towards ``model`` by 1 - decay and copy its buffers."""
+def update_ema(
+    average: nn.Module, model: nn.Module, decay: float, *, buffers: bool = False
+) -> None:
+    """Move the parameters of ``average`` towards ``model`` by 1 - decay and copy its buffers.
+
+    With ``buffers`` those with real numbers move too, as statistics of batch norms must: they
+    belong to the weights with which they were gathered.
+    """
     targets, sources = [*average.parameters()], [*model.parameters()]
     torch._foreach_lerp_([*targets], [*sources], 1 - decay)
     for target, source in zip(average.buffers(), model.buffers(), strict=True):
-        target.copy_(source)
+        if buffers and target.is_floating_point():
+            target.lerp_(source, 1 - decay)
+        else:
+            target.copy_(source)

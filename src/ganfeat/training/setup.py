@@ -64,7 +64,7 @@ def make_method(config: Config, data: DataModule, device: str) -> Method:
     facts = data.dataset.facts()
     bf16_res = BF16_RESOLUTIONS if bf16 else 0
     networks: dict[str, Any] = {
-        name: build(node, **facts, num_bf16_res=bf16_res)
+        name: build(node, **facts, num_bf16_res=bf16_res) if isinstance(node, dict) else node
         for name, node in config["backbone"].items()
     }
     run = {key: config[key] for key in ("batch_size", "seed", "total_kimg", "init_from")}
@@ -72,7 +72,7 @@ def make_method(config: Config, data: DataModule, device: str) -> Method:
         if "features" not in signature(locate(config["method"]["_target_"])):
             raise UserError("this method looks with no frozen network: leave features= out")
         networks["features"] = partial(build, config["features"])
-    method: Method = build(config["method"], **networks, **facts, **run)
+    method: Method = build(config["method"], **networks, **facts, **run, num_bf16_res=bf16_res)
     method.accumulate = config["trainer"]["accumulate"]
     method.run_config = config
     return method

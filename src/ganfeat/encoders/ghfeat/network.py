@@ -68,7 +68,7 @@ def head(channels: int, size: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(channels * GRID**2, size), BatchNorm(size))
 
 
-class GHFeat(Features):
+class GHFeatNet(Features):
     """Codes of a generator's styles, read from an image.
 
     The 4 and 8 px levels come from the deepest map, those of 16 and 32 px from the middle one and
@@ -99,7 +99,7 @@ class GHFeat(Features):
         name: str = "ghfeat",
     ) -> None:
         super().__init__()
-        self.config = GHFeat.arguments(locals())
+        self.config = GHFeatNet.arguments(locals())
         self.resolution, self.name = resolution, name
         self.levels = {str(level): int(size) for level, _, size in levels}
         self.resolutions = {str(level): int(side) for level, side, _ in levels}

@@ -1,0 +1,68 @@
+"""The latent spaces in which an image can be coded, seen from a frozen generator.
+
+``s`` is the full style space, a vector per convolution and per ToRGB; ``w+`` a latent per pair of
+layers; ``w`` one latent. The paper compares its styles with W (methods/ghfeat.md, 2.4 and L3).
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganfeat.backbone import Generator
+
+Space = Literal["s", "w+", "w"]
+Levels = dict[str, Tensor]
+SHARE = 500  # samples at once
+
+
+def layout(generator: Generator, space: Space) -> list[list[str | int]]:
+    """Name, resolution and width of every level, coarse to fine."""
+    if space == "w":
+        return [["w", 4, generator.w_dim]]
+    if space == "w+":
+        sides = [r for r in generator.synthesis.resolutions for _ in (0, 1)]
+        return [[f"w{i}", side, generator.w_dim] for i, side in enumerate(sides)]
+    state = generator.synthesis.state_dict()
+    return [
+        [name, int(name.partition(".")[0][1:]), len(state[f"{name}.affine.weight"])]
+        for name in generator.style_names
+    ]
+
+
+def draw(generator: Generator, levels: Mapping[str, Tensor], **options: Any) -> Any:
+    """What the generator makes of levels, with its stored noise: as `Generator.synthesize`."""
+    if "w" in levels:
+        return generator.synthesize(generator.broadcast(levels["w"]), **options)
+    if "w0" in levels:
+        return generator.synthesize(torch.stack([*levels.values()], dim=1), **options)
+    return generator.synthesize(styles=dict(levels), **options)
+
+
+@torch.no_grad()
+def sample(generator: Generator, space: Space, n: int, seed: int) -> Levels:
+    """Levels of ``n`` random z, without truncation; classes, where there are some, at random."""
+    rng = torch.Generator().manual_seed(seed)
+    z = torch.randn(n, generator.z_dim, generator=rng)
+    classes = torch.randint(max(generator.label_dim, 1), [n], generator=rng)
+    label = F.one_hot(classes, generator.label_dim).float() if generator.label_dim else None
+    parts = [
+        levels_of(
+            generator, z[i : i + SHARE], None if label is None else label[i : i + SHARE], space
+        )
+        for i in range(0, n, SHARE)
+    ]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def levels_of(generator: Generator, z: Tensor, label: Tensor | None, space: Space) -> Levels:
+    """The levels of the images that ``z`` [N,z_dim] makes."""
+    w = generator.map(z, label)
+    if space == "w":
+        return {"w": w}
+    ws = generator.broadcast(w)
+    if space == "w+":
+        return {f"w{i}": ws[:, i] for i in range(generator.num_ws)}
+    return generator.styles(ws)

@@ -1,0 +1,248 @@
+"""GH-Feat: an encoder trained with a frozen StyleGAN as its loss.
+
+Values are those of the authors' code, where the paper's text differs (methods/ghfeat.md, 2.1-2.4).
+"""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+
+from ganfeat import backbone
+from ganfeat.backbone import Discriminator, Generator
+from ganfeat.encoders.ghfeat.latents import Space, draw, layout, sample
+from ganfeat.encoders.ghfeat.network import GHFeatNet
+from ganfeat.errors import UserError
+from ganfeat.features import Features
+from ganfeat.features.embedded import freeze
+from ganfeat.networks import Network
+from ganfeat.pictures import image_grid
+from ganfeat.processes import mean_over_processes
+from ganfeat.ranges import Count, Decay, LearningRate, NotNegative, Positive, Range, Share
+from ganfeat.seeds import seed_of
+from ganfeat.training.ema import ema_decay, update_ema
+from ganfeat.training.losses import r1_penalty
+from ganfeat.training.method import Batch, Losses, Method, Phase, Step, adam
+
+SHOWN = 16  # images in a picture
+SAMPLES = 10_000  # from which a style's mean and deviation are taken
+
+
+class GHFeat(Method):
+    """Trains `GHFeatNet` so that the frozen generator draws the input image again.
+
+    The loss of E is ``mean (x' - x)^2 + perceptual * mean (F(x') - F(x))^2 + adversarial *
+    mean softplus(-D(x'))`` with ``x'`` what the generator makes of the codes of ``x``, with its
+    stored noise. D begins as the generator's own and learns to tell ``x'`` from ``x``.
+
+    Args:
+        weights: holds G and D: a run, a checkpoint, a weights file, an official pickle, or
+            ``embedded``.
+        resolution: of the data.
+        batch_size, seed: as in `Method`.
+        num_bf16_res: how many of the highest resolutions of G and D run in bfloat16.
+        features: makes the perceptual network F; none is needed where its weight is 0.
+        space: what is coded: ``s`` the full style space, ``w+`` or ``w``.
+        depth, width, channels, align: of `GHFeatNet`.
+        perceptual: weight of its loss; None calibrates it to ``perceptual_share``. The authors'
+            5e-5 is for VGG16 with Caffe's weights.
+        perceptual_share: of the pixel loss, that the perceptual loss is in the first step.
+        tap: which of its maps, counted from the deepest, -1.
+        adversarial: weight of its loss; 0 leaves D out.
+        r1_gamma: weight of R1 on real images.
+        r1_interval: iterations between its steps, in which it counts so many times.
+        lr: of Adam, for E and D.
+        beta1, beta2: its decays.
+        decay: what the learning rate is multiplied by every ``decay_kimg``.
+        decay_kimg: thousands of images; it falls continuously.
+        ema_kimg: half-life of the weight average in thousands of images. The authors have none.
+    """
+
+    perceptual_weight: Tensor
+
+    def __init__(
+        self,
+        *,
+        weights: str,
+        resolution: int,
+        batch_size: int,
+        seed: int,
+        num_bf16_res: int = 0,
+        features: Callable[[], Features] | None = None,
+        space: Space = "s",
+        depth: int = 50,
+        width: Count = 64,
+        channels: Count = 512,
+        align: bool = True,
+        perceptual: NotNegative | None = 5e-5,
+        perceptual_share: Positive = 1.0,
+        tap: Annotated[int, Range(-64, -1)] = -2,
+        adversarial: NotNegative = 0.08,
+        r1_gamma: NotNegative = 10.0,
+        r1_interval: Count = 1,
+        lr: LearningRate = 1e-4,
+        beta1: Decay = 0.9,
+        beta2: Decay = 0.99,
+        decay: Share = 0.8,
+        decay_kimg: Positive = 1750.0,
+        ema_kimg: NotNegative = 10.0,
+    ) -> None:
+        super().__init__(batch_size=batch_size, seed=seed)
+        generator = backbone.load(weights, num_bf16_res=num_bf16_res)
+        if generator.resolution != resolution:
+            raise UserError(
+                f"{weights} holds a generator of {generator.resolution} px, and the data have "
+                f"{resolution} px: set data.resolution={generator.resolution}, or other weights"
+            )
+        self._frozen: dict[str, Network] = {"generator": generator.requires_grad_(False)}
+        if perceptual != 0:
+            if features is None:
+                raise UserError(
+                    "GH-Feat needs a perceptual network: choose one, such as features=teacher, or "
+                    "method.perceptual=0"
+                )
+            self._frozen["features"] = freeze(features())
+        with torch.random.fork_rng(devices=[]):  # whatever was drawn for G and D
+            torch.manual_seed(seed_of(seed, "encoder"))
+            levels = layout(generator, space)
+            self.encoder = GHFeatNet(resolution, levels, depth, width, channels, align)
+        self.encoder.standardise(sample(generator, space, SAMPLES, seed_of(seed, "styles")))
+        self.ema = copy.deepcopy(self.encoder).eval()
+        self.discriminator: Discriminator | None = None
+        if adversarial > 0:
+            self.discriminator = backbone.load(weights, "d", num_bf16_res=num_bf16_res)
+        calibrated = float("nan") if perceptual is None else perceptual
+        self.register_buffer("perceptual_weight", torch.tensor(calibrated))
+        self.perceptual_share, self.tap, self.adversarial = perceptual_share, tap, adversarial
+        self.r1_gamma, self.r1_interval = r1_gamma, r1_interval
+        self.lr, self.betas = lr, (beta1, beta2)
+        self.decay, self.decay_kimg, self.ema_kimg = decay, decay_kimg, ema_kimg
+        self._shown: Tensor | None = None  # the first images, in a picture of each tick
+
+    @property
+    def generator(self) -> Generator:
+        """The frozen G, no part of the method's parameters."""
+        generator = self._frozen["generator"]
+        assert isinstance(generator, Generator)
+        return generator
+
+    def phases(self) -> list[Phase]:
+        """E, then D on the same batch."""
+        found = [Phase("Emain", "encoder", self.encoder_loss)]
+        if self.discriminator is not None:
+            found.append(Phase("Dmain", "discriminator", self.discriminator_loss))
+        return found
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        """The optimisers, once it is known that batch norm has something to normalise by."""
+        share = self.batch_size // (self.trainer.world_size * self.accumulate)
+        group = 1
+        if self.discriminator is not None:
+            group = min(self.discriminator.b4.mbstd_group, self.batch_size)
+        if self.batch_size // self.accumulate < 2 or share < group:
+            raise UserError(
+                f"a share of {share} images is too small: the encoder's batch norm needs 2 over "
+                f"all processes, the discriminator {group} in each; choose a larger batch_size, "
+                "fewer trainer.devices or trainer.accumulate"
+            )
+        return super().configure_optimizers()
+
+    def optimizer(self, parameters: list[nn.Parameter], ratio: float) -> Optimizer:
+        """Adam; R1 is part of D's only phase, so nothing is corrected for."""
+        return adam(parameters, self.lr, self.betas, ratio)
+
+    def schedule(self) -> float:
+        """Falls with the images seen, whatever the batch."""
+        factor: float = self.decay ** (self.images_seen / 1000 / self.decay_kimg)
+        return factor
+
+    def networks(self) -> dict[str, Network]:
+        """``encoder``, its average ``encoder_ema``, and ``d`` where it is trained."""
+        found: dict[str, Network] = {"encoder": self.encoder, "encoder_ema": self.ema}
+        return found if self.discriminator is None else {**found, "d": self.discriminator}
+
+    def frozen(self) -> dict[str, Network]:
+        """``generator``, and ``features``, the perceptual network."""
+        return self._frozen
+
+    def artefact(self) -> Network:
+        """The average encoder."""
+        return self.ema
+
+    def on_fit_start(self) -> None:
+        """The frozen networks go where the method is."""
+        for network in self._frozen.values():
+            network.to(self.device)
+
+    def draw(self, codes: Tensor) -> Tensor:
+        """What G makes of codes [N,total], neither clamped nor rounded: [N,3,R,R]."""
+        images: Tensor = draw(self.generator, self.encoder.styles(codes))
+        return images
+
+    def encoder_loss(self, step: Step) -> Losses:
+        """Pixels, perception, adversary: in one backward pass."""
+        drawn = self.draw(self.encoder.codes(step.images))
+        losses = {"pixel": (drawn - step.images).square().mean()}
+        if "features" in self._frozen:
+            losses["perceptual"] = self.perceptual_loss(drawn, step.images, losses["pixel"])
+        if self.discriminator is not None:
+            logits = self.discriminator(drawn, step.label)
+            losses["adversarial"] = self.adversarial * F.softplus(-logits).mean()
+        yield losses
+
+    def perceptual_loss(self, drawn: Tensor, images: Tensor, pixel: Tensor) -> Tensor:
+        """Mean squared difference of two maps, times its weight; calibrates that once."""
+        network = self._frozen["features"]
+        assert isinstance(network, Features)
+        with torch.no_grad():
+            wanted = network.taps(images)[self.tap]
+        distance = (network.taps(drawn)[self.tap] - wanted).square().mean()
+        if torch.isnan(self.perceptual_weight):
+            whole = mean_over_processes(torch.stack([pixel, distance]).detach())
+            self.perceptual_weight.copy_(self.perceptual_share * whole[0] / whole[1])
+        return self.perceptual_weight * distance
+
+    def discriminator_loss(self, step: Step) -> Losses:
+        """Reconstructions, then real images, with R1 in the same pass where it is due."""
+        assert self.discriminator is not None
+        with torch.no_grad():
+            drawn = self.draw(self.encoder.codes(step.images))
+        logits = self.discriminator(drawn, step.label)
+        self.terms.add("score/drawn", logits)
+        yield {"drawn": F.softplus(logits).mean()}
+        due = self.r1_gamma > 0 and self.iteration % self.r1_interval == 0
+        images = step.images.detach().requires_grad_(due)
+        logits = self.discriminator(images, step.label)
+        self.terms.add("score/real", logits)
+        losses = {"real": F.softplus(-logits).mean()}
+        if due:
+            penalty = r1_penalty(images, logits).value.mean()
+            losses["r1"] = self.r1_gamma / 2 * self.r1_interval * penalty
+        yield losses
+
+    def end_iteration(self) -> None:
+        """Move the average, running statistics included: they belong to its weights."""
+        decay = ema_decay(self.batch_size, self.images_seen, self.ema_kimg, rampup=0.1)
+        update_ema(self.ema, self.encoder, decay, buffers=True)
+
+    def scalars(self) -> Mapping[str, float]:
+        """The weight of the perceptual loss."""
+        has = "features" in self._frozen
+        return {"perceptual/weight": float(self.perceptual_weight)} if has else {}
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Keep the first images for the pictures."""
+        if self._shown is None:
+            self._shown = batch["image"][:SHOWN].clone()
+
+    @torch.no_grad()
+    def pictures(self) -> Mapping[str, Tensor]:
+        """Images above what the average encoder and G make of them."""
+        if self._shown is None:
+            return {}
+        drawn = self.draw(self.ema.eval().codes(self._shown))
+        return {"reconstructions": image_grid(torch.cat([self._shown, drawn]), len(drawn))}

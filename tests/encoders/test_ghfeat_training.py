@@ -1,0 +1,220 @@
+"""What trains GH-Feat: the generator that stays, the losses, the schedule, and clear errors."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+import torch
+from torch import Tensor, nn
+
+from ganfeat import backbone
+from ganfeat.backbone import Generator
+from ganfeat.encoders.ghfeat import GHFeat
+from ganfeat.encoders.ghfeat.latents import draw, layout, levels_of, sample
+from ganfeat.errors import UserError
+from ganfeat.features.embedded import embedded
+from ganfeat.networks import save_networks, state_hash
+from ganfeat.training.draws import Draws
+from ganfeat.training.method import Step
+
+PRESET = "ghfeat_synthfaces"
+
+
+def method(**options: Any) -> GHFeat:
+    torch.manual_seed(0)
+    size = {"depth": 18, "width": 8, "channels": 16}
+    options = {"features": lambda: embedded("teacher"), "weights": "embedded"} | size | options
+    return GHFeat(resolution=32, batch_size=8, seed=0, **options)
+
+
+def step(n: int = 8) -> Step:
+    images = torch.rand(n, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    return Step({"image": images}, Draws((0, 0, "Emain"), n))
+
+
+# Spaces.
+
+
+@pytest.mark.parametrize("space", ["s", "w+", "w"])
+def test_levels_draw_what_w_draws(space: Any) -> None:
+    g = backbone.load("embedded")
+    z = torch.randn(3, g.z_dim)
+    levels = levels_of(g, z, None, space)
+    assert [(n, x.shape[1]) for n, x in levels.items()] == [(n, w) for n, _, w in layout(g, space)]
+    assert (draw(g, levels) - g(z)).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("resolution", "base", "count", "total"),
+    [(1024, 32768, 26, 9088), (256, 32768, 20, 8704), (256, 16384, 20, 7424), (64, 4096, 14, 4352),
+     (32, 4096, 11, 4096)],
+)  # fmt: skip
+def test_sizes_of_the_style_space(resolution: int, base: int, count: int, total: int) -> None:
+    """Check S4."""
+    with torch.device("meta"):
+        levels = layout(Generator(resolution, channel_base=base), "s")
+    assert (len(levels), sum(width for *_, width in levels)) == (count, total)
+
+
+def test_samples_have_the_mean_and_deviation_of_styles() -> None:
+    m = method()
+    whole = torch.cat([*sample(m.generator, "s", 4000, seed=7).values()], dim=1)
+    e = m.encoder
+    assert ((whole.mean(dim=0) - e.mean) / e.deviation).abs().max() < 0.1
+    assert (whole.std(dim=0) / e.deviation - 1).abs().max() < 0.1
+
+
+def test_code_zero_is_the_mean_style() -> None:
+    m = method()
+    levels = m.encoder.styles(torch.zeros(1, sum(m.encoder.levels.values())))
+    ws = m.generator.broadcast(m.generator.map(torch.randn(4000, 128)))
+    for name, styles in m.generator.styles(ws).items():
+        off = (levels[name][0] - styles.mean(dim=0)) / styles.std(dim=0)
+        assert off.abs().max() < 0.1, name
+
+
+# Losses.
+
+
+def losses(m: GHFeat, which: str, at: Step) -> list[dict[str, Tensor]]:
+    return list(getattr(m, which)(at))
+
+
+def test_the_loss_of_the_encoder() -> None:
+    m = method(perceptual=3.0, adversarial=0.5)
+    m.train()
+    (found,) = losses(m, "encoder_loss", step())
+    x = step().images
+    drawn = m.draw(m.encoder.codes(x))
+    maps = [m.frozen()["features"].taps(images)[-2] for images in (x, drawn)]
+    torch.testing.assert_close(found["pixel"], ((drawn - x) ** 2).mean())
+    torch.testing.assert_close(found["perceptual"], 3 * ((maps[0] - maps[1]) ** 2).mean())
+    logits = m.discriminator(drawn, None)
+    torch.testing.assert_close(found["adversarial"], 0.5 * (1 + (-logits).exp()).log().mean())
+
+
+def test_calibration_makes_the_first_losses_equal() -> None:
+    """Check S10: the weight is what the first batch says, and stays."""
+    m = method(perceptual=None, perceptual_share=0.25)
+    m.train()
+    (first,) = losses(m, "encoder_loss", step())
+    torch.testing.assert_close(first["perceptual"], 0.25 * first["pixel"])
+    weight = m.scalars()["perceptual/weight"]
+    losses(m, "encoder_loss", step(4))
+    assert m.scalars()["perceptual/weight"] == weight > 0
+
+
+class Linear(nn.Module):
+    """A discriminator whose gradient is known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.v = nn.Parameter(torch.randn(3, 32, 32))
+
+    def forward(self, images: Tensor, label: Tensor | None) -> Tensor:
+        return (images * self.v).sum([1, 2, 3])[:, None]
+
+
+@pytest.mark.parametrize("interval", [1, 4])
+def test_r1(interval: int) -> None:
+    """Check S9: gamma / 2 times the squared gradient, in steps that are due."""
+    m = method(r1_interval=interval)
+    m.discriminator = Linear()
+    fakes, reals = losses(m, "discriminator_loss", step())
+    assert [*fakes, *reals] == ["drawn", "real", "r1"]
+    torch.testing.assert_close(reals["r1"], 5 * interval * m.discriminator.v.square().sum())
+    m.iteration = 1
+    assert ("r1" in losses(m, "discriminator_loss", step())[1]) == (interval == 1)
+
+
+@pytest.mark.parametrize("batch_size", [8, 96])
+def test_the_learning_rate_falls_with_images(batch_size: int) -> None:
+    """Check S8: 1e-4, 8e-5 and 1.68e-5 at 0, 1.75 and 14 million images."""
+    m = method()
+    m.batch_size = batch_size
+    for images, rate in ((0, 1e-4), (1.75e6, 8e-5), (14e6, 1.68e-5)):
+        m.iteration = round(images / batch_size)
+        assert m.lr * m.schedule() == pytest.approx(rate, rel=0.01)
+
+
+# Runs.
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(tiny.only(folder, "metrics.csv").open()))
+
+
+def test_only_encoder_and_discriminator_learn(tmp_path: Path, monkeypatch: Any) -> None:
+    """Check S6, after ten steps; and that no frozen network is in the weights file."""
+    kept: list[GHFeat] = []
+    untouched = GHFeat.end_iteration
+
+    def watch(self: GHFeat) -> None:
+        untouched(self)
+        kept.append(self)
+
+    monkeypatch.setattr(GHFeat, "end_iteration", watch)
+    result = tiny.train(tmp_path, "total_kimg=0.08", experiment=PRESET)
+    m, fresh = kept[-1], method()
+    for name, network in m.frozen().items():
+        assert state_hash(network) == state_hash(fresh.frozen()[name]), name
+        assert all(p.grad is None for p in network.parameters())
+    assert {*result["weights"]} == {"encoder", "encoder_ema", "d"}
+    assert result["weights"]["d"] != state_hash(fresh.discriminator)
+    for head in m.encoder.heads.values():
+        assert head[1].weight.grad.abs().sum() > 0
+    first = rows(tmp_path)[0]
+    assert float(first["loss/Emain/perceptual"]) == pytest.approx(
+        float(first["loss/Emain/pixel"]), rel=1e-4
+    )
+
+
+def test_bf16(tmp_path: Path) -> None:
+    found = {}
+    for precision in ("fp32", "bf16"):
+        line = ["total_kimg=0.016", f"precision={precision}"]
+        tiny.train(tmp_path / precision, *line, experiment=PRESET)
+        found[precision] = [float(row["loss/Emain/pixel"]) for row in rows(tmp_path / precision)]
+    assert found["bf16"] != found["fp32"]
+    assert found["bf16"] == pytest.approx(found["fp32"], rel=0.05)
+
+
+def test_without_adversary_and_perception(tmp_path: Path) -> None:
+    line = ["total_kimg=0.016", "method.adversarial=0", "method.perceptual=0"]
+    result = tiny.train(tmp_path, *line, experiment=PRESET)
+    assert {*result["weights"]} == {"encoder", "encoder_ema"}
+    assert [name for name in rows(tmp_path)[0] if name.startswith("loss/")] == ["loss/Emain/pixel"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (["data.resolution=64"], "a generator of 32 px, and the data have 64 px"),
+        (["features=none"], "needs a perceptual network"),
+        (["batch_size=1"], "too small: the encoder's batch norm needs 2"),
+        (["trainer.accumulate=8"], "too small"),
+        (["backbone.weights=nowhere"], "nowhere does not exist"),
+        (["method.depth=19"], "choose one of 18, 34, 50, 101"),
+        (["method.space=wplus"], "space"),
+    ],
+)
+def test_what_cannot_be(tmp_path: Path, line: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        tiny.train(tmp_path, *line, experiment=PRESET)
+
+
+def test_an_encoder_of_another_generator_does_not_resume(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    networks = {"g_ema": backbone.load("embedded"), "d": backbone.load("embedded", "d")}
+    networks["g_ema"].mapping.w_avg.add_(1)
+    save_networks(tmp_path / "other.safetensors", networks, {"source": "", "licence": ""})
+    tiny.train(tmp_path / "a", experiment=PRESET)
+    with pytest.raises(UserError, match=r"backbone\.weights|other weights of generator"):
+        tiny.train(
+            tmp_path / "b",
+            f"resume={tiny.only(tmp_path / 'a', 'result.json').parent}",
+            f"backbone.weights={tmp_path / 'other.safetensors'}",
+            experiment=PRESET,
+        )
