@@ -9,7 +9,7 @@ def embedded(name: str, path: str | None = None) -> Features:
     """A network of the package, frozen.
 
     Args:
-        name: as its file is called: ``factornet``, ``scorer``, ``teacher``, ``cifarnet``.
+        name: as its file is called, such as ``factornet`` or ``teacher``.
         path: another file of ours, a checkpoint or a run folder to take in its place.
 
     Raises:
