@@ -28,6 +28,7 @@ def test_work_of_the_benchmark_is_the_work_of_the_networks(resolution: int) -> N
     assert work == pytest.approx(bench.GFLOP[resolution], rel=0.03)
 
 
+@pytest.mark.slow
 def test_what_it_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

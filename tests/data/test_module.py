@@ -257,6 +257,7 @@ def test_a_worker_that_is_killed(tmp_path: Path, torchs_handler: bool) -> None:
     assert "\n" not in str(e.value)
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_with_a_lock_in_its_hand(tmp_path: Path) -> None:
     others = multiprocessing.active_children()
     batches = iter(DataModule(photographs(tmp_path), 8, workers=2).train_dataloader())

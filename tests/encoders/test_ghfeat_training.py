@@ -171,6 +171,7 @@ def test_only_encoder_and_discriminator_learn(tmp_path: Path, monkeypatch: Any) 
     )
 
 
+@pytest.mark.slow
 def test_bf16(tmp_path: Path) -> None:
     found = {}
     for precision in ("fp32", "bf16"):
@@ -205,6 +206,7 @@ def test_what_cannot_be(tmp_path: Path, line: list[str], message: str) -> None:
         tiny.train(tmp_path, *line, experiment=PRESET)
 
 
+@pytest.mark.slow
 def test_an_encoder_of_another_generator_does_not_resume(tmp_path: Path) -> None:
     torch.manual_seed(1)
     networks = {"g_ema": backbone.load("embedded"), "d": backbone.load("embedded", "d")}

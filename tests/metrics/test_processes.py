@@ -94,6 +94,7 @@ def process(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_measure_what_one_does(tmp_path: Path) -> None:
     np.save(tmp_path / "edit.npy", np.ones(8))
     alone = measure(tmp_path / "alone", 0, 1)

@@ -548,6 +548,7 @@ def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
         torch.testing.assert_close(a[name], b[name], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_two_processes_with_a_teacher(tmp_path: Path) -> None:
     """Shuffled, since that pairs images of the whole batch."""
     line = ["total_kimg=0.032", "data.resolution=32", "method.control=shuffled"]
@@ -559,6 +560,7 @@ def test_two_processes_with_a_teacher(tmp_path: Path) -> None:
     assert all(float(row["loss/Gmain/hsr"]) > 0 for row in metrics(tmp_path / "two"))
 
 
+@pytest.mark.slow
 def test_two_processes_with_batch_norm(tmp_path: Path) -> None:
     """In small steps: what a norm takes out has no gradient but rounding, whose sign Adam takes."""
     line = ["total_kimg=0.032", "method.lr=1e-6"]
