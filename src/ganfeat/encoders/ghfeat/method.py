@@ -18,7 +18,6 @@ from ganfeat.encoders.ghfeat.latents import Space, draw, layout, sample
 from ganfeat.encoders.ghfeat.network import GHFeatNet
 from ganfeat.errors import UserError
 from ganfeat.features import Features
-from ganfeat.features.embedded import freeze
 from ganfeat.networks import Network
 from ganfeat.pictures import image_grid
 from ganfeat.processes import mean_over_processes
@@ -105,7 +104,7 @@ class GHFeat(Method):
                     "GH-Feat needs a perceptual network: choose one, such as features=teacher, or "
                     "method.perceptual=0"
                 )
-            self._frozen["features"] = freeze(features())
+            self._frozen["features"] = features()
         with torch.random.fork_rng(devices=[]):  # whatever was drawn for G and D
             torch.manual_seed(seed_of(seed, "encoder"))
             levels = layout(generator, space)
@@ -121,7 +120,7 @@ class GHFeat(Method):
         self.r1_gamma, self.r1_interval = r1_gamma, r1_interval
         self.lr, self.betas = lr, (beta1, beta2)
         self.decay, self.decay_kimg, self.ema_kimg = decay, decay_kimg, ema_kimg
-        self._shown: Tensor | None = None  # the first images, in a picture of each tick
+        self._shown: Tensor | None = None  # the first images since the run began or went on
 
     @property
     def generator(self) -> Generator:
