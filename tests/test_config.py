@@ -300,19 +300,11 @@ def test_a_sweep_goes_on_after_a_failure_and_ends_with_1(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"job.py", "outputs"}
 
 
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ([], "error: which experiment? choose one of: "),
-        (["experiment=stylegan2_synthface"], "did you mean stylegan2_synthfaces?"),
-        ([SMALL, "method.r1_gama=3"], "did you mean method.r1_gamma?"),
-    ],
-)
-def test_train_py(tmp_path, line: list[str], expected: str):
+def test_train_py(tmp_path):
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    command = [sys.executable, str(ROOT / "train.py"), *line]
+    command = [sys.executable, str(ROOT / "train.py"), SMALL, "method.r1_gama=3"]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 1
-    assert expected in done.stderr
+    assert "did you mean method.r1_gamma?" in done.stderr
     assert (done.stderr.count("\n"), done.stdout) == (1, "")
     assert list(tmp_path.iterdir()) == []

@@ -21,11 +21,11 @@ from ganfeat.exams import (
     print_table,
 )
 from ganfeat.files import atomic_write, locked
-from ganfeat.loading import LAST_CHECKPOINT, find_checkpoint, load_network, read_about
+from ganfeat.loading import find_checkpoint, load_network, read_about
 from ganfeat.metrics.measure import Result
 from ganfeat.networks import state_hash
 from ganfeat.processes import joined, rank
-from ganfeat.results import read_result
+from ganfeat.results import LAST_CHECKPOINT, read_result
 from ganfeat.training import machine
 from ganfeat.training.loggers import finish_wandb, log_values, open_wandb, wandb_mode
 

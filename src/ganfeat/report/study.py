@@ -16,8 +16,7 @@ import yaml
 from ganfeat.build import suggest
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
-from ganfeat.loading import LAST_CHECKPOINT, read_about
-from ganfeat.results import read_result
+from ganfeat.results import LAST_CHECKPOINT, read_result
 
 FIELDS = {
     "question": str, "expectation": str, "baseline": str, "seeds": list, "common": list,
@@ -198,6 +197,8 @@ class Run:
         """Whether what lies here of this run began with other weights than its start has now."""
         if self.start is None:
             return False
+        from ganfeat.loading import read_about
+
         here = read_result(self.result) if self.result.exists() else None
         checkpoint = self.result.parent / LAST_CHECKPOINT
         if here is None and checkpoint.exists():  # killed before it could say anything

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ganfeat.files import atomic_write, locked
-from ganfeat.loading import LAST_CHECKPOINT
-from ganfeat.results import read_result, unreadable
+from ganfeat.results import LAST_CHECKPOINT, read_result, unreadable
 
 # What a run is does not depend on where, by whom or how often it is computed.
 NOT_PART_OF_A_RUN = (
