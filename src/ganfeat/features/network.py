@@ -39,6 +39,14 @@ class Features(Network):
         """One vector per image, [N,D] float32."""
         raise NotImplementedError
 
+    def encode(self, images: Tensor) -> dict[str, Tensor]:
+        """What it says of images level by level, coarse to fine: [N,D] each.
+
+        Unless a network knows better: its vector, then the means of its maps, the deepest first.
+        """
+        maps = {f"map{m.shape[-1]}": m.mean(dim=[2, 3]) for m in reversed(self.taps(images))}
+        return {"vector": self.embed(images), **maps}
+
     @torch.no_grad()
     def width(self, side: int, device: torch.device | str) -> int:
         """Numbers D in a vector of images of this side, seen in an empty one."""
@@ -57,6 +65,24 @@ class Features(Network):
     def difference(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
         """The same from the `taps` of the images."""
         return torch.stack([unit_difference(*pair) for pair in zip(a, b, strict=True)]).sum(dim=0)
+
+
+class Rebuilder(Features):
+    """Features from which the image can be drawn again.
+
+    Attributes:
+        resolutions: the px at which each level acts.
+    """
+
+    resolutions: dict[str, int]
+
+    def draw(self, levels: Mapping[str, Tensor]) -> Tensor:
+        """The images [N,3,R,R] that levels, as `encode` gives them, stand for; not clamped."""
+        raise NotImplementedError
+
+    def rebuild(self, images: Tensor) -> Tensor:
+        """Images drawn again from what it says of them."""
+        return self.draw(self.encode(images))
 
 
 class AttributeScorer(Features):
