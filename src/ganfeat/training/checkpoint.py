@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 # What may differ between a checkpoint's run and the one that resumes from it.
 MAY_DIFFER = (
     "experiment", "total_kimg", "trainer", "paths", "logger", "device", "threads", "resume",
-    "force", "init_from", "metrics", "monitor", "judge",
+    "force", "init_from", "metrics", "tasks", "monitor", "judge",
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from ganfeat.data.synthfaces.correlation import Correlations, Spec
 from ganfeat.data.synthfaces.drawing import EXTRAS, check_extras, check_resolution, draw, render
 from ganfeat.data.synthfaces.factors import FACTORS, denormalise, normalise
 from ganfeat.data.synthfaces.painting import CLASSES
+from ganfeat.data.synthfaces.pairs import Pairs
 from ganfeat.data.synthfaces.sampling import Faces, sample, split_of
 from ganfeat.errors import UserError
 from ganfeat.ranges import Natural, Seed
@@ -20,6 +21,10 @@ from ganfeat.ranges import Natural, Seed
 # Raised whenever a face changes, so that numbers from before and after never share a column.
 RENDERER = 1
 IN_FACE = ("skin", "brows", "eyes", "nose", "mouth", "glasses", "beard")
+GROUPS = {  # of factors, whose levels are compared
+    "geometry": ["yaw", "roll", "scale", "shift_x", "shift_y"],
+    "colour": ["background_hue", "skin_tone", "hair_colour"],
+}
 _ALL_EXTRAS = ("factors", "identity", *EXTRAS)
 
 
@@ -103,6 +108,10 @@ class SynthFaces(Dataset[dict[str, Tensor]]):
         found.device = self.device
         return found
 
+    def pairs(self) -> Pairs:
+        """Pairs of people who are in no split, for `ganfeat.tasks.verification`."""
+        return Pairs(self.resolution, self.seed, self.device)
+
     @staticmethod
     def redraw(table: Tensor, resolution: int) -> Tensor:
         """The faces with these factors [N,F] (as in `factors`), without grain: [N,3,R,R]."""
@@ -122,6 +131,8 @@ class SynthFaces(Dataset[dict[str, Tensor]]):
             "label_dim": self.label_dim,
             "people": self.people,
             "columns": [[spec.name, spec.kind, spec.classes] for spec in FACTORS],
+            "extras": list(_ALL_EXTRAS),
+            "groups": GROUPS,
         }
 
     def version(self) -> str:

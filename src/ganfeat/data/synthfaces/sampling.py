@@ -118,5 +118,11 @@ def sample(
     u = np.where(_FIXED, uniforms(person_key, count), uniforms(image_key, count))
     if correlations is not None:
         u = correlations.plant(u)
+    return Faces(values_of(u), people, person_key, image_key)
+
+
+def values_of(u: Array) -> Array:
+    """Uniforms [F,N] as physical factors [F,N]."""
     values = _LOW + u * _SPAN
-    return Faces(np.where(_CLASSED, np.floor(values), values), people, person_key, image_key)
+    found: Array = np.where(_CLASSED, np.floor(values), values)
+    return found

@@ -5,7 +5,8 @@ are: ``style = mean + deviation * code``. The codes are the features. With the s
 draws the image again, and nothing else trains the encoder (methods/ghfeat.md, sections 1 and 3).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from ganfeat.encoders.ghfeat import latents
 from ganfeat.encoders.ghfeat.resnet import BatchNorm, ResNet
 from ganfeat.errors import UserError
 from ganfeat.features import Rebuilder
+from ganfeat.features.network import stacked
 from ganfeat.networks import state_hash
 from ganfeat.ranges import Count
 
@@ -211,6 +213,44 @@ class GHFeatNet(Rebuilder):
         """
         codes = torch.cat([levels[level] for level in self.levels], dim=1)
         return latents.draw(self.generator, self.styles(codes), **options)
+
+    def per_pixel(self, images: Tensor) -> Tensor:
+        """The generator's maps while it draws the images again: GH-Feat spread out in space."""
+        sides = self.generator.synthesis.resolutions
+        _, maps = self.draw(self.encode(images), taps=sides)
+        return stacked([maps[side] for side in sides], self.resolution)
+
+    def blend(
+        self,
+        own: Mapping[str, Tensor],
+        other: Mapping[str, Tensor],
+        levels: Collection[str],
+        inside: Tensor,
+    ) -> Tensor:
+        """The styles of ``other`` act in these layers inside the mask, those of ``own`` outside."""
+        styles = self.styles(torch.cat([other[level] for level in self.levels], dim=1))
+        layers = {name: self.generator.synthesis.get_submodule(name) for name in levels}
+
+        def mixed(name: str, layer: nn.Module, given: tuple[Any, ...], said: Tensor) -> Tensor:
+            x, _, *rest = given
+            mask = F.interpolate(inside.to(said.dtype), said.shape[-2:], mode="area")
+            return said.lerp(layer.forward(x, styles[name], *rest), mask)
+
+        hooks = [
+            layer.register_forward_hook(partial(mixed, name)) for name, layer in layers.items()
+        ]
+        try:
+            blended: Tensor = self.draw(own)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return blended
+
+    def samples(self, n: int, seed: int) -> Tensor:
+        """Images of the generator, with its stored noise."""
+        z = torch.randn(n, self.generator.z_dim, generator=torch.Generator().manual_seed(seed))
+        drawn: Tensor = self.generator(z.to(self.mean.device))
+        return drawn
 
     @torch.no_grad()
     def standardise(self, styles: Mapping[str, Tensor]) -> None:
