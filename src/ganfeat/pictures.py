@@ -29,6 +29,11 @@ def image_grid(images: Tensor, columns: int) -> Tensor:
     return grid.reshape(c, rows * h, columns * w)
 
 
+def enlarged(images: Tensor, scale: int) -> Tensor:
+    """Images [N,3,R,R] with every pixel ``scale`` times as wide and high."""
+    return images.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
+
+
 def save_pictures(pictures: Mapping[str, Tensor], folder: Path, below: str) -> list[str]:
     """Write pictures [C,H,W] to ``folder/below/<name>.png``; the names from ``below`` on."""
     names = {name: f"{below}/{name}.png" for name in pictures}

@@ -14,12 +14,12 @@ from ganfeat.metrics.progress import Progress
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, mean_value
-from ganfeat.pictures import image_grid
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array
+from ganfeat.tasks.mixing import moved
+from ganfeat.tasks.pages import sheet
 from ganfeat.tasks.task import Task, Trial
 
-SHOWN = 10  # images in a picture
 STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 
 
@@ -65,7 +65,8 @@ class GlobalEditing(Task):
         protocol = trial.protocol(
             trial.reader, real=self.n, train=self.train, chosen_on=self.val, strengths=STRENGTHS
         )
-        values, costs, shown = [], [], []
+        values, costs = [], []
+        shown: list[Mapping[str, Tensor]] = []
         arrays: dict[str, dict[str, float | None]] = {}
         for attribute in self.attributes:
             edit = Edit(trial, names.index(attribute), self._step(trial, names.index(attribute)))
@@ -77,11 +78,10 @@ class GlobalEditing(Task):
             values.append(mean_value(name, found.hits, protocol) if put_on else Value(name, None))
             costs += [found.cost] if put_on else []
             arrays[attribute] = {str(s): t.share for s, t in zip(STRENGTHS, on_val, strict=True)}
-            shown.append(found.picture)
+            shown.append({**found.rows, attribute: found.edited})
         mean = float(np.mean(costs)) if costs else None
         values.append(Value("edited_others", mean, n=self.n, protocol=protocol))
-        sheet = image_grid(torch.cat(shown), SHOWN)
-        return Result(values, {"edited_on_val": arrays}, {"editing": sheet})
+        return Result(values, {"edited_on_val": arrays}, {"editing": sheet(*shown)})
 
     def _step(self, trial: Trial, column: int) -> dict[str, Tensor]:
         """The difference of the mean codes, by level."""
@@ -100,12 +100,14 @@ class Tried(NamedTuple):
     Attributes:
         hits: whether the attribute is there now, of each image that had it not.
         cost: change of the other continuous factors, in deviations.
-        picture: images, drawn again, edited.
+        rows: some images, and as they are drawn again.
+        edited: the same with the attribute.
     """
 
     hits: Array
     cost: float
-    picture: Tensor
+    rows: Mapping[str, Tensor]
+    edited: Tensor
 
     @property
     def share(self) -> float | None:
@@ -139,72 +141,87 @@ class Edit:
             read = [factors_of(trial.reader, images) for images in drawn]
             rows.update(torch.cat([*read, batch["factors"]], dim=1), numbers)
             if not shown:
-                shown = [batch["image"][:SHOWN], *(images[:SHOWN] for images in drawn)]
+                shown = [batch["image"], *drawn]
             advance(len(numbers))
         before, after, truth = np.split(rows.numpy(), 3, axis=1)
         without = before[:, self.column] < 0.5
         others = [i for i, c in enumerate(columns) if c.kind == "continuous" and i != self.column]
         change = np.abs(after - before)[without][:, others] / truth[:, others].std(axis=0)
         cost = float(change.mean()) if without.any() else 0.0
-        return Tried((after[without, self.column] > 0.5).astype(float), cost, torch.cat(shown))
+        hits = (after[without, self.column] > 0.5).astype(float)
+        return Tried(hits, cost, {"image": shown[0], "drawn again": shown[1]}, shown[2])
 
 
 class LocalEditing(Task):
-    """``local_edit``: mean change inside the mouth over that outside, when A gets B's styles there.
+    """``local_edit`` and ``local_edit_moved``: A's mouth with B's styles.
 
-    In the layers of one resolution B's styles act inside a box around A's mouth, A's outside. The
-    resolution is the one whose ratio is highest on ``val``; the arrays have all.
+    In the layers of one resolution B's styles act inside a box around A's mouth, A's own outside.
+    The first number is the mean change inside the box over that outside. The second is how far the
+    factors of the mouth move towards B's, as in `ganfeat.tasks.mixing`; the resolution is the one
+    where that is furthest on ``val``. The arrays have all.
 
     Args:
         corners: the numbers of the landmarks at the corners of the mouth.
+        factors: names of what a mouth does.
         n: pairs of ``test``.
         val: pairs of ``val``.
     """
 
-    draws, extras = True, ("landmarks",)
+    draws, reads, extras = True, True, ("landmarks",)
 
     def __init__(
-        self, corners: Sequence[int] = (5, 6), n: Several = 1000, val: Several = 300
+        self,
+        corners: Sequence[int] = (5, 6),
+        factors: Sequence[str] = ("smile", "mouth_opening"),
+        n: Several = 1000,
+        val: Several = 300,
     ) -> None:
-        self.corners, self.n, self.val = list(corners), n, val
+        self.corners, self.factors = list(corners), list(factors)
+        self.n, self.val = n, val
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
-        """A number, and a sheet: A, B, A with B's mouth at each resolution."""
+        """Two numbers, and a sheet: A, B, A drawn again, A with B's mouth at each resolution."""
         sides = sorted({*trial.rebuilder.resolutions.values()})
-        on_val = {side: self._changes(trial, "val", self.val, side) for side in sides}
-        ratios = {side: ratio(*changes[0]) for side, changes in on_val.items()}
-        best = max(ratios, key=lambda side: ratios[side])
-        found = {side: self._changes(trial, "test", self.n, side) for side in sides}
-        inside, outside = found[best][0]
-        protocol = trial.protocol(real=2 * self.n, chosen_on=self.val)
-        value = Value("local_edit", ratio(inside, outside), n=self.n, protocol=protocol)
-        arrays = {f"{side} px": ratio(*changes[0]) for side, changes in found.items()}
-        first, second, own, _ = found[sides[0]][1]
-        rows = [first, second, own, *(found[side][1][3] for side in sides)]
-        sheet = image_grid(torch.cat(rows), SHOWN)
-        return Result([value], {"local_edit": arrays}, {"local_editing": sheet})
+        on_val = {side: self._at(side, trial, "val", self.val) for side in sides}
+        best = max(sides, key=lambda side: on_val[side].moved)
+        found = {side: self._at(side, trial, "test", self.n) for side in sides}
+        protocol = trial.protocol(trial.reader, real=2 * self.n, chosen_on=self.val)
+        numbers = {"local_edit": found[best].ratio, "local_edit_moved": found[best].moved}
+        values = [Value(name, x, n=self.n, protocol=protocol) for name, x in numbers.items()]
+        arrays = {f"{side} px": {"ratio": f.ratio, "moved": f.moved} for side, f in found.items()}
+        rows = {**found[best].before, **{f"mouth at {s} px": found[s].after for s in sides}}
+        return Result(values, {"local_edit": arrays}, {"local_editing": sheet(rows)})
 
-    def _changes(
-        self, trial: Trial, part: str, n: int, side: int
-    ) -> tuple[tuple[Array, Array], list[Tensor]]:
-        """Mean changes [n] inside and outside, and some images."""
+    def _at(self, side: int, trial: Trial, part: str, n: int) -> "Changed":
+        """Edit ``n`` pairs at one resolution."""
         levels = [k for k, at in trial.rebuilder.resolutions.items() if at == side]
-        rows = Rows(n, 2, what="a change").to(trial.references.device)
-        shown: list[Tensor] = []
-        for numbers, one, other in trial.pairs(part, n, self.extras, "local edits"):
+        columns = trial.reader.columns
+        mouth = [i for i, column in enumerate(columns) if column.name in self.factors]
+        rows = Rows(n, 2 + 3 * len(mouth), what="a change").to(trial.references.device)
+        shown: dict[str, Tensor] = {}
+        for numbers, one, other in trial.pairs(part, n, self.extras, f"mouths at {side} px"):
             first, second = one["image"], other["image"]
             box = self._box(one["landmarks"], first)
             codes, theirs = (trial.network.encode(images) for images in (first, second))
-            own = trial.rebuilder.draw(codes).clamp(-1, 1)
+            own, target = (trial.rebuilder.draw(x).clamp(-1, 1) for x in (codes, theirs))
             blended = trial.rebuilder.blend(codes, theirs, levels, box).clamp(-1, 1)
             change = (blended - own).abs().mean(dim=1, keepdim=True)
             parts = [(change * m).sum([1, 2, 3]) / m.sum([1, 2, 3]) for m in (box, 1 - box)]
-            rows.update(torch.stack(parts, dim=1), numbers)
+            read = [factors_of(trial.reader, x)[:, mouth] for x in (own, target, blended)]
+            rows.update(torch.cat([torch.stack(parts, dim=1), *read], dim=1), numbers)
             if not shown:
-                shown = [x[:SHOWN] for x in (first, second, own, blended)]
-        inside, outside = rows.numpy().T
-        return (inside, outside), shown
+                shown = {"A": first, "B": second, "A drawn again": own, "edited": blended}
+        changes, *tables = np.split(
+            rows.numpy(), [2, *(2 + len(mouth) * k for k in (1, 2))], axis=1
+        )
+        inside, outside = changes.mean(axis=0)
+        before, target_table, after = tables
+        moves = moved(before, target_table, after, [columns[i] for i in mouth])
+        return Changed(
+            float(inside / max(outside, 1e-12)), float(np.mean([*moves.values()])),
+            shown, shown.pop("edited"),
+        )  # fmt: skip
 
     def _box(self, points: Tensor, images: Tensor) -> Tensor:
         """A box around the mouth, [N,1,R,R]: 1.5 times as wide, as high as the mouth is wide."""
@@ -218,6 +235,17 @@ class LocalEditing(Task):
         return box.to(images.dtype)
 
 
-def ratio(inside: Array, outside: Array) -> float:
-    """The mean of one over that of the other."""
-    return float(inside.mean() / max(outside.mean(), 1e-12))
+class Changed(NamedTuple):
+    """What local edits at one resolution do.
+
+    Attributes:
+        ratio: of the mean change inside over that outside.
+        moved: how far the factors of the mouth go to B's.
+        before: some images A, B, and A drawn again.
+        after: A with B's mouth.
+    """
+
+    ratio: float
+    moved: float
+    before: Mapping[str, Tensor]
+    after: Tensor

@@ -12,8 +12,8 @@ from ganfeat.metrics.measure import Result
 from ganfeat.metrics.reading import columns_of, factor_scores
 from ganfeat.metrics.value import Value, count_name
 from ganfeat.ranges import Several
-from ganfeat.tasks.curves import curves
 from ganfeat.tasks.linear import EQUAL, STRENGTHS, Array, Linear, as_table, as_targets
+from ganfeat.tasks.pages import curves
 from ganfeat.tasks.task import Task, Trial, enough
 
 Scores = dict[str, dict[str, float]]  # by level and factor

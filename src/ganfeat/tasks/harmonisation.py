@@ -10,11 +10,10 @@ from ganfeat.metrics.reading import factor_scores
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value
-from ganfeat.pictures import image_grid
 from ganfeat.ranges import Several, Share
+from ganfeat.tasks.pages import sheet
 from ganfeat.tasks.task import Task, Trial
 
-SHOWN = 10  # pairs in a picture
 CAST = (0.35, 0.0, -0.35)  # added to red, green and blue
 
 
@@ -55,7 +54,7 @@ class Harmonisation(Task):
         names = [column.name for column in columns]
         chosen = [names.index(name) for name in self.seen]
         rows = Rows(self.n, 4 + 2 * len(chosen), what="a step").to(trial.references.device)
-        shown: list[Tensor] = []
+        shown: dict[str, Tensor] = {}
         for numbers, one, other in trial.pairs("test", self.n, self.extras, "pasted"):
             first, second, truth = one["image"], other["image"], other["factors"]
             pasted = self.paste(first, second)
@@ -66,7 +65,7 @@ class Harmonisation(Task):
                 torch.cat([torch.stack(steps, 1), read[:, chosen], truth[:, chosen]], 1), numbers
             )
             if not shown:
-                shown = [x[:SHOWN] for x in (first, second, pasted, drawn)]
+                shown = {"A": first, "B": second, "B pasted": pasted, "drawn": drawn}
         found = rows.numpy()
         before, bare, after, bare_after = found[:, :4].mean(axis=0)
         said, worn = np.split(found[:, 4:], 2, axis=1)
@@ -78,7 +77,7 @@ class Harmonisation(Task):
             Value(f"harmonised_{name}", (1 + score) / 2, n=self.n, protocol=protocol)
             for name, score in scores.items()
         ]
-        return Result(values, {}, {"harmonisation": image_grid(torch.cat(shown), SHOWN)})
+        return Result(values, {}, {"harmonisation": sheet(shown)})
 
     def _edges(self, side: int) -> tuple[int, int]:
         margin = max(1, round((1 - self.size) / 2 * side))

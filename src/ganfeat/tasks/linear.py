@@ -28,9 +28,7 @@ class Linear:
     def __init__(self, known: Array, most: int | None = None) -> None:
         self.mean, self.deviation = known.mean(axis=0), known.std(axis=0) + 1e-8
         whole = self._standard(known)
-        energies, directions = np.linalg.eigh(whole.T @ whole / len(whole))
-        kept = slice(None if most is None else max(0, len(energies) - most), None)
-        self.energies, self.directions = energies[kept].clip(min=0), directions[:, kept]
+        self.energies, self.directions = principal(whole, most)
         self.known = whole @ self.directions
 
     def _standard(self, seen: Array) -> Array:
@@ -50,6 +48,23 @@ class Linear:
             [place @ (product / (self.energies + strength)[:, None]) + offset for place in places]
             for strength in STRENGTHS
         ]
+
+
+def principal(rows: Array, most: int | None) -> tuple[Array, Array]:
+    """Variances [k] and unit directions [D,k] of rows [n,D] around 0, the largest last.
+
+    Directions in which nothing varies are left out where there are less rows than numbers.
+    """
+    count, width = rows.shape
+    if width <= count:
+        energies, directions = np.linalg.eigh(rows.T @ rows / count)
+    else:  # the same from the products of rows, which are fewer
+        energies, places = np.linalg.eigh(rows @ rows.T / count)
+        varies = energies > 1e-9 * energies[-1]
+        energies, places = energies[varies], places[:, varies]
+        directions = rows.T @ places / np.sqrt(energies * count)
+    first = 0 if most is None else max(0, len(energies) - most)
+    return energies[first:].clip(min=0), directions[:, first:]
 
 
 class Chosen(NamedTuple):

@@ -11,12 +11,10 @@ from ganfeat.metrics.measure import Result
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value
-from ganfeat.pictures import image_grid
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array
+from ganfeat.tasks.pages import sheet
 from ganfeat.tasks.task import Task, Trial
-
-SHOWN = 8  # pairs in a picture
 
 
 class Mixing(Task):
@@ -45,7 +43,7 @@ class Mixing(Task):
         kinds = ["a", "b", *bands]
         tables = Rows(self.n, len(kinds) * len(columns), what="a factor")
         tables.to(trial.references.device)
-        shown: list[Tensor] = []
+        shown: dict[str, Tensor] = {}
         for numbers, one, other in trial.pairs("test", self.n, (), "pairs"):
             first, second = one["image"], other["image"]
             own, theirs = (trial.network.encode(images) for images in (first, second))
@@ -57,7 +55,9 @@ class Mixing(Task):
             read = [factors_of(trial.reader, images) for images in drawn]
             tables.update(torch.cat(read, dim=1), numbers)
             if not shown:
-                shown = [images[:SHOWN] for images in (first, second, *drawn[4:])]
+                alone = dict(zip(bands, drawn[2:], strict=True))
+                shown = {"A": first, "B": second, "A drawn again": drawn[0]}
+                shown |= {f"B at {k}": v for k, v in alone.items() if k.endswith("px")}
         found = dict(zip(kinds, np.split(tables.numpy(), len(kinds), axis=1), strict=True))
         moves = {band: moved(found["a"], found["b"], found[band], columns) for band in bands}
         protocol = trial.protocol(trial.reader, real=2 * self.n)
@@ -69,8 +69,7 @@ class Mixing(Task):
             for band in ("fine", "coarse")
             for group, names in trial.references.data.facts()["groups"].items()
         ]  # fmt: skip
-        sheet = image_grid(torch.cat(shown), SHOWN)
-        return Result(values, {"levels/mixed": moves}, {"mixing": sheet})
+        return Result(values, {"levels/mixed": moves}, {"mixing": sheet(shown)})
 
 
 def swapped(

@@ -9,8 +9,8 @@ import torch
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.ranges import Several
-from ganfeat.tasks.curves import curves
 from ganfeat.tasks.linear import Array, Chosen, Linear, best_level, choose
+from ganfeat.tasks.pages import curves
 from ganfeat.tasks.task import Seen, Task, Trial, enough
 
 

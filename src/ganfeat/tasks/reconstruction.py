@@ -15,11 +15,10 @@ from ganfeat.metrics.reconstruction import reconstruction
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name, mean_value
-from ganfeat.pictures import image_grid
 from ganfeat.ranges import Several
+from ganfeat.tasks.pages import sheet
 from ganfeat.tasks.task import Task, Trial, enough
 
-SHOWN = 12  # images in a picture
 AT_ONCE = 64
 
 
@@ -73,9 +72,9 @@ class Reconstruction(Task):
         if trial.judge.factors is not None and "factors" in facts:
             face, arrays = self._of_faces(trial)
             values += face
-        images = next(iter(trial.references.share(SHOWN)))[1]["image"]
-        picture = image_grid(torch.cat([images, trial.rebuilt(images)]), len(images))
-        return Result(values, arrays, {"reconstruction": picture})
+        images = next(iter(trial.references.share(AT_ONCE)))[1]["image"]
+        rows = {"image": images, "drawn again": trial.rebuilt(images)}
+        return Result(values, arrays, {"reconstruction": sheet(rows)})
 
     def _training_mode(self, trial: Trial) -> Value:
         network = copy.deepcopy(trial.rebuilder).train()
@@ -180,8 +179,8 @@ class OwnSamples(Task):
                   protocol=protocol)
             for where, inside in (("face", mask), ("whole", torch.ones_like(mask)))
         ]  # fmt: skip
-        some = torch.cat([samples[:SHOWN], drawn[:SHOWN]])
-        return Result(values, {}, {"own_samples": image_grid(some, SHOWN)})
+        rows = {"sample": samples, "drawn again": drawn}
+        return Result(values, {}, {"own_samples": sheet(rows)})
 
 
 def explained(images: Tensor, rebuilt: Tensor, inside: Tensor) -> float:

@@ -9,11 +9,9 @@ from torch.nn import functional as F
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name
-from ganfeat.pictures import image_grid
 from ganfeat.ranges import Count
+from ganfeat.tasks.pages import sheet
 from ganfeat.tasks.task import Task, Trial
-
-SHOWN = 12  # images in a picture
 
 
 def noisy(images: Tensor, rng: torch.Generator, strength: float) -> Tensor:
@@ -75,7 +73,7 @@ class Restoration(Task):
         """A number for each degradation, and a sheet: clean, degraded, drawn."""
         values: list[Value] = []
         arrays: dict[str, dict[str, float]] = {}
-        shown = []
+        shown: dict[str, dict[str, Tensor]] = {}
         for how, (degrade, strengths) in DEGRADATIONS.items():
             arrays[how] = {}
             for strength in strengths:
@@ -88,11 +86,11 @@ class Restoration(Task):
                     errors = [(x - images).square().mean(dim=[1, 2, 3]) for x in (drawn, seen)]
                     rows.update(torch.stack(errors, dim=1), numbers)
                     if int(numbers[0]) == 0 and strength == strengths[-1]:
-                        shown += [images[:SHOWN], seen[:SHOWN], drawn[:SHOWN]]
+                        shown[how] = {"clean": images, how: seen, "drawn": drawn}
                 own, before = rows.numpy().T
                 arrays[how][str(strength)] = float(own.mean() / before.mean())
             protocol = trial.protocol(real=self.n, strength=strengths[-1], seed=self.seed)
             name = f"restored_{how}{count_name(self.n)}"
             values.append(Value(name, arrays[how][str(strengths[-1])], n=self.n, protocol=protocol))
-        picture = {"restoration": image_grid(torch.cat(shown), SHOWN)} if shown else {}
+        picture = {"restoration": sheet(*shown.values())} if shown else {}
         return Result(values, {"restoration": arrays}, picture)

@@ -1,10 +1,11 @@
 """Images that a level finds alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ganfeat.errors import UserError
@@ -12,14 +13,14 @@ from ganfeat.features.small import Column
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.reading import columns_of
 from ganfeat.metrics.value import count_name, mean_value
-from ganfeat.pictures import image_grid
 from ganfeat.ranges import Count, Several
-from ganfeat.tasks.curves import curves
 from ganfeat.tasks.linear import Array
+from ganfeat.tasks.pages import curves, sheet
 from ganfeat.tasks.task import Seen, Task, Trial, enough
 
+Indices = NDArray[np.int64]
 BINS = 8  # of a continuous or circular factor
-SHOWN = 6  # queries in a picture
+QUERIES = 4  # in a picture, of each level
 AT_ONCE = 500  # queries
 
 
@@ -58,79 +59,83 @@ class Retrieval(Task):
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
-        """A number for each factor, and a sheet of what some queries find."""
-        columns = {
-            column.name: (i, column) for i, column in enumerate(columns_of(trial.references))
-        }
+        """A number for each factor, curves, and a sheet of what some queries find."""
         train = trial.seen("train", self.n)
-        precision: dict[str, dict[str, dict[str, Array]]] = {"val": {}, "test": {}}
-        sheets: dict[str, list[int]] = {}
-        parts = {
-            "val": trial.seen("val", self.val),
-            "test": trial.seen("test", self.n),
-        }
-        for part, seen in parts.items():
-            for level in seen.levels:
-                found = nearest(seen.levels[level], train.levels[level], self.nearest)
-                precision[part][level] = {
-                    factor: self._right(found, seen, *columns[factor]) for factor in self.factors
-                }
-                sheets[level] = found[:SHOWN].tolist()
+        val, test = (trial.seen(part, n) for part, n in (("val", self.val), ("test", self.n)))
+        on_val = self._precision(trial, val, self._found(val, train))
+        found = self._found(test, train)
+        on_test = self._precision(trial, test, found)
         best = {
-            factor: max(
-                precision["val"],
-                key=lambda level, f=factor: precision["val"][level][f].mean(),  # type: ignore[misc]
-            )
-            for factor in self.factors
+            factor: max(levels, key=lambda level: levels[level].mean())
+            for factor, levels in on_val.items()
         }
         protocol = trial.protocol(
             real=self.n, n=self.n, chosen_on=self.val, nearest=self.nearest, bins=BINS
         )
-        test = precision["test"]
         values = [
-            mean_value(
-                f"retrieval_{factor}{count_name(self.n)}", test[best[factor]][factor], protocol
-            )
-            for factor in self.factors
+            mean_value(f"retrieval_{factor}{count_name(self.n)}", levels[best[factor]], protocol)
+            for factor, levels in on_test.items()
         ]
         lines = {
-            factor: {level: float(of_level[factor].mean()) for level, of_level in test.items()}
-            for factor in self.factors
+            factor: {level: float(right.mean()) for level, right in levels.items()}
+            for factor, levels in on_test.items()
         }
-        chance = {f: self._chance(parts["test"], *columns[f]) for f in self.factors}
+        chance = self._chance(trial, test)
         arrays: dict[str, Any] = {
             "levels/retrieval": lines, "levels/retrieval_best": best, "retrieval_chance": chance,
         }  # fmt: skip
+        marks = {f"chance of {factor}": share for factor, share in chance.items()}
+        what = f"share of the {self.nearest} nearest"
         pictures = {
-            "retrieval": curves(
-                lines, f"share of the {self.nearest} nearest", "Retrieval by level",
-                {f"chance of {factor}": share for factor, share in chance.items()},
-            ),
-            "retrieved": self._sheet(trial, sheets, best),
-        }  # fmt: skip
+            "retrieval": curves(lines, what, "Retrieval by level", marks),
+            "retrieved": self._sheet(trial, found, best),
+        }
         return Result(values, arrays, pictures)
 
-    def _right(self, found: Array, seen: Seen, index: int, column: Column) -> Array:
-        """Share of the nearest that are in the query's bin, [n]."""
-        bins = binned(seen.truth["factors"][:, index], column)
-        share: Array = (bins[found.astype(int)] == bins[:, None]).mean(axis=1)
-        return share
+    def _found(self, seen: Seen, train: Seen) -> dict[str, Indices]:
+        """The nearest images of each, by level."""
+        return {k: nearest(x, train.levels[k], self.nearest) for k, x in seen.levels.items()}
 
-    def _chance(self, seen: Seen, index: int, column: Column) -> float:
-        bins = binned(seen.truth["factors"][:, index], column)
-        return float(np.square(np.bincount(bins) / len(bins)).sum())
+    def _bins(self, trial: Trial, seen: Seen) -> dict[str, Indices]:
+        """The bin of each image [n] by factor."""
+        table, columns = seen.truth["factors"], columns_of(trial.references)
+        return {
+            column.name: binned(values, column)
+            for values, column in zip(table.T, columns, strict=True)
+            if column.name in self.factors
+        }
 
-    def _sheet(self, trial: Trial, sheets: dict[str, list[int]], best: dict[str, str]) -> Tensor:
-        """For each factor's level some queries, each before what it finds: [3,H,W]."""
+    def _precision(
+        self, trial: Trial, seen: Seen, found: Mapping[str, Indices]
+    ) -> dict[str, dict[str, Array]]:
+        """Share of the nearest that are in an image's bin [n], by factor and level."""
+        return {
+            factor: {
+                level: (bins[near] == bins[:, None]).mean(axis=1) for level, near in found.items()
+            }
+            for factor, bins in self._bins(trial, seen).items()
+        }
+
+    def _chance(self, trial: Trial, seen: Seen) -> dict[str, float]:
+        """What a level that knows nothing would find."""
+        return {
+            factor: float(np.square(np.bincount(bins) / len(bins)).sum())
+            for factor, bins in self._bins(trial, seen).items()
+        }
+
+    def _sheet(self, trial: Trial, found: Mapping[str, Indices], best: Mapping[str, str]) -> Tensor:
+        """For each factor's level some images, each before what it finds."""
         data = trial.references.real(self.n)
-        rows = []
-        for level in dict.fromkeys(best.values()):
-            for query, found in enumerate(sheets[level]):
-                rows.append(data.__getitems__([query, *found])["image"])  # type: ignore[misc]
-        return image_grid(torch.cat(rows), self.nearest + 1)
+        groups = []
+        for factor, level in best.items():
+            numbers = [[i, *found[level][i].tolist()] for i in range(QUERIES)]
+            rows = [data.__getitems__(row)["image"] for row in numbers]
+            names = [f"{factor}", f"by {level}", *("" for _ in range(QUERIES))]
+            groups.append({f"{names[i]}{' ' * i}": row for i, row in enumerate(rows)})
+        return sheet(*groups)
 
 
-def binned(values: Array, column: Column) -> np.ndarray[Any, np.dtype[np.int64]]:
+def binned(values: Array, column: Column) -> Indices:
     """The bin of each value [n]."""
     match column.kind:
         case "continuous":
@@ -140,7 +145,7 @@ def binned(values: Array, column: Column) -> np.ndarray[Any, np.dtype[np.int64]]
     return values.astype(np.int64)
 
 
-def nearest(rows: Array, known: Array, count: int) -> Array:
+def nearest(rows: Array, known: Array, count: int) -> Indices:
     """The numbers of the ``count`` rows that are nearest to each row [n,D] by cosine: [n,count].
 
     ``known`` [m,D] says how far each number is from its mean.
@@ -153,4 +158,4 @@ def nearest(rows: Array, known: Array, count: int) -> Array:
         own = torch.arange(len(alike))
         alike[own, own + start] = -2  # nobody finds himself
         found.append(alike.topk(count, dim=1).indices)
-    return np.asarray(torch.cat(found))
+    return np.asarray(torch.cat(found), np.int64)

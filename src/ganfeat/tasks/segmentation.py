@@ -14,12 +14,11 @@ from torch import Tensor
 from ganfeat.features.network import stacked
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.value import Value
-from ganfeat.pictures import image_grid
 from ganfeat.ranges import Count
 from ganfeat.tasks.linear import Array
+from ganfeat.tasks.pages import SHOWN, sheet
 from ganfeat.tasks.task import Task, Trial, enough
 
-SHOWN = 10  # images in a picture
 STRENGTHS = (1e-3, 1e-1)  # of the penalty, of which val chooses
 AT_ONCE = 50  # images
 STEPS = 60  # of the solver
@@ -75,7 +74,7 @@ class Segmentation(Task):
         }
         classes = int(max(masks.max() for _, masks in parts.values())) + 1
         found: dict[str, dict[str, list[float]]] = {}
-        shown: list[Tensor] = []
+        shown: dict[str, Tensor] = {}
         advance = trial.bar("segmentation", len(ways) * len(self.shots) * self.repeats)
         for way, columns in ways.items():
             said = {part: flat(columns, images) for part, (images, _) in parts.items()}
@@ -89,7 +88,7 @@ class Segmentation(Task):
                     advance(1)
                 found[way][str(shots)] = scores
                 if way == "features":
-                    shown.append(painted(predicted[:SHOWN], classes))
+                    shown[f"{shots} annotated"] = painted(predicted[:SHOWN], classes)
         protocol = trial.protocol(
             real=self.n, chosen_on=self.val, repeats=self.repeats, classes=classes,
             penalties=STRENGTHS,
@@ -99,9 +98,8 @@ class Segmentation(Task):
             mean = float(np.mean(found["features"][str(shots)]))
             values.append(Value(f"segmentation{shots}", mean, n=self.n, protocol=protocol))
         images, masks = parts["test"]
-        sheet = [images[:SHOWN].cpu(), painted(masks[:SHOWN], classes), *shown]
-        picture = image_grid(torch.cat(sheet), SHOWN)
-        return Result(values, {"segmentation": found}, {"segmentation": picture})
+        rows = {"image": images, "truth": painted(masks[:SHOWN], classes), **shown}
+        return Result(values, {"segmentation": found}, {"segmentation": sheet(rows)})
 
     def _annotated(self, trial: Trial, part: str, n: int) -> tuple[Tensor, Masks]:
         data = trial.references.real(n, self.extras, part)

@@ -17,8 +17,8 @@ from ganfeat.metrics.measure import Result
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, mean_value
 from ganfeat.ranges import Several
-from ganfeat.tasks.curves import curves
 from ganfeat.tasks.linear import Array
+from ganfeat.tasks.pages import curves
 from ganfeat.tasks.task import Task, Trial
 
 Bools = NDArray[np.bool_]
