@@ -36,6 +36,7 @@ COMMON = [
     "device=cpu",
     "logger=csv",
     "metrics=none",
+    "tasks=none",
     "metrics@monitor=none",
 ]
 
@@ -69,6 +70,8 @@ def narrow(preset: str) -> list[str]:
     nodes = yaml.safe_load(backbone.read_text())
     if "network" in nodes:
         return ENCODER
+    if not nodes:
+        return ["data.resolution=32"]
     if "weights" in nodes:
         return TRAINED
     # A frozen network reads maps up to 64 px.
