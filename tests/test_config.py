@@ -22,7 +22,8 @@ SMALL = "experiment=stylegan2_synthfaces"
 
 
 def filled_path(preset: str) -> list[str]:
-    return ["data.path=x.zip"] if tiny.chosen(preset, "data") == "images" else []
+    data = ["data.path=x.zip"] if tiny.chosen(preset, "data") == "images" else []
+    return [*data, "backbone.weights=x.pkl"] if tiny.lacks_weights(preset) else data
 
 
 def message(overrides: list[str], **more: Any) -> str:

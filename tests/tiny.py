@@ -64,6 +64,11 @@ def _choices(preset: str) -> dict[str, str]:
     return found
 
 
+def lacks_weights(preset: str) -> bool:
+    """Whether it says nowhere which GAN it builds on."""
+    return chosen(preset, "backbone") == "trained" and not preset.endswith("_synthfaces")
+
+
 def narrow(preset: str) -> list[str]:
     """What makes the networks of a preset small."""
     backbone = config_dir() / "backbone" / f"{chosen(preset, 'backbone')}.yaml"
@@ -71,7 +76,7 @@ def narrow(preset: str) -> list[str]:
     if "network" in nodes:
         return ENCODER
     if not nodes:
-        return ["data.resolution=32"]
+        return [f"data.resolution={16 if chosen(preset, 'features') == 'none' else 32}"]
     if "weights" in nodes:
         return TRAINED
     # A frozen network reads maps up to 64 px.

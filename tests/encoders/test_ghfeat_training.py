@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ganfeat import backbone
 from ganfeat.backbone import Generator
-from ganfeat.encoders.ghfeat import GHFeat
+from ganfeat.config import compose
+from ganfeat.encoders.ghfeat import GHFeat, GHFeatNet
 from ganfeat.encoders.ghfeat.latents import draw, layout, levels_of, sample
 from ganfeat.errors import UserError
 from ganfeat.features.embedded import embedded
@@ -73,6 +74,24 @@ def test_code_zero_is_the_mean_style() -> None:
     for name, styles in m.encoder.generator.styles(ws).items():
         off = (levels[name][0] - styles.mean(dim=0)) / styles.std(dim=0)
         assert off.abs().max() < 0.1, name
+
+
+def test_the_official_preset_has_the_paper_s_size() -> None:
+    """ghfeat_ffhq with the usual StyleGAN2 of 256 px (methods/ghfeat.md, 1.1 and 1.5)."""
+    config = compose(["experiment=ghfeat_ffhq", "backbone.weights=x", "data.path=x"])
+    gan = compose(["experiment=stylegan2_ffhq", "data.path=x"])["backbone"]["generator"]
+    options = {k: v for k, v in gan.items() if k != "_target_"}
+    values = {k: config["method"][k] for k in ("depth", "width", "channels", "align")}
+    with torch.device("meta"):
+        levels = layout(Generator(256, **options), config["method"]["space"])
+        network = GHFeatNet(256, levels, **values)
+    said = {i: head[1].out_features for i, head in network.heads.items()}
+    assert said == {"0": 1792, "1": 3072, "2": 2560}
+    assert len(network.levels) == 20
+    without = sum(p.numel() for p in network.parameters()) - sum(
+        p.numel() for p in network.heads.parameters()
+    )
+    assert without / 1e6 == pytest.approx(23.5 + 8.7 + 30.7 + 7.1, abs=0.1)
 
 
 # Losses.
