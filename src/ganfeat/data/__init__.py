@@ -1,4 +1,4 @@
-"""Data: synthetic faces and rooms, folders and zips of photographs, and the endless batches of training."""
+"""Data: drawn faces and rooms, folders and zips of photographs, and training's endless batches."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

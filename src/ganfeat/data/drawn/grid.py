@@ -63,8 +63,11 @@ def command(module: str, picture: Picture, arguments: Sequence[str] | None = Non
     parser.add_argument("--seed", type=int, default=0, help="another seed, other images")
     given = parser.parse_args(arguments)
     try:
+        path = Path(given.grid)
+        kind = _kind(path)
         drawn = picture(given.split, given.resolution, given.seed)
-        _save(drawn, Path(given.grid))
+        with atomic_write(path) as file:
+            drawn.save(file, format=kind)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -72,9 +75,8 @@ def command(module: str, picture: Picture, arguments: Sequence[str] | None = Non
     return 0
 
 
-def _save(drawn: Image.Image, path: Path) -> None:
+def _kind(path: Path) -> str:
     kind = Image.registered_extensions().get(path.suffix.lower())
     if kind not in Image.SAVE:
         raise UserError(f"{path} is no name of a picture: give --grid one such as out.png")
-    with atomic_write(path) as file:
-        drawn.save(file, format=kind)
+    return kind

@@ -33,7 +33,7 @@ def _curtains(stage: Stage, at: Array, cloth: Array) -> None:
     stage.upright("curtain.left", (at + 0.80, 0.0), (at + 0.40, 0.0), 0.72, 2.24)
     stage.upright("curtain.right", (at - 0.40, 0.0), (at - 0.80, 0.0), 0.72, 2.24)
     stage.upright("curtain.rod", (at + 0.84, 0.0), (at - 0.84, 0.0), 2.22, 2.27)
-    stage.paint("curtain", cloth)
+    stage.ink("curtain", cloth, "left", at, 0.0, 1.5)
     stage.paint("rod", same((0.25, 0.22, 0.20), at))
 
 
@@ -55,22 +55,22 @@ def _bed(stage: Stage, at: Array, blanket: Array, wood: Array) -> None:
 def _lamp(stage: Stage, at: Array, on: Array) -> None:
     foot = (_LAMP_P - 0.13, _LAMP_P + 0.13), (at - 0.13, at + 0.13)
     stage.slab("lamp.foot", *foot, 0.02)
-    stage.post("lamp.pole", _LAMP_P, at, 0.024, 0.02, 1.40)
-    stage.shade("lamp.shade", _LAMP_P, at, (0.23, 0.15), 1.36, 1.70)
+    stage.post("lamp.pole", _LAMP_P, at, 0.03, 0.02, 1.40)
+    stage.shade("lamp.shade", _LAMP_P, at, (0.30, 0.20), 1.26, 1.72)
     stage.ink("metal", same((0.20, 0.19, 0.20), at), "top", _LAMP_P, at, 0.4)
-    stage.paint("lampshade", same((0.97, 0.91, 0.78), at), day=0.72, lamp=1.0 * on)
+    stage.paint("lampshade", same((0.84, 0.36, 0.24), at), day=0.72, lamp=1.3 * on)
 
 
 def _picture(stage: Stage, at: Array, paint: Array) -> None:
     def part(name: str, half: float, low: float, high: float) -> None:
         stage.upright(f"picture.{name}", (0.0, at - half), (0.0, at + half), low, high)
 
-    part("shadow", 0.31, 1.24, 1.94)
-    part("frame", 0.30, 1.30, 1.96)
-    part("mat", 0.265, 1.335, 1.925)
-    part("sky", 0.20, 1.40, 1.86)
-    part("sea", 0.20, 1.40, 1.58)
-    part("sail", 0.05, 1.54, 1.76)
+    part("shadow", 0.39, 1.06, 1.94)
+    part("frame", 0.38, 1.12, 1.98)
+    part("mat", 0.345, 1.155, 1.945)
+    part("sky", 0.295, 1.205, 1.895)
+    part("sea", 0.295, 1.205, 1.44)
+    part("tower", 0.06, 1.40, 1.70)
     stage.paint("frame", same((0.16, 0.13, 0.12), at))
     stage.paint("mat", same((0.96, 0.95, 0.92), at))
     stage.paint("painting", paint)
@@ -107,17 +107,19 @@ def _paint_curtains(c: Canvas, at: Shell) -> None:
     there = c.room.number["window"]
     both = c.quad("curtain.left").add_(c.quad("curtain.right")).mul_(there)
     folds = wave(at.p * 7.0).mul_(fade(0.14, at.depth, c.pixels)).mul_(0.16).add_(1)
-    cloth = c.room.ink["curtain"][:, :3] * folds[:, None, :, c.columns]
-    c.tint(both, cloth, "window")
+    folds = folds[:, None, :, c.columns]
+    cloth = c.room.ink["curtain"].repeat(1, 1, 1, folds.shape[-1])
+    cloth[:, :3] *= folds
+    c.paint(both, cloth, "window")
     c.tint(c.quad("curtain.rod").mul_(there), "rod", "window")
 
 
 def _paint_picture(c: Canvas) -> None:
-    """A sail at sea, in a frame."""
+    """A lighthouse by the sea, in a frame."""
     there = c.room.number["picture"]
     c.tint(c.quad("picture.shadow").mul_(there * 0.25), "frame")
     c.tint(c.quad("picture.frame").mul_(there), "frame", "picture")
-    for face, ink in (("mat", "mat"), ("sky", "painting"), ("sea", "sea"), ("sail", "mat")):
+    for face, ink in (("mat", "mat"), ("sky", "painting"), ("sea", "sea"), ("tower", "mat")):
         c.tint(c.quad(f"picture.{face}").mul_(there), ink)
 
 

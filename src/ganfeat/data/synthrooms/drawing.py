@@ -35,9 +35,9 @@ def _picture(
 
 
 def _layout(values: Array, family: str, resolution: int) -> Tensor:
-    names = table_of(family).names
-    f = dict(zip(names, values, strict=True))
-    points = Camera(f["corner_x"], f["camera_yaw"], f["camera_height"]).layout()
+    column = table_of(family).column
+    view = (values[column[name]] for name in ("corner_x", "camera_yaw", "camera_height"))
+    points = Camera(*view).layout()
     return torch.from_numpy(((points + 1) * (resolution / 2)).astype(np.float32))
 
 

@@ -23,8 +23,9 @@ def _hue(name: str, level: str, about: str, neutral: float) -> Factor:
     return Factor(name, level, "circular", 0, 2 * math.pi, neutral, "radians", about)
 
 
-def _place(thing: str, low: float, high: float, wall: str) -> Factor:
-    return continuous(f"{thing}_place", "objects", low, high, "m", f"from the corner, {wall} wall")
+def _place(thing: str, low: float, high: float, wall: str, neutral: float = math.nan) -> Factor:
+    about = f"from the corner, {wall} wall"
+    return continuous(f"{thing}_place", "objects", low, high, "m", about, neutral)
 
 
 # Both families share the box, the camera and the light.
@@ -37,7 +38,7 @@ _OPENINGS = (
     _binary("window", "objects", "in the left wall"),
     _place("window", 0.85, 1.5, "left"),
     _binary("door", "objects", "in the right wall"),
-    _place("door", 1.6, 2.05, "right"),
+    _place("door", 0.55, 0.82, "right"),
 )
 
 
@@ -45,7 +46,7 @@ def _scene(palettes: tuple[str, ...]) -> tuple[Factor, ...]:
     names = ", ".join(palettes)
     return (
         Factor("palette", "scene", "categorical", 0, len(palettes), 1, "", names),
-        _hue("wall_hue", "scene", "colour of the walls", 0.9),
+        _hue("wall_hue", "scene", "colour of the walls", 3.5),
         continuous("floor_tone", "scene", 0, 1, "", "light to dark", 0.4),
         _binary("night", "scene", "day or night", 0),
         continuous("light_strength", "scene", 0, 1, "", "dim to bright", 0.6),
@@ -54,37 +55,37 @@ def _scene(palettes: tuple[str, ...]) -> tuple[Factor, ...]:
 
 
 BEDROOM = FactorTable(
-    "SynthRooms",
+    "SynthRooms of bedrooms",
     (
         *_LAYOUT,
         *_OPENINGS,
         _hue("curtain_hue", "objects", "colour of the curtains", 0.2),
         _binary("bed", "objects", "its head at the left wall"),
-        _place("bed", 1.15, 1.7, "left"),
-        _hue("bed_hue", "objects", "colour of the blanket", 3.7),
+        _place("bed", 1.2, 1.75, "left"),
+        _hue("bed_hue", "objects", "colour of the blanket", 5.7),
         _binary("lamp", "objects", "a standard lamp"),
-        _place("lamp", 0.45, 1.8, "right"),
+        _place("lamp", 0.45, 1.8, "right", 1.35),
         _binary("lamp_on", "objects", "off or on", 0),
         _binary("picture", "objects", "on the right wall"),
-        _place("picture", 0.38, 0.8, "right"),
+        _place("picture", 1.7, 2.05, "right"),
         _hue("picture_hue", "objects", "colour of the painting", 2.2),
         *_scene(BEDROOM_PALETTES),
     ),
 )
 KITCHEN = FactorTable(
-    "SynthRooms",
+    "SynthRooms of kitchens",
     (
         *_LAYOUT,
         *_OPENINGS,
         _hue("blind_hue", "objects", "colour of the blind", 0.2),
         _binary("counter", "objects", "cupboards at the left wall"),
         _place("counter", 0.95, 1.5, "left"),
-        _hue("counter_hue", "objects", "colour of the cupboards", 3.5),
+        _hue("counter_hue", "objects", "colour of the cupboards", 2.4),
         _binary("table", "objects", "in the room"),
         _place("table", 1.15, 1.6, "right"),
         _hue("table_hue", "objects", "colour of its cloth", 0.0),
         _binary("shelf", "objects", "on the right wall"),
-        _place("shelf", 0.45, 0.7, "right"),
+        _place("shelf", 1.7, 2.05, "right"),
         _hue("shelf_hue", "objects", "colour of what stands on it", 1.0),
         *_scene(KITCHEN_PALETTES),
     ),

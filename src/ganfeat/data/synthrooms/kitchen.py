@@ -1,6 +1,5 @@
 """The kitchen's own things: blind, counter, table, shelf."""
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -8,7 +7,7 @@ from ganfeat.data.drawn.factors import Array
 from ganfeat.data.synthrooms.canvas import Canvas
 from ganfeat.data.synthrooms.palette import fabric, same
 from ganfeat.data.synthrooms.shell import Shell, soft_box, tiles
-from ganfeat.data.synthrooms.stage import Room, Stage
+from ganfeat.data.synthrooms.stage import Pair, Room, Stage
 
 _TABLE_P, _TABLE_HALF = 1.35, (0.46, 0.34)
 _COUNTER_HALF, _COUNTER_DEEP = 0.80, 0.58
@@ -30,11 +29,11 @@ def set_up(stage: Stage, f: dict[str, Array], colours: dict[str, Array]) -> None
     """Faces and colours of all of them."""
     stage.number |= {name: f[name] for name in ("counter", "table", "shelf")}
     stage.number |= {"counter_at": f["counter_place"], "table_at": f["table_place"]}
-    at, zero = f["window_place"], np.zeros_like(f["window_place"])
-    stage.upright("blind.cloth", (at + 0.50, zero), (at - 0.50, zero), 1.55, 2.07)
-    stage.upright("blind.hem", (at + 0.50, zero), (at - 0.50, zero), 1.55, 1.60)
-    stage.paint("blind", fabric(f["blind_hue"]))
-    stage.paint("hem", 0.7 * fabric(f["blind_hue"]))
+    at = f["window_place"]
+    stage.upright("blind.cloth", (at + 0.50, 0.0), (at - 0.50, 0.0), 1.55, 2.07)
+    stage.upright("blind.hem", (at + 0.50, 0.0), (at - 0.50, 0.0), 1.55, 1.60)
+    stage.ink("blind", fabric(f["blind_hue"]), "left", at, 0.0, 1.8)
+    stage.ink("hem", 0.7 * fabric(f["blind_hue"]), "left", at, 0.0, 1.8)
     stage.paint("pane", same((0.63, 0.75, 0.85), at))
     _counter(stage, f["counter_place"], fabric(f["counter_hue"]), colours)
     _table(stage, f["table_place"], fabric(f["table_hue"]), colours["wood"])
@@ -46,18 +45,14 @@ def _counter(stage: Stage, at: Array, paint: Array, colours: dict[str, Array]) -
         ends = ((at + middle + half, _COUNTER_DEEP), (at + middle - half, _COUNTER_DEEP))
         stage.upright(f"counter.{name}", *ends, low, high)
 
-    half, deep = _COUNTER_HALF, _COUNTER_DEEP
-    stage.box(
-        "counter.kick",
-        same((0.15, 0.15, 0.16), at),
-        (at - half, at + half),
-        (0, deep - 0.05),
-        0,
-        0.1,
-    )
-    stage.box("counter.body", paint, (at - half, at + half), (0, deep), 0.1, 0.87)
-    stage.box("counter.top", 0.4 * colours["trim"] + 0.4 * colours["wood"],
-              (at - half - 0.02, at + half + 0.02), (0, deep + 0.04), 0.87, 0.92)  # fmt: skip
+    def wide(more: float) -> Pair:
+        return at - _COUNTER_HALF - more, at + _COUNTER_HALF + more
+
+    deep, dark = _COUNTER_DEEP, same((0.15, 0.15, 0.16), at)
+    stage.box("counter.kick", dark, wide(0.0), (0.0, deep - 0.05), 0.0, 0.1)
+    stage.box("counter.body", paint, wide(0.0), (0.0, deep), 0.1, 0.87)
+    stone = 0.4 * colours["trim"] + 0.4 * colours["wood"]
+    stage.box("counter.top", stone, wide(0.02), (0.0, deep + 0.04), 0.87, 0.92)
     for number, middle in enumerate((-0.53, 0.0, 0.53)):
         front(f"door{number}", middle, 0.235, 0.14, 0.83)
         front(f"handle{number}", middle, 0.09, 0.74, 0.78)
@@ -113,8 +108,8 @@ def paint(c: Canvas, at: Shell) -> None:
     """Back to front: what hangs on the walls, the counter, the table before it."""
     s = c.room.number
     blind = c.around("blind")
-    blind.tint(blind.quad("blind.cloth").mul_(s["window"]), "blind", "window")
-    blind.tint(blind.quad("blind.hem").mul_(s["window"]), "hem")
+    blind.paint(blind.quad("blind.cloth").mul_(s["window"]), "blind", "window")
+    blind.paint(blind.quad("blind.hem").mul_(s["window"]), "hem")
     door = c.around("door")
     door.tint(door.quad("door.upper").mul_(s["door"]), "pane")
     _paint_shelf(c.around("shelf"), s["shelf"])

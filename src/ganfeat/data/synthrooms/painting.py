@@ -81,7 +81,7 @@ def _window(c: Canvas, there: Tensor) -> None:
     c.paint(c.quad("window.hill").mul_(there), "hill")
     bars = torch.maximum(c.quad("window.post"), c.quad("window.bar"))
     bars = torch.maximum(bars, c.quad("window.sill"))
-    c.tint(bars.mul_(there), "trim", "window")
+    c.paint(bars.mul_(there), "bars", "window")
 
 
 def _door(c: Canvas, there: Tensor) -> None:

@@ -36,7 +36,7 @@ def sample(
 ) -> Sample:
     """The rooms with these numbers of a split."""
     table = table_of(family)
-    population = split_of(SPLITS[family], split, f"{table.owner} ({family}s)")
+    population = split_of(SPLITS[family], split, table.owner)
     numbers = np.atleast_1d(np.asarray(indices, dtype=np.int64))
     image_key = key(seed, population.code, _CODE[family], numbers)
     u = uniforms(image_key, len(table.names))

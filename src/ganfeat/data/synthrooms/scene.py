@@ -16,7 +16,7 @@ _SETS = {"bedroom": bedroom, "kitchen": kitchen}
 _LIGHT = {
     "ambient": ((0.42, 0.44, 0.48), (0.23, 0.24, 0.31)),
     "daylight": ((0.62, 0.60, 0.54), (0.17, 0.20, 0.31)),
-    "lamplight": ((0.62, 0.44, 0.20), (1.15, 0.84, 0.46)),
+    "lamplight": ((0.50, 0.36, 0.16), (1.15, 0.84, 0.46)),
 }
 _END = 4.0  # metres; where walls have left every picture
 
@@ -37,7 +37,7 @@ def scene(values: Array, family: str, device: torch.device) -> Room:
         stage.paint(name, colours[name])
     stage.upright("skirting.left", (_END, 0.0), (0.0, 0.0), 0.0, 0.09)
     stage.upright("skirting.right", (0.0, 0.0), (0.0, _END), 0.0, 0.09)
-    _window(stage, f["window_place"])
+    _window(stage, f["window_place"], colours["trim"])
     _door(stage, f["door_place"], colours)
     _SETS[family].set_up(stage, f, colours)
     return stage.room(device)
@@ -50,7 +50,7 @@ def _light(stage: Stage, f: dict[str, Array]) -> None:
         stage.paint(name, colour * strength)
 
 
-def _window(stage: Stage, at: Array) -> None:
+def _window(stage: Stage, at: Array, trim: Array) -> None:
     def part(name: str, half: float, low: float, high: float) -> None:
         stage.upright(f"window.{name}", (at + half, 0.0), (at - half, 0.0), low, high)
 
@@ -60,6 +60,7 @@ def _window(stage: Stage, at: Array) -> None:
     part("post", 0.03, 1.00, 2.03)
     part("bar", 0.47, 1.58, 1.63)
     part("sill", 0.62, 0.88, 0.94)
+    stage.ink("bars", trim, "left", at, 0.0, 1.5)
     stage.paint("sky", same((0.74, 0.88, 1.0), at), day=1.15)
     stage.paint("hill", same((0.48, 0.66, 0.40), at), day=0.9)
 

@@ -17,7 +17,6 @@ from ganfeat.data.synthrooms.canvas import CODE
 from ganfeat.data.synthrooms.stage import DAY, FADE_DAY, FADE_LAMP, Room
 
 _FARTHEST = 9.0  # metres; beyond every wall
-_BELOW = DAY["floor"][0] - DAY["ceiling"][0], DAY["floor"][1] - DAY["ceiling"][1]
 
 
 def view(camera: Camera) -> dict[str, Array]:
@@ -159,15 +158,17 @@ def level_shade(at: Shell) -> Tensor:
 
 
 def boards(at: Shell, pixels: float) -> Tensor:
-    """Floorboards along the right wall, as a brightness around 0."""
-    tone = wave(at.floor_p * 1.9).mul_(0.05)
-    return tone.add_(wave(at.floor_p * 5.7).mul_(0.05)).mul_(fade(0.18, at.row_depth, pixels))
+    """Floorboards of four tones along the right wall, as a brightness around 0."""
+    sharp = (pixels * FOCAL * 0.3) / at.row_depth
+    tone = wave(at.floor_p * 2.8).mul_(sharp).clamp_(-1, 1).mul_(0.05)
+    tone.add_(wave(at.floor_p * 1.4 + 0.25).mul_(sharp).clamp_(-1, 1).mul_(0.035))
+    return tone.mul_(fade(0.36, at.row_depth, pixels))
 
 
 def tiles(at: Shell, pixels: float) -> Tensor:
     """A chequered floor, as a brightness around 0."""
-    both = wave(at.floor_p * 1.25).mul_(wave(at.floor_q * 1.25))
     sharp = (pixels * FOCAL * 0.25) / at.row_depth
+    both = wave(at.floor_p * 1.25).mul_(wave(at.floor_q * 1.25))
     return both.mul_(sharp).clamp_(-1, 1).mul_(0.13)
 
 

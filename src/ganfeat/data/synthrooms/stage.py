@@ -19,7 +19,7 @@ DAY = {
     "left": (0.50, 0.10), "right": (0.64, 0.62), "floor": (0.66, 0.75), "ceiling": (0.66, 0.40),
     "top": (0.80, 0.70), "front": (0.50, 0.0), "side": (0.64, 0.12),
 }  # fmt: skip
-_LAMP = {"top": 1.0, "front": 0.55, "side": 0.4}
+_LAMP = {"left": 1.0, "top": 1.0, "front": 0.55, "side": 0.4}
 # How fast light falls with the square of the distance in metres, from the window and the lamp.
 FADE_DAY, FADE_LAMP = 0.7, 0.8
 _WINDOW_UP = 1.5
