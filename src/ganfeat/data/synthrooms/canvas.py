@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ganfeat.data.synthrooms.stage import Room
 
+# Curtains and blind belong to the window, frames and glass to window and door.
 CLASSES = (
     "floor", "ceiling", "left wall", "right wall", "window", "door", "bed", "lamp", "picture",
     "counter", "table", "shelf",
@@ -27,13 +28,13 @@ class Canvas:
         self.x, self.y, self.pixels = x, y, pixels
         self.columns = slice(None)
 
-    def around(self, *things: str) -> "Canvas":
-        """The part that the faces of these things can touch, on the same pixels.
+    def around(self, thing: str) -> "Canvas":
+        """The part that the faces of a thing can touch, on the same pixels.
 
         Faces of a thing are called by its name and a dot. What is painted on a part costs as much
         as it is large, and looks the same.
         """
-        bounds = [b for name, b in self.room.bounds.items() if name.split(".")[0] in things]
+        bounds = [b for name, b in self.room.bounds.items() if name.startswith(f"{thing}.")]
         left, right, top, bottom = zip(*bounds, strict=True)
         columns = self._span(self.x, min(left), max(right))
         rows = self._span(self.y, min(top), max(bottom))

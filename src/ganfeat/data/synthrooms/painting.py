@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from ganfeat.data.drawn.canvas import centres
-from ganfeat.data.synthrooms import bedroom, kitchen
 from ganfeat.data.synthrooms.canvas import Canvas
+from ganfeat.data.synthrooms.scene import SETS
 from ganfeat.data.synthrooms.shell import (
     Shell,
     base_mask,
@@ -20,7 +20,6 @@ from ganfeat.data.synthrooms.shell import (
 )
 from ganfeat.data.synthrooms.stage import Room
 
-FAMILIES = {"bedroom": bedroom, "kitchen": kitchen}
 _SHOULDER = 0.45  # how much the brightest parts are compressed, as film does
 
 
@@ -28,7 +27,7 @@ def paint(
     room: Room, family: str, resolution: int, with_mask: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Pictures [N,3,R,R], nominally in [-1, 1], and masks [N,R,R] uint8 if asked for."""
-    pixels, things = resolution / 2, FAMILIES[family]
+    pixels, things = resolution / 2, SETS[family]
     grid = centres(resolution, room.number["corner"].device)
     x, y = grid[None, None, :], grid[None, :, None]
     at = shell(room, x, y, pixels)

@@ -11,7 +11,7 @@ from ganfeat.data.synthrooms.palette import same, surfaces
 from ganfeat.data.synthrooms.shell import view
 from ganfeat.data.synthrooms.stage import Room, Stage
 
-_SETS = {"bedroom": bedroom, "kitchen": kitchen}
+SETS = {"bedroom": bedroom, "kitchen": kitchen}  # what a family has of its own
 # Light of the sky, of the sun or moon through the window, and of lamps, by day and by night.
 _LIGHT = {
     "ambient": ((0.42, 0.44, 0.48), (0.23, 0.24, 0.31)),
@@ -25,7 +25,7 @@ def scene(values: Array, family: str, device: torch.device) -> Room:
     """Physical factors [F,N] of a family as what its rooms are drawn from, on `device`."""
     f = dict(zip(FAMILIES[family].names, values, strict=True))
     camera = Camera(f["corner_x"], f["camera_yaw"], f["camera_height"])
-    stage = Stage(camera, f["window"], f["window_place"], *_SETS[family].lamp(f))
+    stage = Stage(camera, f["window"], f["window_place"], *SETS[family].lamp(f))
     stage.number |= view(camera) | {
         "sun": 0.75 * f["window"],
         "door": f["door"],
@@ -39,7 +39,7 @@ def scene(values: Array, family: str, device: torch.device) -> Room:
     stage.upright("skirting.right", (0.0, 0.0), (0.0, _END), 0.0, 0.09)
     _window(stage, f["window_place"], colours["trim"])
     _door(stage, f["door_place"], colours)
-    _SETS[family].set_up(stage, f, colours)
+    SETS[family].set_up(stage, f, colours)
     return stage.room(device)
 
 

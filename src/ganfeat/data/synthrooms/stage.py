@@ -75,27 +75,19 @@ class Stage:
 
     def paint(self, name: str, colour: Array, day: float = 0.0, lamp: Array | float = 0.0) -> None:
         """A colour [N,3] with this light on it; none is asked for where a wall's light stays."""
-        light = np.zeros((len(colour), 2)) + np.array([day, 0.0])
-        light[:, 1] += lamp
-        self.inks[name] = np.column_stack([colour, light])
+        zero = np.zeros(len(colour))
+        self.inks[name] = np.column_stack([colour, zero + day, zero + lamp])
 
-    def upright(
-        self,
-        name: str,
-        left: Pair,
-        right: Pair,
-        low: float,
-        high: float,
-    ) -> None:
+    def upright(self, name: str, left: Pair, right: Pair, low: float, high: float) -> None:
         """A face between two upright lines at (p, q), `left` of which is the picture's."""
         (x0, top0), (_, bottom0) = (self.camera.see(*left, up) for up in (high, low))
         (x1, top1), (_, bottom1) = (self.camera.see(*right, up) for up in (high, low))
-        self.quad(name, x0, x1, (top0, top1), (bottom0, bottom1))
+        self._quad(name, x0, x1, (top0, top1), (bottom0, bottom1))
 
-    def quad(
+    def _quad(
         self, name: str, x0: Array, x1: Array, top: tuple[Array, Array], bottom: tuple[Array, Array]
     ) -> None:
-        """A face of the picture between x0 and x1, from its heights at both."""
+        """Its sides, its highest and lowest point; slope, start and steepness of top and bottom."""
         # A face that is turned away, or seen edge-on, covers nothing: it ends before it begins.
         seen = x1 - x0 > 1e-4
         high, low = np.minimum(*top), np.maximum(*bottom)
@@ -114,7 +106,7 @@ class Stage:
         x, bottom = self.camera.see(p, q, low)
         _, top = self.camera.see(p, q, high)
         wide = half * (bottom - top) / (high - low)
-        self.quad(name, x - wide, x + wide, (top, top), (bottom, bottom))
+        self._quad(name, x - wide, x + wide, (top, top), (bottom, bottom))
 
     def shade(
         self, name: str, p: Array | float, q: Array | float, half: Pair, low: float, high: float
@@ -145,8 +137,10 @@ class Stage:
 
     def _bound(self, name: str, x: Array, y: Array) -> None:
         """Note the part of the picture that a face stays in, whatever the room."""
-        empty = x.shape[-1] == 0
-        ends = (0, 0, 0, 0) if empty else (x.min(), x.max(), y.min(), y.max())
+        if x.size == 0:
+            self.bounds[name] = (0.0, 0.0, 0.0, 0.0)
+            return
+        ends = np.clip([x.min(), x.max(), y.min(), y.max()], -9, 9)
         left, right, top, bottom = map(float, ends)
         self.bounds[name] = (left, right, top, bottom)
 
@@ -182,9 +176,9 @@ class Room:
     """What N rooms are drawn from.
 
     `number`: name -> [N,1,1]; `ink`: name -> [N,5,1,1], a colour in [0, 1], the daylight on it and
-    the lamplight; `face`: name -> [10,N,1,1] of `Stage.quad` or [16,N,1,1] of four edges and what
-    they lie in; `bounds`: name -> left, right, top and bottom end of such a face in half sides,
-    over all the rooms.
+    the lamplight; `face`: name -> [10,N,1,1] of a face with upright sides, or [16,N,1,1] of four
+    edges and what they lie in; `bounds`: name -> left, right, top and bottom end of such a face in
+    half sides, over all the rooms.
     """
 
     number: dict[str, Tensor]
