@@ -13,9 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganfeat.data.drawn.factors import Array
+from ganfeat.data.drawn.sampling import Keys, key, uniforms
 from ganfeat.data.synthfaces.drawing import draw
-from ganfeat.data.synthfaces.factors import COLUMN, FACTORS, Array
-from ganfeat.data.synthfaces.sampling import SPLITS, Keys, key, uniforms, values_of
+from ganfeat.data.synthfaces.factors import FACTORS, TABLE
+from ganfeat.data.synthfaces.sampling import SPLITS
 
 FOLDS, COUPLES, EACH = 10, 30, 10  # folds; couples in a fold; pairs of a couple of either kind
 NEAR = 0.1  # of the range, by which look-alikes may differ
@@ -68,13 +70,15 @@ class Pairs:
         image_key = key(self.seed, code, _IMAGE, image)
         own = uniforms(person_key, len(FACTORS))
         couples = uniforms(key(self.seed, code, _PERSON, couple, 2), len(FACTORS))
-        style = COLUMN["hair_style"]
+        style = TABLE.column["hair_style"]
         own[style] = couples[style]
         for name in ALIKE:  # both within a window of the range that is the couple's
-            own[COLUMN[name]] = couples[COLUMN[name]] * (1 - NEAR) + own[COLUMN[name]] * NEAR
+            own[TABLE.column[name]] = (
+                couples[TABLE.column[name]] * (1 - NEAR) + own[TABLE.column[name]] * NEAR
+            )
         fixed = np.array([[spec.level == "identity"] for spec in FACTORS])
         return (
-            values_of(np.where(fixed, own, uniforms(image_key, len(FACTORS)))),
+            TABLE.values(np.where(fixed, own, uniforms(image_key, len(FACTORS)))),
             person_key,
             image_key,
         )
