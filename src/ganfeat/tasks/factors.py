@@ -22,6 +22,8 @@ Scores = dict[str, dict[str, float]]  # by level and factor
 class FactorsByLevel(Task):
     """``factors<n>``: the mean over factors of what each one's best level says of it.
 
+    Factors that mean something in some images alone, such as where a bed is, are left out.
+
     Scores are those of `ganfeat.metrics.reading.factor_scores`: 1 is perfect, 0 is to know nothing.
     The level and the strength of the ridge are chosen on ``val`` for each factor by itself.
     ``equal_factors<n>`` is the same from 128 principal components of each level, so that wide
@@ -47,7 +49,7 @@ class FactorsByLevel(Task):
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """Two numbers, or four, and the scores of each level and factor."""
-        columns = columns_of(trial.references)
+        columns = [column for column in columns_of(trial.references) if not column.needs]
         whole, equal = (self._scores(trial, columns, most) for most in (None, EQUAL))
         protocol = trial.protocol(real=self.n, fitted_on="train", n=self.n, chosen_on=self.val)
         values, arrays = [], dict[str, Any]()
@@ -91,7 +93,9 @@ class FactorsByLevel(Task):
             trial.seen(part, n)
             for part, n in (("train", self.n), ("val", self.val), ("test", self.n))
         )
-        targets = as_targets(train.truth["factors"], columns)
+        every = columns_of(trial.references)
+        kept = [i for i, column in enumerate(every) if column in columns]
+        targets = as_targets(train.truth["factors"][:, kept], columns)
         on_val: Scores = {}
         on_test: Scores = {}
         for level, known in train.levels.items():
@@ -99,7 +103,7 @@ class FactorsByLevel(Task):
             tried = reader.read(targets, val.levels[level], test.levels[level])
             both = [
                 [
-                    scored(said, seen.truth["factors"], columns)
+                    scored(said, seen.truth["factors"][:, kept], columns)
                     for said, seen in zip(one, (val, test), strict=True)
                 ]
                 for one in tried

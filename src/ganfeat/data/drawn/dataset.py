@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from ganfeat.data.drawn.canvas import check_extras, check_resolution
 from ganfeat.data.drawn.correlation import Correlations, Spec
-from ganfeat.data.drawn.factors import FactorTable
+from ganfeat.data.drawn.factors import Factor, FactorTable
 from ganfeat.data.drawn.sampling import Sample, Split, split_of
 from ganfeat.errors import UserError
 from ganfeat.ranges import Natural, Seed
@@ -107,11 +107,15 @@ class Drawn(Dataset[dict[str, Tensor]], ABC, Generic[S]):
         return {
             "resolution": self.resolution,
             "label_dim": self.label_dim,
-            "columns": [[spec.name, spec.kind, spec.classes] for spec in self.table.factors],
+            "columns": [self._column(spec) for spec in self.table.factors],
             "extras": list(self.known),
             "groups": {name: list(factors) for name, factors in self.groups.items()},
-            "depends": {k: v for k, v in self.depends.items() if k in self.table.names},
         }
+
+    def _column(self, spec: Factor) -> list[str | int]:
+        """A factor as networks are told of it."""
+        needs = [self.depends[spec.name]] if spec.name in self.depends else []
+        return [spec.name, spec.kind, spec.classes, *needs]
 
     def version(self) -> str:
         """Nothing changes beyond the fingerprint."""

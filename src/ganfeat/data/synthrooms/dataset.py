@@ -71,6 +71,11 @@ class SynthRooms(Drawn[Sample]):
         device = torch.device(self.device)
         return draw(rooms.values, self.family, self.resolution, device, rooms.image_key, extras)
 
+    @staticmethod
+    def subject_mask(table: Tensor, resolution: int) -> Tensor:
+        """Everything, [N,R,R] bool: a room has no background."""
+        return torch.ones(len(table), resolution, resolution, dtype=torch.bool, device=table.device)
+
     def redraw(self, table: Tensor, resolution: int) -> Tensor:
         """The rooms with these factors [N,F] (as in `factors`), without grain: [N,3,R,R]."""
         return render(self.table.denormalise(table), resolution, self.family, grain=False)
