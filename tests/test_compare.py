@@ -148,6 +148,16 @@ def test_a_typing_error_is_told_without_torch(tmp_path: Path) -> None:
     assert not names & {"torch", "matplotlib"}
 
 
+def test_a_check_that_cannot_be_read_is_told_before_anything_runs(
+    tmp_path: Path, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.write_text(yaml.safe_dump(STUDY | {"checks": {"S3": "hrs.fid < baseline.fid"}}))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="check S3: there is no arm hrs"):
+        ganfeat.compare.run(compose(["study=tiny"], "compare"), ["study=tiny"])
+    assert not (tmp_path / "outputs").exists()
+
+
 def test_a_mistake_in_an_arm_is_told_before_anything_runs(
     tmp_path: Path, study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

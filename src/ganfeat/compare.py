@@ -15,6 +15,7 @@ from rich.table import Table
 from ganfeat.config import compose
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import locked
+from ganfeat.report.checks import checks_of
 from ganfeat.report.runner import run_all
 from ganfeat.report.study import STARTS, Plan, Record, Run, Study, read_study
 from ganfeat.report.table import side_by_side, write_tables
@@ -41,6 +42,7 @@ def run(config: Config, overrides: list[str]) -> None:
         show(*side_by_side(found_results(config["runs"])))
         return
     study = read_study(Path("experiments") / config["study"])
+    checks_of(study)  # what cannot be read is told before anything runs
     seeds = chosen_seeds(study, config["seeds"])
     every = study_runs(study, config)
     plan = Plan(every, [run for run in every if run.seed in seeds], redo=config["force"])

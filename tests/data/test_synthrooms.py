@@ -28,6 +28,7 @@ from ganfeat.data.synthrooms import (
 )
 from ganfeat.data.synthrooms.grid import main
 from ganfeat.errors import UserError
+from ganfeat.features.small import Column
 
 EXTRAS = ("factors", "layout", "mask")
 CODE = {name: code for code, name in enumerate(CLASSES)}
@@ -175,14 +176,15 @@ def test_interface() -> None:
 def test_facts_name_the_columns_and_promise_nothing_that_rooms_lack() -> None:
     for family, table in FAMILIES.items():
         facts = SynthRooms("test", 64, family=family).facts()
-        assert [name for name, _, _ in facts["columns"]] == list(table.names)
-        assert {kind for _, kind, _ in facts["columns"]} == {
+        columns = [Column(*column) for column in facts["columns"]]
+        assert [column.name for column in columns] == list(table.names)
+        assert {column.needs for column in columns if column.needs} < {*table.names}
+        assert {column.kind for column in columns} == {
             "continuous", "binary", "categorical", "circular",
         }  # fmt: skip
         assert "people" not in facts
         assert facts["extras"] == ["factors", "layout", "mask"]
         assert {f for group in facts["groups"].values() for f in group} < {*table.names}
-        assert {*facts["depends"], *facts["depends"].values()} < {*table.names}
 
 
 def test_references_are_of_the_same_family() -> None:

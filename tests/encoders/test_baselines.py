@@ -52,7 +52,7 @@ def test_principal_components(tmp_path: Path) -> None:
 
 
 def test_more_components_than_pixels_have(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="components=4000, but such images have 3072 numbers"):
+    with pytest.raises(UserError, match="components=4000, but such images have 768 numbers"):
         tiny.train(tmp_path, "method.components=4000", experiment="pixels_synthfaces")
 
 
