@@ -35,6 +35,7 @@ def teachers(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         "dino_vitb16": lambda: timm.create_model("vit_base_patch16_224.dino", num_classes=0),
         "resnet50": lambda: resnet50(weights=None),
         "vgg16": lambda: vgg16(weights=None),
+        "vgg16_original": lambda: vgg16(weights=None),
     }
 
     def file(name: str) -> Path:

@@ -13,6 +13,10 @@ import pytest
 import tiny
 import yaml
 
+import ganfeat.compare
+from ganfeat.config import compose
+from ganfeat.errors import UserError
+
 ROOT = Path(__file__).parents[1]
 STUDY: dict[str, Any] = {
     "question": "Does it run?",
@@ -116,20 +120,50 @@ def test_ctrl_c_ends_the_runs_with_a_checkpoint(tmp_path: Path, study: Path) -> 
     [
         ([], "give study=NAME or runs='PATTERN'"),
         (["study=tiny", "runs=x"], "one of them"),
-        (["study=tinny"], "there is no study tinny; did you mean tiny?"),
-        (["study=tiny", "seeds=7"], r"seeds=7: the study tiny has [3, 4]"),
-        (["runs=nowhere/*"], "runs=nowhere/* finds no result.json"),
+        (["study=tinny"], r"there is no study tinny; did you mean tiny\?"),
+        (["study=tiny", "seeds=7"], r"seeds=7: the study tiny has \[3, 4\]"),
+        (["runs=nowhere/*"], r"runs=nowhere/\* finds no result.json"),
         (["study=tiny", "jobs=0"], "jobs must be at least 1"),
     ],
 )
 @pytest.mark.usefixtures("study")
-def test_bad_lines(tmp_path: Path, line: list[str], said: str) -> None:
-    assert said in compare(tmp_path, *line, code=1)
+def test_bad_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=said):
+        ganfeat.compare.run(compose(line, "compare"), line)
 
 
-def test_a_mistake_in_an_arm_is_told_before_anything_runs(tmp_path: Path, study: Path) -> None:
+def test_a_typing_error_is_told_without_torch(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", str(ROOT / "compare.py"), "runs=nowhere/*"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    *imports, said = done.stderr.splitlines()
+    assert said.startswith("error: runs=nowhere/* finds no result.json")
+    names = {line.rpartition("|")[2].strip() for line in imports}
+    assert "ganfeat.compare" in names
+    assert not names & {"torch", "matplotlib"}
+
+
+def test_a_check_that_cannot_be_read_is_told_before_anything_runs(
+    tmp_path: Path, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.write_text(yaml.safe_dump(STUDY | {"checks": {"S3": "hrs.fid < baseline.fid"}}))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="check S3: there is no arm hrs"):
+        ganfeat.compare.run(compose(["study=tiny"], "compare"), ["study=tiny"])
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_mistake_in_an_arm_is_told_before_anything_runs(
+    tmp_path: Path, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arms = STUDY["arms"] | {"hsr": ["total_kimg=0.016", "method.weigt=1"]}
     study.write_text(yaml.safe_dump(STUDY | {"arms": arms}, sort_keys=False))
-    said = compare(tmp_path, "study=tiny", code=1)
-    assert "arm hsr: there is no key method.weigt; did you mean method.weight?" in said
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"arm hsr: .* method.weigt; did you mean method.weight\?"):
+        ganfeat.compare.run(compose(["study=tiny"], "compare"), ["study=tiny"])
     assert not (tmp_path / "outputs").exists()

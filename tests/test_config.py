@@ -22,7 +22,8 @@ SMALL = "experiment=stylegan2_synthfaces"
 
 
 def filled_path(preset: str) -> list[str]:
-    return ["data.path=x.zip"] if tiny.chosen(preset, "data") == "images" else []
+    data = ["data.path=x.zip"] if tiny.chosen(preset, "data") == "images" else []
+    return [*data, "backbone.weights=x.pkl"] if tiny.lacks_weights(preset) else data
 
 
 def message(overrides: list[str], **more: Any) -> str:
@@ -123,10 +124,10 @@ def test_keys_follow_the_options_that_are_chosen():
         ),
         ([SMALL, "data.exras=[mask]"], "did you mean data.extras?"),
         (["experiment=stylegan2_synthface"], "did you mean stylegan2_synthfaces?"),
-        (["experiment=zzz"], "there is no experiment zzz; choose one of: cifarnet_cifar10,"),
+        (["experiment=zzz"], "there is no experiment zzz; choose one of: autoencoder_synthfaces,"),
         ([SMALL, "data=image"], "there is no data image; did you mean images?"),
         ([SMALL, "experimnt=a"], "there is no key experimnt; did you mean experiment?"),
-        ([], "which experiment? choose one of: cifarnet_cifar10,"),
+        ([], "which experiment? choose one of: autoencoder_synthfaces,"),
         ([SMALL, "foo"], "cannot read 'foo': settings are written key=value"),
         ([SMALL, "seed=[1"], "cannot read 'seed=[1'"),
         ([SMALL, "seed=0,1"], "seed=0,1 is a sweep: add -m"),
@@ -300,19 +301,11 @@ def test_a_sweep_goes_on_after_a_failure_and_ends_with_1(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"job.py", "outputs"}
 
 
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ([], "error: which experiment? choose one of: "),
-        (["experiment=stylegan2_synthface"], "did you mean stylegan2_synthfaces?"),
-        ([SMALL, "method.r1_gama=3"], "did you mean method.r1_gamma?"),
-    ],
-)
-def test_train_py(tmp_path, line: list[str], expected: str):
+def test_train_py(tmp_path):
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    command = [sys.executable, str(ROOT / "train.py"), *line]
+    command = [sys.executable, str(ROOT / "train.py"), SMALL, "method.r1_gama=3"]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 1
-    assert expected in done.stderr
+    assert "did you mean method.r1_gamma?" in done.stderr
     assert (done.stderr.count("\n"), done.stdout) == (1, "")
     assert list(tmp_path.iterdir()) == []

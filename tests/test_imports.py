@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "results": {"errors"},
     "build": {"errors", "ranges"},
     "networks": {"build", "errors", "files"},
-    "loading": {"errors", "networks"},
+    "loading": {"errors", "networks", "results"},
     "checks": {"build", "errors", "ranges"},
     "config": {"build", "checks", "errors"},
     "backbone": BASE,

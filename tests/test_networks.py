@@ -15,7 +15,7 @@ from ganfeat import networks as weights
 from ganfeat.backbone import Generator, convert, load
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
-from ganfeat.loading import LAST_CHECKPOINT
+from ganfeat.results import LAST_CHECKPOINT
 
 GENERATOR = "ganfeat.backbone.generator.Generator"
 HEADER = {"source": {"kind": "test"}, "licence": "MIT"}

@@ -36,6 +36,7 @@ COMMON = [
     "device=cpu",
     "logger=csv",
     "metrics=none",
+    "tasks=none",
     "metrics@monitor=none",
 ]
 
@@ -63,12 +64,19 @@ def _choices(preset: str) -> dict[str, str]:
     return found
 
 
+def lacks_weights(preset: str) -> bool:
+    """Whether it says nowhere which GAN it builds on."""
+    return chosen(preset, "backbone") == "trained" and not preset.endswith("_synthfaces")
+
+
 def narrow(preset: str) -> list[str]:
     """What makes the networks of a preset small."""
     backbone = config_dir() / "backbone" / f"{chosen(preset, 'backbone')}.yaml"
     nodes = yaml.safe_load(backbone.read_text())
     if "network" in nodes:
         return ENCODER
+    if not nodes:
+        return [f"data.resolution={16 if chosen(preset, 'features') == 'none' else 32}"]
     if "weights" in nodes:
         return TRAINED
     # A frozen network reads maps up to 64 px.

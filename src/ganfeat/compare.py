@@ -1,4 +1,7 @@
-"""What ``compare.py`` does: run what a study lacks, and put finished runs into one table."""
+"""What ``compare.py`` does: run what a study lacks, and put finished runs into one table.
+
+Torch and matplotlib take seconds to import: only what needs them does so.
+"""
 
 import sys
 from contextlib import suppress
@@ -12,12 +15,11 @@ from rich.table import Table
 from ganfeat.config import compose
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import locked
-from ganfeat.report.figures import draw
+from ganfeat.report.checks import checks_of
 from ganfeat.report.runner import run_all
 from ganfeat.report.study import STARTS, Plan, Record, Run, Study, read_study
 from ganfeat.report.table import side_by_side, write_tables
 from ganfeat.results import read_result
-from ganfeat.training.machine import pick_device
 from ganfeat.training.record import RunFolder
 
 Config = dict[str, Any]
@@ -40,8 +42,10 @@ def run(config: Config, overrides: list[str]) -> None:
         show(*side_by_side(found_results(config["runs"])))
         return
     study = read_study(Path("experiments") / config["study"])
+    checks_of(study)  # what cannot be read is told before anything runs
+    seeds = chosen_seeds(study, config["seeds"])
     every = study_runs(study, config)
-    plan = Plan(every, chosen(every, study, config["seeds"]), redo=config["force"])
+    plan = Plan(every, [run for run in every if run.seed in seeds], redo=config["force"])
     show(*overview(plan, config["jobs"]))
     if config["plan"]:
         return
@@ -59,12 +63,14 @@ def run(config: Config, overrides: list[str]) -> None:
 
 def publish(study: Study, runs: list[Run]) -> None:
     """Tables and figures of what there is."""
+    from ganfeat.report.figures import draw
+
     for path in [*write_tables(study, runs), *draw(study, runs)]:
         print(f"written to {path}")
 
 
-def chosen(runs: list[Run], study: Study, seeds: int | list[int] | None) -> list[Run]:
-    """Those of some seeds.
+def chosen_seeds(study: Study, seeds: int | list[int] | None) -> list[int]:
+    """Those that are wanted.
 
     Raises:
         UserError: the study has not got one of them.
@@ -72,7 +78,7 @@ def chosen(runs: list[Run], study: Study, seeds: int | list[int] | None) -> list
     wanted = study.seeds if seeds is None else seeds if isinstance(seeds, list) else [seeds]
     if unknown := [seed for seed in wanted if seed not in study.seeds]:
         raise UserError(f"seeds={unknown[0]}: the study {study.name} has {study.seeds}")
-    return [run for run in runs if run.seed in wanted]
+    return wanted
 
 
 def study_runs(study: Study, config: Config) -> list[Run]:
@@ -106,6 +112,8 @@ def _composed(study: Study, arm: str) -> Config:
 def _run(
     study: Study, arm: str, seed: int, start: Run | None, composed: Config, config: Config
 ) -> Run:
+    from ganfeat.training.machine import pick_device
+
     line, paths = list(study.arms[arm]), {"outputs": config["paths"]["outputs"]}
     composed = {**composed, "seed": seed, "paths": paths}
     if start is not None:

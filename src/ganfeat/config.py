@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -169,14 +170,37 @@ def check(overrides: list[str], config_name: str = "train", sweep: bool = False)
     if ranges := [o.input_line for o in parsed if o.is_sweep_override() and not sweep]:
         raise UserError(f"{ranges[0]} is a sweep: add -m to run each, or write [...] for a list")
     choices = [_choice(o, groups[o.key_or_group]) for o in parsed if o.key_or_group in groups]
-    config, chosen = _compose(choices, config_name)
+    # Filling imports torch, which takes seconds: not where groups alone are chosen.
+    files, filled = _files(), len(choices) < len(parsed)
+    known = groups.keys() | _known(config_name, tuple(choices), filled, files)
+    return [_forced(o, known, is_group=o.key_or_group in groups) for o in parsed]
+
+
+@lru_cache(maxsize=32)  # a study composes many configs that differ in single values
+def _known(
+    config_name: str, choices: tuple[str, ...], filled: bool, files: tuple[Any, ...]
+) -> frozenset[str]:
+    """The keys of a config with these choices, once its preset has been checked.
+
+    Args:
+        config_name: which root config.
+        choices: options of groups.
+        filled: whether keys are wanted, those of signatures included.
+        files: the state of ``conf/``, from `_files`.
+    """
+    groups = _groups()
+    config, chosen = _compose(list(choices), config_name)
     if chosen.get("experiment"):
         others = {k: v for k, v in chosen.items() if k.partition("@")[0] in groups}
         without = [f"{k}={v}" for k, v in others.items() if k != "experiment"]
         check_preset(_container(config), _container(_compose(without, config_name)[0]))
-    # Filling imports torch, which takes seconds: not where groups alone are chosen.
-    known = groups | keys(fill(_container(config))) if len(choices) < len(parsed) else groups
-    return [_forced(o, known, is_group=o.key_or_group in groups) for o in parsed]
+    return frozenset(keys(fill(_container(config)))) if filled else frozenset()
+
+
+def _files() -> tuple[Any, ...]:
+    """What differs when a file of ``conf/`` does."""
+    stats = {path: path.stat() for path in sorted(config_dir().rglob("*.yaml"))}
+    return tuple((str(path), stat.st_mtime_ns, stat.st_size) for path, stat in stats.items())
 
 
 def _parse(text: str) -> Override:

@@ -15,19 +15,26 @@ from ganfeat.errors import UserError
 from ganfeat.exams import (
     Examiner,
     asked_for,
-    build_all,
+    both,
     check_apart,
     make_judge,
     print_table,
 )
 from ganfeat.files import atomic_write, locked
-from ganfeat.loading import LAST_CHECKPOINT, find_checkpoint, load_network, read_about
+from ganfeat.loading import find_checkpoint, load_network, read_about
 from ganfeat.metrics.measure import Result
 from ganfeat.networks import state_hash
+from ganfeat.pictures import save_pictures
 from ganfeat.processes import joined, rank
-from ganfeat.results import read_result
+from ganfeat.results import LAST_CHECKPOINT, read_result
 from ganfeat.training import machine
-from ganfeat.training.loggers import finish_wandb, log_values, open_wandb, wandb_mode
+from ganfeat.training.loggers import (
+    finish_wandb,
+    log_pictures,
+    log_values,
+    open_wandb,
+    wandb_mode,
+)
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +71,13 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
     for key, node in (("data", data), ("judge", judge)):
         if not isinstance(node, Mapping):
             raise UserError(f"{path} has a damaged header: its {key} is {node}; add {key}=NAME")
-    measurements = build_all(config["metrics"])
+    # Tasks alone are asked for by tasks=: the usual metrics are those of generators.
+    alone = config["tasks"] and not _typed(overrides, "metrics")
+    measurements = both({} if alone else config["metrics"], config["tasks"])
     if not measurements:
-        raise UserError("there is nothing to measure: choose metrics=quick, standard or paper")
+        raise UserError(
+            "there is nothing to measure: choose metrics=quick, standard or paper, or tasks=all"
+        )
     device = machine.pick_device(config["device"])
     machine.prepare(device, config["threads"], "auto")
     encoder = "encoder_ema" in header.get("networks", ())
@@ -95,7 +106,9 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
         found = examiner.examine(artefact, dataset, seed=config["seed"], psi=config["psi"])
     if rank() > 0:
         return {}
+    pictures = save_pictures(found.pictures, target.parent, "tasks")
     result = merged(earlier, found)
+    result["pictures"] = [*dict.fromkeys([*result.get("pictures", []), *pictures])]
     if broken := getattr(dataset, "broken", []):
         result["broken_images"] = sorted({*broken, *result.get("broken_images", [])})
     with atomic_write(target) as file:
@@ -106,6 +119,7 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
             mode, config["logger"]["project"], f"evaluate/{target.parent.name}", target.parent
         )
         log_values([value.plain() for value in found.values])
+        log_pictures(target.parent, pictures)
         finish_wandb()
     print(f"written to {target}")
     return result

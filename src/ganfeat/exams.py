@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,15 +15,17 @@ from ganfeat.backbone import Generator
 from ganfeat.build import build
 from ganfeat.errors import UserError
 from ganfeat.features import AttributeScorer, Features
-from ganfeat.metrics.evaluation import check, evaluate, evaluate_network
+from ganfeat.metrics.evaluation import check, evaluate, evaluate_network, joined
 from ganfeat.metrics.measure import OfNetwork, Result, Subject
+from ganfeat.metrics.progress import progress_bar
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Judge, Samples
 from ganfeat.metrics.value import Value
 from ganfeat.networks import Network, fresh_copy, weights_of
 from ganfeat.processes import rank, world_size
+from ganfeat.tasks.task import Task, Trial, perform
 from ganfeat.training import machine
-from ganfeat.training.setup import Exam, Exams
+from ganfeat.training.setup import Exam, Exams, Found
 
 Config = dict[str, Any]
 
@@ -63,17 +66,16 @@ class Examiner:
         """
         generates = isinstance(artefact, Generator)
         for name, measurement in self.measurements.items():
-            if isinstance(measurement, OfNetwork) == generates:
+            if isinstance(measurement, OfNetwork | Task) == generates:
                 kinds = ["networks that look at images", "generators"]
                 measured, this = kinds if generates else kinds[::-1]
                 raise UserError(
                     f"the metric {name} is for {measured}, and this is one of the {this}: choose "
                     "metrics=quick, standard or paper for generators, factors, linear or classes "
-                    "for others"
+                    "and tasks= for others"
                 )
         if isinstance(artefact, Features):
-            for measurement in self.measurements.values():
-                measurement.check(artefact, self.references(data, "test", "cpu"))
+            self._check_network(artefact, data, asked)
         if isinstance(artefact, Generator):
             subject = self.subject(artefact, data, "test", "cpu")
             for name in self.measurements.keys() & set(asked):
@@ -81,6 +83,17 @@ class Examiner:
                     needs = self.measurements[name].needs
                     raise UserError(f"{name} cannot be measured here: {needs} is needed")
             check(subject, self.measurements)
+
+    def _check_network(self, network: Features, data: Any, asked: Collection[str]) -> None:
+        trial = self.trial(network, data, "test", "cpu")
+        for name, measurement in self.measurements.items():
+            if isinstance(measurement, OfNetwork):
+                measurement.check(network, trial.references)
+            elif missing := measurement.lacks(trial):
+                if name in asked:
+                    raise UserError(f"{name} cannot be done here: {missing} is needed")
+            else:
+                measurement.check(trial)
 
     @torch.no_grad()
     def examine(
@@ -106,11 +119,23 @@ class Examiner:
         artefact = fresh_copy(artefact).to(self.device)
         with machine.full_precision():
             if isinstance(artefact, Features):
-                references = self.references(data, part, self.device)
-                return evaluate_network(artefact, references, self.measurements, show)
+                return self._examine_network(self.trial(artefact, data, part, self.device), show)
             assert isinstance(artefact, Generator)
             subject = self.subject(artefact, data, part, self.device, seed, psi)
             return evaluate(subject, self.measurements, show)
+
+    def _examine_network(self, trial: Trial, show: bool) -> Result:
+        tasks = {k: m for k, m in self.measurements.items() if isinstance(m, Task)}
+        metrics = {k: m for k, m in self.measurements.items() if k not in tasks}
+        results = [evaluate_network(trial.network, trial.references, metrics, show)]
+        with progress_bar(show and rank() == 0) as bar:
+            results.append(perform(replace(trial, bar=bar), tasks))
+        return joined(results)
+
+    def trial(self, network: Features, data: Any, part: str, device: str) -> Trial:
+        """A network that looks at images, and what it is tried on."""
+        judge = None if self.judge is None else self.judge.of(data).to(device)
+        return Trial(network.to(device), self.references(data, part, device), judge)
 
     def subject(
         self,
@@ -164,8 +189,20 @@ def build_all(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {name: build(node) for name, node in metrics.items() if node is not None}
 
 
+def both(metrics: Mapping[str, Any], tasks: Mapping[str, Any]) -> dict[str, Any]:
+    """Measurements and tasks from their nodes.
+
+    Raises:
+        UserError: one has the name of another.
+    """
+    found, more = build_all(metrics), build_all(tasks)
+    if twice := found.keys() & more.keys():
+        raise UserError(f"{min(twice)} is a metric and a task: leave one of them out")
+    return {**found, **more}
+
+
 def make_judge(nodes: Mapping[str, Any], measurements: Mapping[str, Any]) -> Judge | None:
-    """The networks of a judge, None where nothing needs them.
+    """The networks of a judge, None where none of the measurements needs them.
 
     Parts that are the same network share it.
 
@@ -216,9 +253,10 @@ def check_apart(judge: Judge, frozen: Mapping[str, Collection[str]]) -> None:
 
 
 def asked_for(overrides: Collection[str], group: str) -> set[str]:
-    """Measurements of ``metrics`` or ``monitor`` whose settings were typed."""
+    """Measurements of ``metrics`` (or tasks) or ``monitor`` whose settings were typed."""
     parts = [text.partition("=")[0].split(".") for text in overrides]
-    return {part[1] for part in parts if part[0] == group and len(part) > 1}
+    groups = ("metrics", "tasks") if group == "metrics" else (group,)
+    return {part[1] for part in parts if part[0] in groups and len(part) > 1}
 
 
 def exams(
@@ -238,7 +276,7 @@ def exams(
             measured.
     """
     cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
-    watched, reported = build_all(config["monitor"]), build_all(config["metrics"])
+    watched, reported = build_all(config["monitor"]), both(config["metrics"], config["tasks"])
     try:
         judge = make_judge(config["judge"], {**watched, **reported})
     except UserError as error:
@@ -255,11 +293,12 @@ def exams(
         ready = Examiner(judge, measurements, device, cache)
         ready.check(artefact, data, asked_for(overrides, group))
 
-        def measure(trained: Any, data: Any) -> tuple[list[Config], Config]:
+        def measure(trained: Any, data: Any) -> Found:
             found = ready.examine(trained, data, part=part, show=show)
             if show:
                 print_table(found.values)
-            return [value.plain() for value in found.values], dict(found.arrays)
+            values = [value.plain() for value in found.values]
+            return Found(values, dict(found.arrays), dict(found.pictures))
 
         return measure
 

@@ -18,9 +18,9 @@ from ganfeat.networks import (
     read_header,
     read_safetensors,
 )
+from ganfeat.results import LAST_CHECKPOINT
 
 WEIGHTS = Path(__file__).parent / "weights"  # what ships with the package
-LAST_CHECKPOINT = Path("checkpoints", "last.ckpt")  # inside a run folder
 
 
 def load_network(path: AnyPath, network: str) -> Network:

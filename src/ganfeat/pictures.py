@@ -1,5 +1,6 @@
 """Grids of images as one picture."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -26,6 +27,19 @@ def image_grid(images: Tensor, columns: int) -> Tensor:
         images = torch.cat([images, empty])
     grid = images.reshape(rows, columns, c, h, w).permute(2, 0, 3, 1, 4)
     return grid.reshape(c, rows * h, columns * w)
+
+
+def enlarged(images: Tensor, scale: int) -> Tensor:
+    """Images [N,3,R,R] with every pixel ``scale`` times as wide and high."""
+    return images.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
+
+
+def save_pictures(pictures: Mapping[str, Tensor], folder: Path, below: str) -> list[str]:
+    """Write pictures [C,H,W] to ``folder/below/<name>.png``; the names from ``below`` on."""
+    names = {name: f"{below}/{name}.png" for name in pictures}
+    for name, picture in pictures.items():
+        save_png(picture, folder / names[name])
+    return [*names.values()]
 
 
 def save_png(image: Tensor, path: Path) -> None:

@@ -1,10 +1,12 @@
-"""``result.json``: what a run leaves, and all that tables are made of."""
+"""What a run leaves: ``result.json``, which all tables are made of, and its last checkpoint."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 from ganfeat.errors import UserError
+
+LAST_CHECKPOINT = Path("checkpoints", "last.ckpt")  # inside a run folder
 
 
 def read_result(path: Path) -> dict[str, Any] | None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ganfeat.build import defaults
-from ganfeat.data.synthfaces.visibility import VISIBLE, visibility
+from ganfeat.data import SynthFaces
+from ganfeat.data.drawn.visibility import VISIBLE, visibility
 from ganfeat.errors import UserError
 from ganfeat.features.blocks import SIZE
 from ganfeat.files import atomic_write
@@ -134,7 +135,7 @@ def _real(data: Mapping[str, Any]) -> str:
 
 def _reading(scores: dict[str, float], local: dict[str, float], how: str) -> Iterator[str]:
     """What can be read of held-out drawn images, and what cannot; ``local``: at the landmarks."""
-    seen = visibility(SIZE)
+    seen = visibility(SynthFaces("test", SIZE))
     visible = {name: score for name, score in scores.items() if seen[name] > VISIBLE}
     missed = [name for name, score in visible.items() if score < ENOUGH]
     yield (

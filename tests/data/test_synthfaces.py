@@ -254,7 +254,7 @@ def test_labels_are_independent_by_default() -> None:
 
 def test_the_table_and_the_pictures_are_the_same_facts() -> None:
     data = SynthFaces("judge", 32, extras=("factors",))
-    batch, faces = data.__getitems__([1, 2, 3]), data.faces([1, 2, 3])
+    batch, faces = data.__getitems__([1, 2, 3]), data.sample([1, 2, 3])
     again = render(
         denormalise(batch["factors"]), 32, person_key=faces.person_key, image_key=faces.image_key
     )
@@ -277,7 +277,7 @@ def test_the_table_and_the_pictures_are_the_same_facts() -> None:
 )
 def test_planted_correlations_have_the_size_asked_for(a: str, b: str, r: float) -> None:
     data = SynthFaces("train", 16, length=40_000, correlate={(a, b): r})
-    table = normalise(data.faces(range(40_000)).values)
+    table = normalise(data.sample(range(40_000)).values)
     pair = table[:, [NAMES.index(a), NAMES.index(b)]]
     assert torch.corrcoef(pair.T)[0, 1] == pytest.approx(r, abs=0.04)
     for name, column in zip((a, b), pair.T, strict=True):
@@ -293,7 +293,7 @@ def test_planted_correlations_have_the_size_asked_for(a: str, b: str, r: float) 
 def test_correlations_combine_and_read_from_yaml() -> None:
     spec = [["yaw", "pitch", 0.5], ["pitch", "roll", 0.5], ["glasses", "beard", 0.4]]
     data = SynthFaces(correlate=spec)
-    table = normalise(data.faces(range(30_000)).values)
+    table = normalise(data.sample(range(30_000)).values)
     for a, b, r in spec:
         seen = torch.corrcoef(table[:, [NAMES.index(str(a)), NAMES.index(str(b))]].T)[0, 1]
         assert seen == pytest.approx(r, abs=0.03)

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ganfeat import backbone
 from ganfeat.backbone import Generator
-from ganfeat.encoders.ghfeat import GHFeat
+from ganfeat.config import compose
+from ganfeat.encoders.ghfeat import GHFeat, GHFeatNet
 from ganfeat.encoders.ghfeat.latents import draw, layout, levels_of, sample
 from ganfeat.errors import UserError
 from ganfeat.features.embedded import embedded
@@ -60,7 +61,7 @@ def test_sizes_of_the_style_space(resolution: int, base: int, count: int, total:
 
 def test_samples_have_the_mean_and_deviation_of_styles() -> None:
     m = method()
-    whole = torch.cat([*sample(m.generator, "s", 4000, seed=7).values()], dim=1)
+    whole = torch.cat([*sample(m.encoder.generator, "s", 4000, seed=7).values()], dim=1)
     e = m.encoder
     assert ((whole.mean(dim=0) - e.mean) / e.deviation).abs().max() < 0.1
     assert (whole.std(dim=0) / e.deviation - 1).abs().max() < 0.1
@@ -69,10 +70,28 @@ def test_samples_have_the_mean_and_deviation_of_styles() -> None:
 def test_code_zero_is_the_mean_style() -> None:
     m = method()
     levels = m.encoder.styles(torch.zeros(1, sum(m.encoder.levels.values())))
-    ws = m.generator.broadcast(m.generator.map(torch.randn(4000, 128)))
-    for name, styles in m.generator.styles(ws).items():
+    ws = m.encoder.generator.broadcast(m.encoder.generator.map(torch.randn(4000, 128)))
+    for name, styles in m.encoder.generator.styles(ws).items():
         off = (levels[name][0] - styles.mean(dim=0)) / styles.std(dim=0)
         assert off.abs().max() < 0.1, name
+
+
+def test_the_official_preset_has_the_paper_s_size() -> None:
+    """ghfeat_ffhq with the usual StyleGAN2 of 256 px (methods/ghfeat.md, 1.1 and 1.5)."""
+    config = compose(["experiment=ghfeat_ffhq", "backbone.weights=x", "data.path=x"])
+    gan = compose(["experiment=stylegan2_ffhq", "data.path=x"])["backbone"]["generator"]
+    options = {k: v for k, v in gan.items() if k != "_target_"}
+    values = {k: config["method"][k] for k in ("depth", "width", "channels", "align")}
+    with torch.device("meta"):
+        levels = layout(Generator(256, **options), config["method"]["space"])
+        network = GHFeatNet(256, levels, **values)
+    said = {i: head[1].out_features for i, head in network.heads.items()}
+    assert said == {"0": 1792, "1": 3072, "2": 2560}
+    assert len(network.levels) == 20
+    without = sum(p.numel() for p in network.parameters()) - sum(
+        p.numel() for p in network.heads.parameters()
+    )
+    assert without / 1e6 == pytest.approx(23.5 + 8.7 + 30.7 + 7.1, abs=0.1)
 
 
 # Losses.
@@ -87,7 +106,7 @@ def test_the_loss_of_the_encoder() -> None:
     m.train()
     (found,) = losses(m, "encoder_loss", step())
     x = step().images
-    drawn = m.draw(m.encoder.codes(x))
+    drawn = m.encoder.rebuild(x)
     maps = [m.frozen()["features"].taps(images)[-2] for images in (x, drawn)]
     torch.testing.assert_close(found["pixel"], ((drawn - x) ** 2).mean())
     torch.testing.assert_close(found["perceptual"], 3 * ((maps[0] - maps[1]) ** 2).mean())
@@ -213,7 +232,7 @@ def test_an_encoder_of_another_generator_does_not_resume(tmp_path: Path) -> None
     networks["g_ema"].mapping.w_avg.add_(1)
     save_networks(tmp_path / "other.safetensors", networks, {"source": "", "licence": ""})
     tiny.train(tmp_path / "a", experiment=PRESET)
-    with pytest.raises(UserError, match=r"backbone\.weights|other weights of generator"):
+    with pytest.raises(UserError, match="generator_hash"):
         tiny.train(
             tmp_path / "b",
             f"resume={tiny.only(tmp_path / 'a', 'result.json').parent}",

@@ -9,10 +9,11 @@ from typing import Any
 
 import parity
 import pytest
+import tiny
 import torch
 
 from ganfeat.config import compose
-from ganfeat.data import SynthFaces
+from ganfeat.data import SynthFaces, SynthRooms
 from ganfeat.encoders.encoder import Encoder
 from ganfeat.encoders.supervised import (
     PARTS,
@@ -22,6 +23,7 @@ from ganfeat.encoders.supervised import (
     parts_loss,
 )
 from ganfeat.errors import Interrupted, UserError
+from ganfeat.exams import exams
 from ganfeat.features import ClassNet, FactorNet, SmallNet
 from ganfeat.features.blocks import Standard
 from ganfeat.features.embedded import embedded
@@ -60,6 +62,18 @@ def test_a_uniform_factor_costs_one_when_its_mean_is_guessed() -> None:
     truth = torch.linspace(-1, 1, 10_001)
     loss = factor_loss(torch.zeros(10_001, 1), truth, Column("x", "continuous", 0))
     assert loss.item() == pytest.approx(1, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["continuous", "binary", "categorical", "circular"])
+def test_where_a_factor_means_nothing_it_costs_nothing(kind: str) -> None:
+    column = Column("bed_place", kind, 2, "bed")
+    rng = torch.Generator().manual_seed(0)
+    scores = torch.randn(6, column.width, generator=rng)
+    truth = torch.tensor([0.0, 1, 1, 0, 1, 0])
+    there = torch.tensor([1.0, 0, 1, 1, 0, 0])
+    some = factor_loss(scores[there > 0], truth[there > 0], column)
+    torch.testing.assert_close(factor_loss(scores, truth, column, there), some)
+    assert factor_loss(scores, truth, column, torch.zeros(6)) == 0
 
 
 def test_parts_cost_the_same_however_many_pixels_they_fill() -> None:
@@ -109,6 +123,25 @@ def test_a_run_leaves_a_network_that_loads(tmp_path: Path, experiment: str, kind
     assert found.name == experiment.partition("_")[0]
     images = SynthFaces("val", 32).__getitems__(range(4))["image"]
     assert torch.equal(found.embed(images), weights.embed(images))
+
+
+def test_rooms_are_learnt_with_what_is_known_of_them(tmp_path: Path) -> None:
+    """No people, corners for landmarks; metrics count a bed's place where there is a bed."""
+    line = tiny.overrides(
+        tmp_path, "total_kimg=0.016", "metrics=factors", "metrics.reading.n=64",
+        "backbone.network.places=8", experiment="roomnet_synthrooms",
+    )  # fmt: skip
+    result = run(compose(line), line, exams)
+    assert [v["name"] for v in result["metrics"]] == ["reading64_roomnet", "layout64_roomnet"]
+    assert {*result["arrays"]["reading"]} == {*SynthRooms().table.names}
+    found: Any = embedded("any", str(tiny.only(tmp_path, "result.json").parent))
+    needs = {column.name: column.needs for column in found.columns if column.needs}
+    assert needs["bed_place"] == "bed"
+    assert needs["curtain_hue"] == "window"
+    assert "bed_place" not in found.attributes
+    assert "bed" in found.attributes
+    with pytest.raises(UserError, match=r"no layout.*data\.extras=\[factors,layout,mask\]"):
+        tiny.train(tmp_path / "b", "data.extras=[factors,mask]", experiment="roomnet_synthrooms")
 
 
 def test_cifarnet_learns_from_labels(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ganfeat.features.inception import Inception
 from ganfeat.features.lpips import LPIPS
 from ganfeat.features.network import resized, standardise, to_uint8
 from ganfeat.features.resnet import ResNet50
-from ganfeat.features.vgg import VGG16
+from ganfeat.features.vgg import VGG16, OriginalVGG16
 from ganfeat.features.vit import ViT
 
 
@@ -93,6 +93,23 @@ def test_resnet50_gives_four_stages(folder: Path) -> None:
     theirs.fc = torch.nn.Identity()
     expected = theirs(standardise(resized(images(), 224, "bicubic"), network.mean, network.std))
     torch.testing.assert_close(network.embed(images()), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_original_vgg16_takes_0_to_255_minus_a_mean_colour(folder: Path) -> None:
+    """methods/ghfeat.md, check S10: what a red image becomes, and which map comes out."""
+    theirs = vgg16(weights=None).eval()
+    network = OriginalVGG16(saved(theirs, folder / "vgg16_original.pth"))
+    red = torch.tensor([1.0, -1.0, -1.0])[:, None, None].expand(1, 3, 48, 48)
+    entered: list[Tensor] = []
+    network.model[0].register_forward_pre_hook(lambda _, given: entered.append(given[0]))
+    (found,) = network.taps(red)
+    expected = torch.tensor([255 - 123.0, -117.0, -104.0])
+    torch.testing.assert_close(entered[0][0, :, 5, 5], expected, atol=0.01, rtol=0)
+    assert found.shape == (1, 512, 6, 6)
+    assert float(found.detach().min()) == 0  # after the ReLU
+    with torch.no_grad():
+        before = theirs.features[:22](entered[0])  # ends with the third convolution of block four
+    assert torch.equal(found, before.relu())
 
 
 def test_vgg16_gives_its_last_four_poolings(folder: Path) -> None:

@@ -21,6 +21,7 @@ from ganfeat.metrics.reading import (
     LocalReading,
     at_points,
     factor_scores,
+    linear_reading,
 )
 from ganfeat.metrics.reference import References
 
@@ -259,3 +260,21 @@ def test_classes_of_photographs(kind: type[Dull], accuracy: float) -> None:
     assert value.name == "accuracy20_classnet"  # there are no more
     assert value.value == accuracy
     assert value.low <= accuracy <= value.high
+
+
+def test_a_factor_counts_where_it_means_something() -> None:
+    """A bed's place is known where there is a bed, and nowhere else."""
+    rng = np.random.default_rng(0)
+    columns = [Column("bed", "binary", 2), Column("bed_place", "continuous", 0, "bed")]
+    bed = rng.integers(2, size=400).astype(float)
+    place = rng.uniform(-1, 1, 400)
+    truth = np.stack([bed, place], axis=1)
+    said = np.stack([bed, np.where(bed > 0, place, 5.0)], axis=1)
+    assert factor_scores(said, truth, columns) == {"bed": 1, "bed_place": 1}
+    seen = np.stack([bed, bed * place], axis=1)  # what a picture shows
+    read = linear_reading(seen[:200], truth[:200], seen[200:], columns, 1e-6)
+    scores = factor_scores(read, truth[200:], columns)
+    assert scores["bed_place"] == pytest.approx(1, abs=1e-3)
+    always = [columns[0], columns[1]._replace(needs="")]
+    read = linear_reading(seen[:200], truth[:200], seen[200:], always, 1e-6)
+    assert factor_scores(read, truth[200:], always)["bed_place"] < 0.7

@@ -131,7 +131,7 @@ def test_factors_that_lie_in_the_map_are_read() -> None:
     reader = Reader()
     measured = FactorProbe(taps=[8], images=2000, held_out=640)
     of = subject(Painter(), Judge(reader, reader, reader))
-    values, arrays = measured.result(of, lambda n: None)
+    values, arrays, _ = measured.result(of, lambda n: None)
     scores = arrays["probe_b8"]
     assert scores["shown"] > 0.99
     assert abs(scores["hidden"]) < 0.15

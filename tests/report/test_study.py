@@ -337,6 +337,16 @@ def test_the_table_has_what_was_measured(lab: Lab) -> None:
     assert "| `warm` | 0 | 1 | -1 (-100.0 %), -1 (-50.0 %) |" in text
 
 
+def test_what_had_to_hold_stands_in_the_report(lab: Lab) -> None:
+    """A check holds when it does with every seed."""
+    lab.write(checks={"L1": "more.fid >= plain.fid", "L2": "plain.fid < 2", "L3": "more.speed > 1"})
+    lab.run()
+    text = write_tables(read_study(lab.folder), lab.runs())[1].read_text()
+    assert "| L1 | `more.fid >= plain.fid` | yes: 1, 1 | yes: 2, 2 | holds |" in text
+    assert "| L2 | `plain.fid < 2` | yes: 1, 2 | no: 2, 2 | fails |" in text
+    assert "| L3 | `more.speed > 1` | more has no speed | more has no speed |  |" in text
+
+
 def test_protocols_never_share_a_column(lab: Lab) -> None:
     lab.run()
     record = lab.record("more-s0")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import official
 import pytest
 import tiny
 
@@ -25,6 +26,11 @@ def line_for(preset: str, photographs: Path, teachers: Teachers, labels: bool = 
     """What a preset needs to run in a test."""
     features = tiny.chosen(preset, "features")
     teacher = [] if features in EMBEDDED else [f"features.path={teachers(features)}"]
+    if tiny.lacks_weights(preset):
+        pickle = photographs.with_name("gan.pkl")
+        if not pickle.exists():
+            official.write(pickle, official.networks(int(labels) * 3, 32))
+        teacher.append(f"backbone.weights={pickle}")
     if tiny.chosen(preset, "data") != "images":
         return teacher
     needed = labels or tiny.chosen(preset, "method") == "classification"

@@ -1,4 +1,4 @@
-"""Data: synthetic faces, folders and zips of photographs, and the endless batches of training."""
+"""Data: drawn faces and rooms, folders and zips of photographs, and training's endless batches."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -8,14 +8,16 @@ if TYPE_CHECKING:
     from ganfeat.data.module import DataModule
     from ganfeat.data.sampler import InfiniteSampler
     from ganfeat.data.synthfaces import SynthFaces
+    from ganfeat.data.synthrooms import SynthRooms
 
-__all__ = ["DataModule", "ImageDataset", "InfiniteSampler", "SynthFaces"]
+__all__ = ["DataModule", "ImageDataset", "InfiniteSampler", "SynthFaces", "SynthRooms"]
 
 _HOMES = {
     "DataModule": "module",
     "ImageDataset": "images",
     "InfiniteSampler": "sampler",
     "SynthFaces": "synthfaces",
+    "SynthRooms": "synthrooms",
 }
 
 

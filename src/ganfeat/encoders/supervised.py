@@ -23,19 +23,23 @@ from ganfeat.training.augment import AugmentPipe
 from ganfeat.training.method import Losses, Step
 
 PARTS = 12  # classes in a mask
+FACES = ("factors", "landmarks", "visible", "identity", "mask")  # what is to be known of images
+ROOMS = ("factors", "layout", "mask")
 POINT_VARIANCE = 0.05  # of a landmark, in half sides
 CONTINUOUS_VARIANCE = 1 / 3  # of a factor that is uniform in [-1, 1]
 
 
 class FactorRegression(Encoder):
-    """Factors, landmarks and people of SynthFaces, from the truth that comes with each image.
+    """Factors, points and people of drawn images, from the truth that comes with each image.
+
+    Points are the landmarks of faces or the corners of rooms; people there are in faces alone.
 
     Args:
         network: a `FactorNet`.
-        people: number of people in the data.
+        people: number of people in the data, None where there are none.
         identity_weight: of telling them apart; 0 leaves it out.
         landmark_weight: of the points, and of looking at them.
-        part_weight: of naming the part of the face that each pixel shows.
+        part_weight: of naming the part that each pixel shows.
         rest: all else of `Encoder`.
     """
 
@@ -51,48 +55,61 @@ class FactorRegression(Encoder):
         part_weight: NotNegative = 1.0,
         **rest: Any,
     ) -> None:
-        if people is None:
-            raise UserError("factors can be learnt from drawn images only: choose data=synthfaces")
         super().__init__(network, **rest)
-        self.people = nn.Linear(network.free, people)
+        self.people = nn.Linear(network.free, people) if people else None
         self.parts = Parts(network.channels, PARTS)
-        self.trained.extend([self.people, self.parts])
+        self.trained.extend([*([self.people] if self.people else []), self.parts])
         self.identity_weight, self.landmark_weight = identity_weight, landmark_weight
         self.part_weight = part_weight
 
     def loss(self, step: Step) -> Losses:
         """Mean over factors, points, the person, and the parts."""
         batch = step.batch
-        if missing := {"factors", "landmarks", "visible", "identity", "mask"} - batch.keys():
+        needed = FACES if self.people is not None else ROOMS
+        if missing := [name for name in needed if name not in batch]:
             raise UserError(
-                f"the data give no {', '.join(sorted(missing))}: set "
-                "data.extras=[factors,landmarks,visible,identity,mask]"
+                f"the data give no {', '.join(missing)}, which drawn images know (data=synthfaces, "
+                f"synthrooms): set data.extras=[{','.join(needed)}]"
             )
         maps = self.network.taps(step.images)
         vectors, places = self.network.read_maps(step.images, maps)
         scores, points = self.network.read(vectors)
-        columns = self.network.columns
-        per_factor = [
-            factor_loss(score, truth, column)
-            for score, truth, column in zip(
-                scores, batch["factors"].unbind(1), columns, strict=True
+        losses = {"factors": self.factors_loss(scores, batch["factors"])}
+        losses |= self.points_losses(points, places, batch)
+        if self.people is not None:
+            person = F.cross_entropy(
+                self.people(vectors[:, -self.network.free :]), batch["identity"]
             )
-        ]
-        for column, loss in zip(columns, per_factor, strict=True):
-            self.terms.add(f"factor/{column.name}", loss)
-        truth = batch["landmarks"] * (2 / step.images.shape[-1]) - 1
-        visible = batch["visible"].float()
+            losses["identity"] = self.identity_weight * person / math.log(self.people.out_features)
+        losses["parts"] = self.part_weight * parts_loss(self.parts(maps), batch["mask"])
+        yield losses
+
+    def factors_loss(self, scores: list[Tensor], table: Tensor) -> Tensor:
+        """The mean over factors, of each over the images in which it means something."""
+        columns = self.network.columns
+        names = [column.name for column in columns]
+        losses = []
+        for score, truth, column in zip(scores, table.unbind(1), columns, strict=True):
+            weight = table[:, names.index(column.needs)] if column.needs else None
+            losses.append(factor_loss(score, truth, column, weight))
+            self.terms.add(f"factor/{column.name}", losses[-1])
+        return torch.stack(losses).mean()
+
+    def points_losses(
+        self, points: Tensor, places: Tensor, batch: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Where the points [N,P,3] and the first ``places`` [N,K,2] are, and which can be seen."""
+        half = batch["image"].shape[-1] / 2
+        truth = batch["landmarks" if "landmarks" in batch else "layout"] / half - 1
+        inside = (truth.abs() <= 1).all(dim=2)
+        visible = batch.get("visible", inside).float()
         misses = F.binary_cross_entropy_with_logits(points[..., 2], visible) / math.log(2)
         found = torch.stack([points[..., :2], places[:, : points.shape[1]]])
         errors = (found - truth).square().mean(dim=[0, 3]) * visible
         seen = mean_over_processes(visible.sum()).clamp(min=1)
-        person = F.cross_entropy(self.people(vectors[:, -self.network.free :]), batch["identity"])
-        yield {
-            "factors": torch.stack(per_factor).mean(),
+        return {
             "points": self.landmark_weight * errors.sum() / seen / POINT_VARIANCE,
             "visible": self.landmark_weight * misses,
-            "identity": self.identity_weight * person / math.log(self.people.out_features),
-            "parts": self.part_weight * parts_loss(self.parts(maps), batch["mask"]),
         }
 
 
@@ -123,16 +140,25 @@ def parts_loss(logits: Tensor, truth: Tensor) -> Tensor:
     return total / (counts > 0).sum() / math.log(logits.shape[1])
 
 
-def factor_loss(scores: Tensor, truth: Tensor, column: Column) -> Tensor:
-    """Loss of one factor from raw scores [N,width] and true values [N]."""
+def factor_loss(
+    scores: Tensor, truth: Tensor, column: Column, weight: Tensor | None = None
+) -> Tensor:
+    """Loss of one factor from raw scores [N,width] and true values [N], each image weighed."""
     match column.kind:
         case "continuous":
-            return F.mse_loss(scores[:, 0], truth) / CONTINUOUS_VARIANCE
+            losses = (scores[:, 0] - truth).square() / CONTINUOUS_VARIANCE
         case "binary":
-            return F.binary_cross_entropy_with_logits(scores[:, 0], truth) / math.log(2)
+            losses = F.binary_cross_entropy_with_logits(scores[:, 0], truth, reduction="none")
+            losses = losses / math.log(2)
         case "circular":
-            return 2 * F.mse_loss(scores, torch.stack([truth.cos(), truth.sin()], dim=1))
-    return F.cross_entropy(scores, truth.long()) / math.log(column.classes)
+            target = torch.stack([truth.cos(), truth.sin()], dim=1)
+            losses = 2 * (scores - target).square().mean(dim=1)
+        case _:
+            losses = F.cross_entropy(scores, truth.long(), reduction="none")
+            losses = losses / math.log(column.classes)
+    if weight is None:
+        return losses.mean()
+    return (losses * weight).sum() / mean_over_processes(weight.sum()).clamp(min=1)
 
 
 class Classification(Encoder):

@@ -1,6 +1,6 @@
 """Frozen networks that look at images."""
 
-from ganfeat.features.network import AttributeScorer, Features
+from ganfeat.features.network import AttributeScorer, Features, Rebuilder
 from ganfeat.features.small import ClassNet, FactorNet, SmallNet
 
-__all__ = ["AttributeScorer", "ClassNet", "FactorNet", "Features", "SmallNet"]
+__all__ = ["AttributeScorer", "ClassNet", "FactorNet", "Features", "Rebuilder", "SmallNet"]

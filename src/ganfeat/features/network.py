@@ -1,6 +1,6 @@
 """What every network that looks at images can do, and how images are brought to its size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -39,6 +39,21 @@ class Features(Network):
         """One vector per image, [N,D] float32."""
         raise NotImplementedError
 
+    def encode(self, images: Tensor) -> dict[str, Tensor]:
+        """What it says of images level by level, coarse to fine: [N,D] each.
+
+        Unless a network knows better: its vector, then the means of its maps, the deepest first.
+        """
+        maps = {f"map{m.shape[-1]}": m.mean(dim=[2, 3]) for m in reversed(self.taps(images))}
+        return {"vector": self.embed(images), **maps}
+
+    def per_pixel(self, images: Tensor) -> Tensor:
+        """What it says of every pixel, [N,C,R,R]: hyper-columns (Hariharan et al. 2015).
+
+        Unless a network knows better, these are its maps.
+        """
+        return stacked(self.taps(images), images.shape[-1])
+
     @torch.no_grad()
     def width(self, side: int, device: torch.device | str) -> int:
         """Numbers D in a vector of images of this side, seen in an empty one."""
@@ -59,6 +74,47 @@ class Features(Network):
         return torch.stack([unit_difference(*pair) for pair in zip(a, b, strict=True)]).sum(dim=0)
 
 
+class Rebuilder(Features):
+    """Features from which the image can be drawn again.
+
+    Attributes:
+        resolutions: the px at which each level acts.
+    """
+
+    resolutions: dict[str, int]
+
+    def draw(self, levels: Mapping[str, Tensor]) -> Tensor:
+        """The images [N,3,R,R] that levels, as `encode` gives them, stand for; not clamped."""
+        raise NotImplementedError
+
+    def rebuild(self, images: Tensor) -> Tensor:
+        """Images drawn again from what it says of them."""
+        return self.draw(self.encode(images))
+
+    def blend(
+        self,
+        own: Mapping[str, Tensor],
+        other: Mapping[str, Tensor],
+        levels: Collection[str],
+        inside: Tensor,
+    ) -> Tensor:
+        """What ``own`` stands for, with these levels of ``other`` at some places.
+
+        Args:
+            own, other: levels as `encode` gives them.
+            levels: names of those that are taken from ``other``.
+            inside: where, [N,1,R,R] from 0 to 1.
+
+        Raises:
+            UserError: its levels act everywhere.
+        """
+        raise UserError(f"{self.name} draws whole images: its levels cannot act at some places")
+
+    def samples(self, n: int, seed: int) -> Tensor | None:
+        """Images [n,3,R,R] of the generator that taught it; None where none did."""
+        return None
+
+
 class AttributeScorer(Features):
     """Features that also score attributes of an image (smiling, pose, ...).
 
@@ -71,6 +127,13 @@ class AttributeScorer(Features):
     def scores(self, images: Tensor) -> dict[str, Tensor]:
         """Raw scores (no sigmoid) by name, [N,1] each for those in `attributes`."""
         raise NotImplementedError
+
+
+def stacked(maps: Sequence[Tensor], side: int) -> Tensor:
+    """Maps [N,C,h,w] of any sizes as one of ``side`` px, [N,sum of C,side,side]."""
+    size = (side, side)
+    grown = [F.interpolate(x.float(), size, mode="bilinear", align_corners=False) for x in maps]
+    return torch.cat(grown, dim=1)
 
 
 def unit_difference(a: Tensor, b: Tensor, weights: Tensor | None = None) -> Tensor:

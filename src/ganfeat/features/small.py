@@ -104,11 +104,18 @@ class SmallNet(Features):
 
 
 class Column(NamedTuple):
-    """A factor that a network is to name: `kind` and `classes` as in the data set's table."""
+    """A factor that a network is to name.
+
+    Attributes:
+        name, kind, classes: as in the data set's table.
+        needs: the binary factor that must be 1 for this one to mean anything; empty if it always
+            does. Where a thing is cannot be told where it is not.
+    """
 
     name: str
     kind: str
     classes: int
+    needs: str = ""
 
     @property
     def width(self) -> int:
@@ -124,7 +131,7 @@ class FactorNet(SmallNet, AttributeScorer):
 
     Args:
         name: as metrics name it.
-        columns: the factors in the order of the data set's table, each [name, kind, classes].
+        columns: the factors in the order of the data set's table, each as a `Column`.
         landmarks: number of points; the first places that it looks at are to be these.
         widths, blocks, residual, dim, places: as in `SmallNet`.
     """
@@ -147,7 +154,7 @@ class FactorNet(SmallNet, AttributeScorer):
         super().__init__(name, widths, blocks, residual, dim, places)
         self.config = FactorNet.arguments(locals())
         self.columns = [Column(*column) for column in columns]  # type: ignore[arg-type]
-        self.attributes = [column.name for column in self.columns if column.width == 1]
+        self.attributes = [c.name for c in self.columns if c.width == 1 and not c.needs]
         own = max(1, 3 * dim // (4 * len(self.columns)))
         self.free = dim - own * len(self.columns)
         if self.free < 1:

@@ -1,11 +1,13 @@
 """VGG16 (Simonyan and Zisserman 2015), supervised on ImageNet, as a network with deep maps.
 
-LPIPS in the same trunk, which measures, is `ganfeat.features.lpips`.
+`VGG16` has torchvision's own weights, `OriginalVGG16` those of its authors, which make features of
+another size. LPIPS in the same trunk, which measures, is `ganfeat.features.lpips`.
 """
 
 from collections.abc import Sequence
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torchvision.models import VGG16_Weights, vgg16
 
 from ganfeat.features.embedded import freeze
@@ -13,6 +15,7 @@ from ganfeat.features.files import Published, fill, find, read_state
 from ganfeat.features.network import Features, Resize, resized, standardise
 from ganfeat.features.resnet import MEAN, STD
 
+BLOCK4_CONV3 = 21  # torchvision's number of that convolution
 POOLED = (9, 16, 23, 30)  # torchvision's numbers of the second to the fifth pooling layer
 
 
@@ -41,12 +44,7 @@ class VGG16(Features):
         self.name, self.resize, self.rule = name, f"{resize} to 224", resize
         self.mean, self.std = tuple(mean), tuple(std)
         self.settings = {"mean": list(mean), "std": list(std)}
-        url = VGG16_Weights.IMAGENET1K_V1.url
-        file = find(Published(url.rpartition("/")[2], "torchvision", url), path, download)
-        self.model = vgg16(weights=None).features
-        state = read_state(file)
-        names = {name: f"features.{name}" for name in self.model.state_dict()}
-        fill(self.model, {k: state[v] for k, v in names.items() if v in state}, file)
+        self.model = trunk(VGG16_Weights.IMAGENET1K_V1.url, path, download)
         freeze(self)
 
     def taps(self, images: Tensor) -> list[Tensor]:
@@ -62,3 +60,54 @@ class VGG16(Features):
     def embed(self, images: Tensor) -> Tensor:
         """The last map, averaged: [N,512]."""
         return self.taps(images)[-1].mean(dim=[2, 3])
+
+
+class OriginalVGG16(Features):
+    """The authors' weights, made with Caffe: the map after the third convolution of block four.
+
+    Images of any size are taken as they are, in 0..255 minus a mean colour: features are some
+    hundred times as large as torchvision's, and a loss weight for one is none for the other
+    (methods/ghfeat.md, 2.2 and trap 20).
+
+    Args:
+        path: torchvision's file of these weights, or its folder; None looks into torch's cache.
+        download: fetch it where it is absent.
+        name: as metrics name it.
+    """
+
+    mean: Tensor
+
+    def __init__(
+        self, path: str | None = None, download: bool = False, name: str = "vgg16_original"
+    ) -> None:
+        super().__init__()
+        self.config = OriginalVGG16.arguments(locals())
+        self.name = name
+        weights = VGG16_Weights.IMAGENET1K_FEATURES
+        self.model = trunk(weights.url, path, download)[: BLOCK4_CONV3 + 2]
+        mean = 255 * torch.tensor(weights.transforms().mean)  # red, green, blue
+        self.register_buffer("mean", mean[:, None, None], persistent=False)
+        freeze(self)
+
+    def taps(self, images: Tensor) -> list[Tensor]:
+        """One map of 512 channels after its ReLU, an eighth of the images' side."""
+        found: Tensor = self.model((images + 1) * 127.5 - self.mean)
+        return [found]
+
+    def embed(self, images: Tensor) -> Tensor:
+        """The map, averaged: [N,512]."""
+        return self.taps(images)[0].mean(dim=[2, 3])
+
+
+def trunk(url: str, path: str | None, download: bool) -> nn.Sequential:
+    """The convolutions of VGG16 with the weights that torchvision publishes there.
+
+    Raises:
+        UserError: the file is absent, or another one.
+    """
+    file = find(Published(url.rpartition("/")[2], "torchvision", url), path, download)
+    model: nn.Sequential = vgg16(weights=None).features
+    state = read_state(file)
+    names = {name: f"features.{name}" for name in model.state_dict()}
+    fill(model, {k: state[v] for k, v in names.items() if v in state}, file)
+    return model

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ganfeat.features.small import Column
 from ganfeat.metrics.measure import OfSamples, Result, Subject
+from ganfeat.metrics.reading import meant
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.subject import Judge, Looks
@@ -74,7 +75,7 @@ def compare(samples: Array, real: Array, columns: list[Column]) -> dict[str, Any
     """Two factor tables [N,F] and [M,F]: ratios of spread, shares, correlations, and a summary."""
     spread, shares, reached = {}, {}, {}
     for i, column in enumerate(columns):
-        a, b = samples[:, i], real[:, i]
+        a, b = (table[meant(column, table, columns), i] for table in (samples, real))
         if column.kind in ("continuous", "circular"):
             edges = np.quantile(b, np.linspace(0, 1, BINS + 1)[1:-1])
             binned = [np.bincount(np.searchsorted(edges, x), minlength=BINS) for x in (a, b)]
@@ -88,7 +89,8 @@ def compare(samples: Array, real: Array, columns: list[Column]) -> dict[str, Any
             classes = max(column.classes, 2)
             counts = [np.bincount(x.astype(int), minlength=classes) for x in (a, b)]
             shares[column.name] = [(c / c.sum()).tolist() for c in counts]
-    lines = [i for i, column in enumerate(columns) if column.kind in ("continuous", "binary")]
+    always = [i for i, column in enumerate(columns) if not column.needs]
+    lines = [i for i in always if columns[i].kind in ("continuous", "binary")]
     with np.errstate(invalid="ignore"):  # a factor that never changes correlates with nothing
         correlations = [
             np.nan_to_num(np.atleast_2d(np.corrcoef(x[:, lines].T))) for x in (samples, real)

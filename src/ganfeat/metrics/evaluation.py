@@ -3,11 +3,12 @@
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ganfeat.errors import UserError
 from ganfeat.features import Features
@@ -65,8 +66,8 @@ def evaluate(subject: Subject, measurements: Mapping[str, OfImages], show: bool 
                 began = time.perf_counter()
                 own = measurement.images() // subject.ranks
                 advance = bar(key, own) if own else silent(key, own)
-                results[key] = _timed(measurement.result(subject, advance), began)
-    return _joined([results[key] for key in measurements])
+                results[key] = timed(measurement.result(subject, advance), began)
+    return joined([results[key] for key in measurements])
 
 
 def evaluate_network(
@@ -82,15 +83,18 @@ def evaluate_network(
     with progress_bar(show and references.rank == 0) as bar:
         for measurement in measurements.values():
             began = time.perf_counter()
-            results.append(_timed(measurement.result(network, references, bar), began))
-    return _joined(results)
+            results.append(timed(measurement.result(network, references, bar), began))
+    return joined(results)
 
 
-def _joined(ordered: list[Result]) -> Result:
+def joined(ordered: Sequence[Result]) -> Result:
+    """All values, arrays and pictures of results as one."""
     arrays: dict[str, Any] = {}
+    pictures: dict[str, Tensor] = {}
     for result in ordered:
         arrays |= result.arrays
-    return Result([value for result in ordered for value in result.values], arrays)
+        pictures |= result.pictures
+    return Result([value for result in ordered for value in result.values], arrays, pictures)
 
 
 @torch.no_grad()
@@ -116,11 +120,16 @@ def _over_samples(
     found = {}
     for key, measurement in measurements.items():
         began = time.perf_counter() - share
-        found[key] = _timed(measurement.result(subject), began)
+        found[key] = timed(measurement.result(subject), began)
     return found
 
 
-def _timed(result: Result, began: float) -> Result:
+def timed(result: Result, began: float) -> Result:
+    """A result with the seconds that it took since ``began``.
+
+    Raises:
+        UserError: a number in it is not finite.
+    """
     seconds = round(time.perf_counter() - began, 2)
     for value in result.values:
         if value.value is not None and not math.isfinite(value.value):

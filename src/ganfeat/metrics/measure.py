@@ -90,10 +90,17 @@ class Subject:
 
 
 class Result(NamedTuple):
-    """What a measurement gives: numbers, and what is to be drawn (name -> nested list)."""
+    """What a measurement gives.
+
+    Attributes:
+        values: numbers.
+        arrays: what is to be drawn, as nested lists, by name.
+        pictures: [3,H,W] in [-1,1] each, by name.
+    """
 
     values: list[Value]
     arrays: Mapping[str, Any] = MappingProxyType({})
+    pictures: Mapping[str, Tensor] = MappingProxyType({})
 
 
 class OfImages:

@@ -1,6 +1,7 @@
 """How well a network reads what is true of images: the factors of drawn ones, or classes."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +20,16 @@ from ganfeat.metrics.value import Value, count_name, mean_value
 from ganfeat.ranges import Positive, Several
 
 Array = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 RARE = 10  # deviations from the mean, beyond which nothing counts more
-EXTRAS = ("factors", "landmarks", "visible")
+EXTRAS = ("factors", "landmarks", "layout", "visible")
+POINTS = ("landmarks", "layout")  # what data may call theirs
 
 
 class FactorReading(OfNetwork):
     """``reading<n>_<network>``, the mean over factors, and ``landmarks<n>_<network>`` in pixels.
+
+    Of rooms, the second is ``layout<n>_<network>``. Points count where they can be seen.
 
     Continuous factors count by R2, binary and categorical ones by balanced accuracy with chance at
     0, circular ones by ``1 - spread of the error / spread of the angle``, where spread is one minus
@@ -54,12 +59,17 @@ class FactorReading(OfNetwork):
         width = len(network.columns)
         rows = Rows(self.n, 2 * width + 2, what="a factor").to(references.device)
         advance = bar("images", self.n // references.ranks)
-        for numbers, batch in references.share(self.n, EXTRAS):
-            vectors = network.embed(batch["image"])
-            points, _ = network.points(vectors, batch["image"].shape[-1])
-            errors = (points - batch["landmarks"]).norm(dim=2) * batch["visible"]
-            landmarks = torch.stack([errors.sum(dim=1), batch["visible"].sum(dim=1)], dim=1)
-            table = torch.cat([network.table(vectors), batch["factors"], landmarks], dim=1)
+        known = references.data.facts()["extras"]
+        extras = [extra for extra in EXTRAS if extra in known]
+        what = next(name for name in POINTS if name in known)
+        for numbers, batch in references.share(self.n, extras):
+            vectors, side = network.embed(batch["image"]), batch["image"].shape[-1]
+            points, _ = network.points(vectors, side)
+            inside = ((batch[what] >= 0) & (batch[what] <= side)).all(dim=2)
+            visible = batch.get("visible", inside)
+            errors = (points - batch[what]).norm(dim=2) * visible
+            misses = torch.stack([errors.sum(dim=1), visible.sum(dim=1)], dim=1)
+            table = torch.cat([network.table(vectors), batch["factors"], misses], dim=1)
             rows.update(table, numbers)
             advance(len(numbers))
         found = rows.numpy()
@@ -70,7 +80,7 @@ class FactorReading(OfNetwork):
         end = f"{count_name(self.n)}_{network.name}"
         values = [
             Value(name, float(value), n=self.n, protocol=protocol)
-            for name, value in ((f"reading{end}", mean), (f"landmarks{end}", error))
+            for name, value in ((f"reading{end}", mean), (f"{what}{end}", error))
         ]
         return Result(values, {"reading": scores})
 
@@ -88,9 +98,23 @@ def columns_of(references: References) -> list[Column]:
 
 
 def factor_scores(predicted: Array, truth: Array, columns: Sequence[Column]) -> dict[str, float]:
-    """Score of each factor from tables [N,F]: 1 is perfect, 0 is to know nothing of the image."""
-    pairs = zip(predicted.T, truth.T, columns, strict=True)
-    return {column.name: _score(p, t, column) for p, t, column in pairs}
+    """Score of each factor from tables [N,F]: 1 is perfect, 0 is to know nothing of the image.
+
+    A factor counts in the images in which it means something.
+    """
+    found = {}
+    for p, t, column in zip(predicted.T, truth.T, columns, strict=True):
+        rows = meant(column, truth, columns)
+        found[column.name] = _score(p[rows], t[rows], column)
+    return found
+
+
+def meant(column: Column, table: Array, columns: Sequence[Column]) -> Bools:
+    """In which images of a factor table [N,F] a factor means something, [N]."""
+    if not column.needs:
+        return np.ones(len(table), bool)
+    there: Bools = table[:, [c.name for c in columns].index(column.needs)] > 0.5
+    return there
 
 
 def _score(predicted: Array, truth: Array, column: Column) -> float:
@@ -200,10 +224,15 @@ def linear_reading(
         np.concatenate([((v - mean) / deviation).clip(-RARE, RARE), np.ones([len(v), 1])], axis=1)
         for v in (known, vectors)
     )
-    penalty = ridge * len(known) * np.eye(known.shape[1])
-    plain = np.linalg.inv(known.T @ known + penalty)
-    found = []
+    whole, every, found = known, truths, []
+    inverses: dict[str, Any] = {}
     for truth, column in zip(truths.T, columns, strict=True):
+        rows = meant(column, every, columns)
+        known, truth = whole[rows], truth[rows]
+        penalty = ridge * len(known) * np.eye(known.shape[1])
+        if column.needs not in inverses:
+            inverses[column.needs] = np.linalg.inv(known.T @ known + penalty)
+        plain = inverses[column.needs]
         match column.kind:
             case "continuous":
                 found.append(vectors @ (plain @ (known.T @ truth)))

@@ -11,6 +11,7 @@ from torch import Tensor
 from ganfeat.backbone import Generator
 from ganfeat.errors import UserError
 from ganfeat.features import AttributeScorer, FactorNet, Features, SmallNet
+from ganfeat.features.small import Column
 from ganfeat.metrics.rows import finite
 from ganfeat.seeds import seed_of
 
@@ -48,7 +49,7 @@ class Judge:
         columns = data.facts().get("columns")
         if columns is None:
             return replace(self, attributes=None)
-        if [tuple(column) for column in columns] != self.factors.columns:
+        if [Column(*column) for column in columns] != self.factors.columns:
             raise UserError(
                 f"{self.factors.name} reads other factors than these data have: a table of one "
                 "says nothing about the other; train it anew"

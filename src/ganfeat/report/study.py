@@ -6,7 +6,7 @@ asked for. An arm and a seed with such a file are finished, on whatever machine 
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ import yaml
 from ganfeat.build import suggest
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
-from ganfeat.loading import LAST_CHECKPOINT, read_about
-from ganfeat.results import read_result
+from ganfeat.results import LAST_CHECKPOINT, read_result
 
 FIELDS = {
     "question": str, "expectation": str, "baseline": str, "seeds": list, "common": list,
-    "arms": dict, "metrics": list, "shown": list,
+    "arms": dict, "metrics": list, "shown": list, "checks": dict,
 }  # fmt: skip
+OPTIONAL = ("checks",)
 OURS = ("seed", "threads", "paths.outputs", "resume", "force")  # settings that the runner makes
 STARTS = "init_from="
 
@@ -42,6 +42,7 @@ class Study:
         arms: the overrides of each, those that all have in common first.
         metrics: names of the values in the table.
         shown: the arms whose curves are drawn.
+        checks: what must hold, by name; see `ganfeat.report.checks`.
     """
 
     folder: Path
@@ -52,6 +53,7 @@ class Study:
     arms: dict[str, list[str]]
     metrics: list[str]
     shown: list[str]
+    checks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -83,6 +85,7 @@ def read_study(folder: Path) -> Study:
     for key in plain:
         if key not in FIELDS:
             raise UserError(f"{path} has {key}; {suggest(str(key), FIELDS)}")
+    plain = {**{key: FIELDS[key]() for key in OPTIONAL}, **plain}
     for key, kind in FIELDS.items():
         if not isinstance(plain.get(key), kind):
             raise UserError(f"{path}: {key} must be a {kind.__name__}, not {plain.get(key)!r}")
@@ -94,7 +97,7 @@ def read_study(folder: Path) -> Study:
     study = Study(
         folder, plain["question"].strip(), plain["expectation"].strip(), plain["baseline"],
         _seeds(plain["seeds"], path), arms, _texts(plain["metrics"], "metrics", path),
-        _texts(plain["shown"], "shown", path),
+        _texts(plain["shown"], "shown", path), {str(k): str(v) for k, v in plain["checks"].items()},
     )  # fmt: skip
     for key, named in {"baseline": [study.baseline], "shown": study.shown}.items():
         if unknown := [arm for arm in named if arm not in arms]:
@@ -198,6 +201,8 @@ class Run:
         """Whether what lies here of this run began with other weights than its start has now."""
         if self.start is None:
             return False
+        from ganfeat.loading import read_about
+
         here = read_result(self.result) if self.result.exists() else None
         checkpoint = self.result.parent / LAST_CHECKPOINT
         if here is None and checkpoint.exists():  # killed before it could say anything

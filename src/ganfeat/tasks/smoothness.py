@@ -22,7 +22,7 @@ from ganfeat.errors import UserError
 from ganfeat.features.network import to_uint8
 from ganfeat.files import atomic_write
 from ganfeat.metrics.subject import BLOCK, Samples
-from ganfeat.pictures import image_grid, save_png
+from ganfeat.pictures import enlarged, image_grid, save_png
 
 GAP = 4  # px between groups of rows
 PACE = 120  # milliseconds for a frame
@@ -66,11 +66,6 @@ def moving(found: Sequence[Tensor], scale: int) -> list[Image.Image]:
         picture = Image.fromarray(grid.permute(1, 2, 0).numpy())
         pictures.append(picture.quantize(COLOURS, dither=Image.Dither.NONE))
     return pictures
-
-
-def enlarged(images: Tensor, scale: int) -> Tensor:
-    """Images [N,3,R,R] with every pixel ``scale`` times as wide and high."""
-    return images.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
 
 
 def show(generators: Mapping[str, Generator], folder: Path, n: int, frames: int, seed: int) -> None:

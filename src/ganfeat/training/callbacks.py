@@ -209,9 +209,11 @@ class Monitor(Callback):
         if not self.every.due(trainer, pl_module):
             return
         began = time.perf_counter()
-        values, _ = self.exam(pl_module.artefact(), trainer.datamodule.dataset)  # type: ignore[attr-defined]
+        measured = self.exam(pl_module.artefact(), trainer.datamodule.dataset)  # type: ignore[attr-defined]
         kimg = kimg_done(trainer, pl_module)
-        found = {value["name"]: value["value"] for value in values if value["value"] is not None}
+        found = {
+            value["name"]: value["value"] for value in measured.values if value["value"] is not None
+        }
         if trainer.is_global_zero:
             log.info("%s", "  ".join(f"{name} {value:.4g}" for name, value in found.items()))
         for logger in trainer.loggers:

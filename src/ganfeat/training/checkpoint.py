@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 # What may differ between a checkpoint's run and the one that resumes from it.
 MAY_DIFFER = (
     "experiment", "total_kimg", "trainer", "paths", "logger", "device", "threads", "resume",
-    "force", "init_from", "metrics", "monitor", "judge",
+    "force", "init_from", "metrics", "tasks", "monitor", "judge",
 )  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def _flat(config: dict[str, Any], key: str = "") -> dict[str, Any]:
 def check_same_size(network: Network, theirs: dict[str, Any], where: str) -> None:
     """Refuse weights of a network that was built with other arguments."""
     for field, ours in network.config.items():
-        if theirs.get(field) != ours:
+        if field != "weights" and theirs.get(field) != ours:  # a place is no size
             raise UserError(
                 f"{where} has {field}={theirs.get(field)}, this run has {field}={ours}: choose the "
                 "same data, backbone and method"

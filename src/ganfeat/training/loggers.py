@@ -5,7 +5,7 @@ import importlib.util
 import io
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +165,14 @@ def log_values(values: list[dict[str, Any]]) -> None:
         columns = ("name", "value", "low", "high", "n", "seconds")
         rows = [[value[column] for column in columns] for value in found]
         wandb.run.log({"metrics": wandb.Table(columns=list(columns), data=rows)})
+
+
+def log_pictures(folder: Path, names: Sequence[str]) -> None:
+    """Files of a run's folder to the open wandb run, if one is."""
+    wandb = sys.modules.get("wandb")
+    if names and wandb is not None and wandb.run is not None:
+        shown = {name.removesuffix(".png"): wandb.Image(str(folder / name)) for name in names}
+        wandb.run.log(shown)
 
 
 def _import_wandb() -> Any:

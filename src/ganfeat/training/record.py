@@ -12,20 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from ganfeat.files import atomic_write, locked
-from ganfeat.loading import LAST_CHECKPOINT
-from ganfeat.results import read_result, unreadable
+from ganfeat.results import LAST_CHECKPOINT, read_result, unreadable
 
 # What a run is does not depend on where, by whom or how often it is computed.
 NOT_PART_OF_A_RUN = (
     "seed", "paths", "logger", "launcher", "device", "threads", "jobs", "resume", "force",
 )  # fmt: skip
+LATER = ("tasks",)  # keys that configs have gained: a run without them keeps its name
 LOGGER_ID = ".logger_id"  # a file in the folder
 NOT_PART_OF_THE_TRAINER = ("devices", "workers", "allocator")
 
 
 def run_id(config: dict[str, Any]) -> str:
     """``<8 hex digits of the config's hash>-s<seed>``: the same command gives the same folder."""
-    parts = {key: value for key, value in config.items() if key not in NOT_PART_OF_A_RUN}
+    parts = {
+        key: value
+        for key, value in config.items()
+        if key not in NOT_PART_OF_A_RUN and (value or key not in LATER)
+    }
     options = config.get("trainer", {})
     parts["trainer"] = {k: v for k, v in options.items() if k not in NOT_PART_OF_THE_TRAINER}
     if parts.get("init_from"):

@@ -15,10 +15,11 @@ import yaml
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import disk_full
 from ganfeat.networks import check_finite, save_networks, state_hash, weights_of
+from ganfeat.pictures import save_pictures
 from ganfeat.processes import rank
 from ganfeat.training import machine
 from ganfeat.training.callbacks import Clock
-from ganfeat.training.loggers import CSVLog, finish_wandb, log_values
+from ganfeat.training.loggers import CSVLog, finish_wandb, log_pictures, log_values
 from ganfeat.training.logs import logged
 from ganfeat.training.record import RunFolder, commit
 from ganfeat.training.setup import (
@@ -96,7 +97,7 @@ class Outcome:
         start: hashes of the networks that ``init_from=`` gave.
         weights: hashes of the networks that were saved.
         broken_images: names of the images that could not be read.
-        metrics, arrays: what was measured at the end.
+        metrics, arrays, pictures: what was measured at the end; of pictures the files' names.
     """
 
     clock: Clock = field(default_factory=Clock)
@@ -105,6 +106,7 @@ class Outcome:
     broken_images: set[str] = field(default_factory=set)
     metrics: list[Config] = field(default_factory=list)
     arrays: Config = field(default_factory=dict)
+    pictures: list[str] = field(default_factory=list)
 
 
 def _recorded(config: Config, folder: RunFolder, device: str, about: Config, exams: Any) -> Config:
@@ -138,7 +140,7 @@ def _recorded(config: Config, folder: RunFolder, device: str, about: Config, exa
             "error": error,
             "metrics": outcome.metrics,
             "arrays": {**CSVLog(folder.path / "metrics.csv").curves(), **outcome.arrays},
-            "pictures": folder.last_pictures(),
+            "pictures": [*folder.last_pictures(), *outcome.pictures],
         }
         if images > 0 or not earlier:  # else what an earlier session did would be lost
             folder.write("result.json", json.dumps(result, indent=1) + "\n")
@@ -168,8 +170,11 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
         save_networks(folder.weights, networks, {**folder.weights_header(), "frozen": frozen})
         outcome.weights = {name: state_hash(network) for name, network in networks.items()}
         if ready.final is not None:
-            outcome.metrics, outcome.arrays = ready.final(method.artefact(), data.dataset)
+            found = ready.final(method.artefact(), data.dataset)
+            outcome.metrics, outcome.arrays = found.values, found.arrays
             log_values(outcome.metrics)
+            outcome.pictures = save_pictures(found.pictures, folder.path, "tasks")
+            log_pictures(folder.path, outcome.pictures)
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
         raise Interrupted("stopped while it was setting up; the same command goes on") from None
     except Exception as error:

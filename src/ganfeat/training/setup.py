@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pytorch_lightning import Callback, Trainer, seed_everything
 from pytorch_lightning.loggers import Logger
+from torch import Tensor
 
 from ganfeat.build import build, locate, signature
 from ganfeat.data import DataModule
@@ -31,8 +32,18 @@ from ganfeat.training.record import RunFolder
 log = logging.getLogger(__name__)
 
 Config = dict[str, Any]
-Exam = Callable[[Any, Any], tuple[list[Config], Config]]
-"""From what a method made and its dataset to values and arrays, both as plain data."""
+
+
+class Found(NamedTuple):
+    """What was measured: values and arrays as plain data, pictures [3,H,W] by name."""
+
+    values: list[Config]
+    arrays: Config
+    pictures: dict[str, Tensor]
+
+
+Exam = Callable[[Any, Any], Found]
+"""From what a method made and its dataset to what was found."""
 
 
 class Exams(NamedTuple):

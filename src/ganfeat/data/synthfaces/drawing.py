@@ -7,12 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganfeat.data.drawn.canvas import check_extras, check_resolution, chunks, grain, halve
+from ganfeat.data.drawn.factors import Array
+from ganfeat.data.drawn.sampling import Keys, as_keys
+from ganfeat.data.drawn.shapes import cover
 from ganfeat.data.synthfaces import parts
-from ganfeat.data.synthfaces.factors import Array, complete
+from ganfeat.data.synthfaces.factors import TABLE
 from ganfeat.data.synthfaces.geometry import Geometry, geometry
 from ganfeat.data.synthfaces.painting import CLASSES, paint
-from ganfeat.data.synthfaces.sampling import Keys, as_keys
-from ganfeat.data.synthfaces.shapes import cover
 from ganfeat.errors import UserError
 
 # Left and right are the picture's.
@@ -21,60 +23,11 @@ LANDMARKS = (
     "left mouth corner", "right mouth corner", "chin", "left brow", "right brow",
 )  # fmt: skip
 EXTRAS = ("landmarks", "visible", "mask")
-RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
 
-# Some 30 planes of [N,R,R] floats are alive at once: draw as many images at a time as keeps them in
-# the caches. Measured on two cores; a GPU takes the whole batch up to a memory bound.
-_CHUNK_PIXELS = {"cpu": 1 << 17, "cuda": 1 << 24}
 _PARTS = (
     "eyes", "eyes", "eyes", "eyes", "nose", "mouth", "mouth", "skin", "brows", "brows",
 )  # fmt: skip
 _NOSE_TIP, _CHIN = LANDMARKS.index("nose tip"), LANDMARKS.index("chin")
-
-
-def check_resolution(resolution: int) -> None:
-    """Raise UserError unless the resolution is a power of two in 16..1024."""
-    if resolution not in RESOLUTIONS:
-        raise UserError(
-            f"SynthFaces cannot be drawn at resolution {resolution}; expected a power of two from "
-            "16 to 1024; change data.resolution"
-        )
-
-
-def check_extras(extras: Iterable[str], known: tuple[str, ...]) -> tuple[str, ...]:
-    """The extras as a tuple; raises UserError for one that is not known."""
-    names = (extras,) if isinstance(extras, str) else tuple(extras)
-    for name in names:
-        if name not in known:
-            raise UserError(
-                f"SynthFaces has no extra {name!r}; expected some of {', '.join(known)}; "
-                "correct data.extras"
-            )
-    return names
-
-
-def _mix32(x: Tensor) -> Tensor:
-    """Wellons' lowbias32 finaliser on int32: cheap enough for every pixel."""
-    x = (x ^ ((x >> 16) & 0xFFFF)).mul_(0x7FEB352D)
-    x = (x ^ ((x >> 15) & 0x1FFFF)).mul_(-2073254261)
-    return x ^ ((x >> 16) & 0xFFFF)
-
-
-def _grain(image_key: Keys, resolution: int, strength: Tensor) -> Tensor:
-    """Triangular noise [N,1,R,R] of standard deviation `strength` [N,1,1], one draw per pixel."""
-    folded = (image_key ^ (image_key >> np.uint64(32))).astype(np.uint32).view(np.int32)
-    seeds = _mix32(torch.from_numpy(folded))
-    place = torch.arange(resolution**2, dtype=torch.int32, device=strength.device)
-    bits = _mix32(seeds[:, None].to(strength.device) + place * -1640531535)
-    both = (bits & 0xFFFF).add_((bits >> 16) & 0xFFFF)
-    noise = both.float().sub_(65535).mul_(6**0.5 / 65536)
-    return noise.view(-1, resolution, resolution).mul_(strength)[:, None]
-
-
-def _halve(image: Tensor) -> Tensor:
-    """Mean of 2 x 2 pixels, added in a fixed order."""
-    rows = image[..., ::2, :] + image[..., 1::2, :]
-    return (rows[..., ::2] + rows[..., 1::2]).mul_(0.25)
 
 
 def _picture(
@@ -82,12 +35,12 @@ def _picture(
 ) -> tuple[Tensor, Tensor | None]:
     if resolution < 32:
         # A nose of one pixel needs more than one sample: 16 px is drawn twice as large.
-        picture = _halve(paint(g, 2 * resolution, freckles, False)[0])
+        picture = halve(paint(g, 2 * resolution, freckles, False)[0])
         mask = paint(g, resolution, freckles, True)[1] if with_mask else None
     else:
         picture, mask = paint(g, resolution, freckles, with_mask)
     if image_key is not None:
-        picture += _grain(image_key, resolution, g.scalar["grain"])
+        picture += grain(image_key, resolution, g.scalar["grain"])
     return picture.clamp_(-1, 1), mask
 
 
@@ -135,11 +88,10 @@ def draw(
     """What `render` does, from the table of factors [F,N]; without image keys there is no grain."""
     g, with_mask = geometry(values, device), "mask" in extras
     freckles = parts.freckle_table(person_key).to(device)
-    step = max(1, _CHUNK_PIXELS.get(device.type, 1 << 22) // resolution**2)
     count = values.shape[1]
     drawn = []
-    for rows in (slice(at, at + step) for at in range(0, max(count, 1), step)):
-        some = g if step >= count else g.rows(rows)
+    for rows in chunks(count, resolution, device):
+        some = g if rows == slice(0, count) else g.rows(rows)
         keys = None if image_key is None else image_key[rows]
         drawn.append(_picture(some, resolution, freckles[rows], keys, with_mask))
     out = {"image": torch.cat([picture for picture, _ in drawn])}
@@ -202,10 +154,10 @@ def render(
     Raises:
         UserError: for an unknown factor, resolution or extra, or shapes that do not fit together.
     """
-    check_resolution(resolution)
-    wanted = check_extras(extras or (), EXTRAS)
+    check_resolution(resolution, TABLE.owner)
+    wanted = check_extras(extras or (), EXTRAS, TABLE.owner)
     keys = [as_keys(0 if given is None else given) for given in (person_key, image_key)]
-    values, device = complete(factors, max(len(keys[0]), len(keys[1])))
+    values, device = TABLE.complete(factors, max(len(keys[0]), len(keys[1])))
     count = values.shape[1]
     if any(len(k) not in (1, count) for k in keys):
         raise UserError(

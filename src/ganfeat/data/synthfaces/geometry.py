@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganfeat.data.synthfaces.factors import NAMES, Array
+from ganfeat.data.drawn.factors import Array
+from ganfeat.data.synthfaces.factors import NAMES
 from ganfeat.data.synthfaces.palette import COLOURS, palette
 from ganfeat.data.synthfaces.pose import DEPTH, HEAD, Pose
 

@@ -8,9 +8,11 @@ that they stay legible.
 import torch
 from torch import Tensor
 
+from ganfeat.data.drawn.canvas import centres
+from ganfeat.data.drawn.shapes import cover, wave
 from ganfeat.data.synthfaces import parts
 from ganfeat.data.synthfaces.geometry import Geometry
-from ganfeat.data.synthfaces.shapes import bump, cover, ellipse, wave
+from ganfeat.data.synthfaces.shapes import bump, ellipse
 
 CLASSES = (
     "background", "skin", "hair", "brows", "eyes", "nose", "mouth", "glasses", "hat", "beard",
@@ -38,8 +40,7 @@ class Painting:
 
     def __init__(self, g: Geometry, resolution: int, with_mask: bool) -> None:
         self.s, self.colour = g.scalar, g.colour
-        device = self.s["zoom"].device
-        grid = ((torch.arange(resolution, device=device) * 2 + 1).float() / resolution).sub_(1)
+        grid = centres(resolution, self.s["zoom"].device)
         x, y = grid[None, None, :], grid[None, :, None]
         self.surface = parts.place(self.s, x, y, resolution / 2)
         self.image = self._background(x, y, resolution / 2)

@@ -1,10 +1,9 @@
 """Colours: skin, hair and eyes from their factors, everything else from those or fixed."""
 
-import math
-
 import numpy as np
 
-from ganfeat.data.synthfaces.factors import Array
+from ganfeat.data.drawn.colours import hue, ramp
+from ganfeat.data.drawn.factors import Array
 
 _SKIN = np.array([(1.0, 0.86, 0.76), (0.95, 0.74, 0.58), (0.76, 0.52, 0.36), (0.47, 0.29, 0.19)])
 _HAIR = np.array(
@@ -39,25 +38,9 @@ _OF_SKIN, _OF_HAIR, _ADDED = np.array(list(_MIXED.values())).transpose(1, 0, 2)[
 COLOURS = (*_MIXED, "iris", "first", "second")
 
 
-def _ramp(stops: Array, at: Array) -> Array:
-    """Colour [N,3] at position `at` [N] in [0, 1] of a ramp of colours."""
-    place = at * (len(stops) - 1)
-    first = place.astype(np.int64).clip(0, len(stops) - 2)
-    colour: Array = stops[first] + (stops[first + 1] - stops[first]) * (place - first)[:, None]
-    return colour
-
-
-def _hue(angle: Array, saturation: float, value: float) -> Array:
-    """HSV colour [N,3] of a hue [N] in radians."""
-    sector = (angle * (3 / math.pi))[:, None] - np.array([0.0, 2.0, 4.0])
-    wheel = np.abs(np.remainder(sector + 3, 6) - 3)
-    colour: Array = value * (1 - saturation * (wheel - 1).clip(0, 1))
-    return colour
-
-
-def palette(skin_tone: Array, hair_colour: Array, eye_colour: Array, hue: Array) -> Array:
+def palette(skin_tone: Array, hair_colour: Array, eye_colour: Array, backdrop: Array) -> Array:
     """Colours [K,N,3] in [0, 1], in the order of `COLOURS`, from factors [N]."""
-    skin, hair = _ramp(_SKIN, skin_tone), _ramp(_HAIR, hair_colour)
+    skin, hair = ramp(_SKIN, skin_tone), ramp(_HAIR, hair_colour)
     mixed = _OF_SKIN * skin + _OF_HAIR * hair + _ADDED
-    others = (_ramp(_IRIS, eye_colour), _hue(hue, 0.42, 0.92), _hue(hue, 0.62, 0.58))
+    others = (ramp(_IRIS, eye_colour), hue(backdrop, 0.42, 0.92), hue(backdrop, 0.62, 0.58))
     return np.concatenate([mixed, np.stack(others)])

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganfeat.data.drawn.sampling import Keys, uniforms
+from ganfeat.data.drawn.shapes import cover, wave
 from ganfeat.data.synthfaces.pose import HEAD
-from ganfeat.data.synthfaces.sampling import Keys, uniforms
-from ganfeat.data.synthfaces.shapes import cover, ellipse, wave
+from ganfeat.data.synthfaces.shapes import ellipse
 
 Scalars = dict[str, Tensor]
 

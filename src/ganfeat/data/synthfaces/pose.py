@@ -7,7 +7,7 @@ viewer more than what is far: parallax.
 
 import numpy as np
 
-from ganfeat.data.synthfaces.factors import Array
+from ganfeat.data.drawn.factors import Array
 
 # Half height and half depth of the head; its half width is a factor.
 HEAD, DEPTH = 0.65, 0.45

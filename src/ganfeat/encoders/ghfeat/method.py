@@ -13,19 +13,19 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from ganfeat import backbone
-from ganfeat.backbone import Discriminator, Generator
-from ganfeat.encoders.ghfeat.latents import Space, draw, layout, sample
+from ganfeat.backbone import Discriminator
+from ganfeat.encoders.ghfeat.latents import Space, layout, sample
 from ganfeat.encoders.ghfeat.network import GHFeatNet
 from ganfeat.errors import UserError
 from ganfeat.features import Features
-from ganfeat.networks import Network
+from ganfeat.networks import Network, state_hash
 from ganfeat.pictures import image_grid
 from ganfeat.processes import mean_over_processes
 from ganfeat.ranges import Count, Decay, LearningRate, NotNegative, Positive, Range, Share
 from ganfeat.seeds import seed_of
 from ganfeat.training.ema import ema_decay, update_ema
 from ganfeat.training.losses import r1_penalty
-from ganfeat.training.method import Batch, Losses, Method, Phase, Step, adam
+from ganfeat.training.method import Losses, Method, Phase, Step, adam
 
 SHOWN = 16  # images in a picture
 SAMPLES = 10_000  # from which a style's mean and deviation are taken
@@ -97,7 +97,7 @@ class GHFeat(Method):
                 f"{weights} holds a generator of {generator.resolution} px, and the data have "
                 f"{resolution} px: set data.resolution={generator.resolution}, or other weights"
             )
-        self._frozen: dict[str, Network] = {"generator": generator.requires_grad_(False)}
+        self._frozen: dict[str, Network] = {"generator": generator}
         if perceptual != 0:
             if features is None:
                 raise UserError(
@@ -108,9 +108,13 @@ class GHFeat(Method):
         with torch.random.fork_rng(devices=[]):  # whatever was drawn for G and D
             torch.manual_seed(seed_of(seed, "encoder"))
             levels = layout(generator, space)
-            self.encoder = GHFeatNet(resolution, levels, depth, width, channels, align)
+            self.encoder = GHFeatNet(
+                resolution, levels, depth, width, channels, align, weights, state_hash(generator)
+            )
         self.encoder.standardise(sample(generator, space, SAMPLES, seed_of(seed, "styles")))
         self.ema = copy.deepcopy(self.encoder).eval()
+        self.encoder.attach(generator)
+        self.ema.attach(generator)
         self.discriminator: Discriminator | None = None
         if adversarial > 0:
             self.discriminator = backbone.load(weights, "d", num_bf16_res=num_bf16_res)
@@ -120,14 +124,6 @@ class GHFeat(Method):
         self.r1_gamma, self.r1_interval = r1_gamma, r1_interval
         self.lr, self.betas = lr, (beta1, beta2)
         self.decay, self.decay_kimg, self.ema_kimg = decay, decay_kimg, ema_kimg
-        self._shown: Tensor | None = None  # the first images since the run began or went on
-
-    @property
-    def generator(self) -> Generator:
-        """The frozen G, no part of the method's parameters."""
-        generator = self._frozen["generator"]
-        assert isinstance(generator, Generator)
-        return generator
 
     def phases(self) -> list[Phase]:
         """E, then D on the same batch."""
@@ -177,14 +173,9 @@ class GHFeat(Method):
         for network in self._frozen.values():
             network.to(self.device)
 
-    def draw(self, codes: Tensor) -> Tensor:
-        """What G makes of codes [N,total], neither clamped nor rounded: [N,3,R,R]."""
-        images: Tensor = draw(self.generator, self.encoder.styles(codes))
-        return images
-
     def encoder_loss(self, step: Step) -> Losses:
         """Pixels, perception, adversary: in one backward pass."""
-        drawn = self.draw(self.encoder.codes(step.images))
+        drawn = self.encoder.rebuild(step.images)
         losses = {"pixel": (drawn - step.images).square().mean()}
         if "features" in self._frozen:
             losses["perceptual"] = self.perceptual_loss(drawn, step.images, losses["pixel"])
@@ -209,7 +200,7 @@ class GHFeat(Method):
         """Reconstructions, then real images, with R1 in the same pass where it is due."""
         assert self.discriminator is not None
         with torch.no_grad():
-            drawn = self.draw(self.encoder.codes(step.images))
+            drawn = self.encoder.rebuild(step.images)
         logits = self.discriminator(drawn, step.label)
         self.terms.add("score/drawn", logits)
         yield {"drawn": F.softplus(logits).mean()}
@@ -233,15 +224,10 @@ class GHFeat(Method):
         has = "features" in self._frozen
         return {"perceptual/weight": float(self.perceptual_weight)} if has else {}
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Keep the first images for the pictures."""
-        if self._shown is None:
-            self._shown = batch["image"][:SHOWN].clone()
-
     @torch.no_grad()
     def pictures(self) -> Mapping[str, Tensor]:
-        """Images above what the average encoder and G make of them."""
-        if self._shown is None:
-            return {}
-        drawn = self.draw(self.ema.eval().codes(self._shown))
-        return {"reconstructions": image_grid(torch.cat([self._shown, drawn]), len(drawn))}
+        """Images of the validation split above what the average encoder and G make of them."""
+        data = self.trainer.datamodule.dataset.reference("val", SHOWN)  # type: ignore[attr-defined]
+        images = data.__getitems__(range(min(SHOWN, len(data))))["image"].to(self.device)
+        drawn = self.ema.eval().rebuild(images)
+        return {"reconstructions": image_grid(torch.cat([images, drawn]), len(images))}

@@ -5,15 +5,22 @@ are: ``style = mean + deviation * code``. The codes are the features. With the s
 draws the image again, and nothing else trains the encoder (methods/ghfeat.md, sections 1 and 3).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganfeat import backbone
+from ganfeat.backbone import Generator
+from ganfeat.encoders.ghfeat import latents
 from ganfeat.encoders.ghfeat.resnet import BatchNorm, ResNet
 from ganfeat.errors import UserError
-from ganfeat.features import Features
+from ganfeat.features import Rebuilder
+from ganfeat.features.network import stacked
+from ganfeat.networks import state_hash
 from ganfeat.ranges import Count
 
 GRID = 4  # px: the size to which every map is averaged
@@ -68,7 +75,7 @@ def head(channels: int, size: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(channels * GRID**2, size), BatchNorm(size))
 
 
-class GHFeatNet(Features):
+class GHFeatNet(Rebuilder):
     """Codes of a generator's styles, read from an image.
 
     The 4 and 8 px levels come from the deepest map, those of 16 and 32 px from the middle one and
@@ -82,6 +89,8 @@ class GHFeatNet(Features):
         width: its channels; 64 is the usual size.
         channels: of pyramid and alignment.
         align: whether there is an alignment; without it maps are averaged to 4x4.
+        weights: where the generator is.
+        generator_hash: of its weights and noise images.
         name: as metrics name it.
     """
 
@@ -96,11 +105,15 @@ class GHFeatNet(Features):
         width: Count = 64,
         channels: Count = 512,
         align: bool = True,
+        weights: str = "",
+        generator_hash: str = "",
         name: str = "ghfeat",
     ) -> None:
         super().__init__()
         self.config = GHFeatNet.arguments(locals())
         self.resolution, self.name = resolution, name
+        self.weights, self.generator_hash = weights, generator_hash
+        self._attached: list[Generator] = []  # in a list it is no part of this network
         self.levels = {str(level): int(size) for level, _, size in levels}
         self.resolutions = {str(level): int(side) for level, side, _ in levels}
         self.backbone = ResNet(resolution, depth, width)
@@ -128,6 +141,27 @@ class GHFeatNet(Features):
         """Widths of the levels that a map's head says."""
         sizes = zip(self.levels.values(), self.map_of, strict=True)
         return [size for size, of in sizes if of == index]
+
+    @property
+    def generator(self) -> Generator:
+        """The frozen generator, read from `weights` when it is first needed."""
+        if not self._attached:
+            self.attach(backbone.load(self.weights))
+        return self._attached[0].to(self.mean.device)
+
+    def attach(self, generator: Generator) -> None:
+        """Draw with this generator.
+
+        Raises:
+            UserError: it is not the one that the encoder was trained with.
+        """
+        if (found := state_hash(generator)) != self.generator_hash:
+            raise UserError(
+                f"{self.name} was trained with another generator than this one "
+                f"({self.generator_hash[:8]}, not {found[:8]}): its codes mean nothing here; "
+                f"restore {self.weights}, or say where that generator is"
+            )
+        self._attached = [generator.requires_grad_(False)]
 
     def taps(self, images: Tensor) -> list[Tensor]:
         """The three maps of the residual network.
@@ -171,6 +205,52 @@ class GHFeatNet(Features):
     def embed(self, images: Tensor) -> Tensor:
         """All codes, [N,total]."""
         return self.codes(images)
+
+    def draw(self, levels: Mapping[str, Tensor], **options: Any) -> Any:
+        """What the generator makes of codes by level, with its stored noise.
+
+        ``options`` are those of `Generator.synthesize`, such as ``taps``.
+        """
+        codes = torch.cat([levels[level] for level in self.levels], dim=1)
+        return latents.draw(self.generator, self.styles(codes), **options)
+
+    def per_pixel(self, images: Tensor) -> Tensor:
+        """The generator's maps while it draws the images again: GH-Feat spread out in space."""
+        sides = self.generator.synthesis.resolutions
+        _, maps = self.draw(self.encode(images), taps=sides)
+        return stacked([maps[side] for side in sides], self.resolution)
+
+    def blend(
+        self,
+        own: Mapping[str, Tensor],
+        other: Mapping[str, Tensor],
+        levels: Collection[str],
+        inside: Tensor,
+    ) -> Tensor:
+        """The styles of ``other`` act in these layers inside the mask, those of ``own`` outside."""
+        styles = self.styles(torch.cat([other[level] for level in self.levels], dim=1))
+        layers = {name: self.generator.synthesis.get_submodule(name) for name in levels}
+
+        def mixed(name: str, layer: nn.Module, given: tuple[Any, ...], said: Tensor) -> Tensor:
+            x, _, *rest = given
+            mask = F.interpolate(inside.to(said.dtype), said.shape[-2:], mode="area")
+            return said.lerp(layer.forward(x, styles[name], *rest), mask)
+
+        hooks = [
+            layer.register_forward_hook(partial(mixed, name)) for name, layer in layers.items()
+        ]
+        try:
+            blended: Tensor = self.draw(own)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return blended
+
+    def samples(self, n: int, seed: int) -> Tensor:
+        """Images of the generator, with its stored noise."""
+        z = torch.randn(n, self.generator.z_dim, generator=torch.Generator().manual_seed(seed))
+        drawn: Tensor = self.generator(z.to(self.mean.device))
+        return drawn
 
     @torch.no_grad()
     def standardise(self, styles: Mapping[str, Tensor]) -> None:

@@ -4,6 +4,7 @@ Convolutions have biases, basic blocks activate before they normalise and not af
 stage begins with a projection, and a last stage halves the map once more.
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,6 +19,10 @@ SLOPE = 0.2
 
 class BatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch norm of [N,C] or [N,C,h,w] over the images of all processes."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.num_batches_tracked = torch.zeros([])  # a count; files of ours hold fp32 alone
 
     def _check_input_dim(self, x: Tensor) -> None:
         """Any number of dimensions."""

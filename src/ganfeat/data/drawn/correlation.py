@@ -15,18 +15,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from ganfeat.data.synthfaces.factors import FACTORS, NAMES, Array, factor
+from ganfeat.data.drawn.factors import Array, FactorTable
 from ganfeat.errors import UserError
 
 Spec = Mapping[tuple[str, str], float] | Sequence[Sequence[str | float]]
 
-# What a person's number decides comes first, so that no image of that person can change it.
-_ORDER = sorted(range(len(NAMES)), key=lambda column: FACTORS[column].level != "identity")
-_PLACE = {NAMES[column]: place for place, column in enumerate(_ORDER)}
 
-
-def _latent(a: str, b: str, r: float) -> float:
-    kinds = {factor(a).kind, factor(b).kind}
+def _latent(table: FactorTable, a: str, b: str, r: float) -> float:
+    kinds = {table.factor(a).kind, table.factor(b).kind}
     if not kinds <= {"continuous", "binary"} or a == b:
         raise UserError(
             f"cannot correlate {a!r} with {b!r}; expected two different factors, each continuous "
@@ -67,12 +63,17 @@ class Correlations:
     that cannot hold together.
     """
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, table: FactorTable, spec: Spec) -> None:
         self.triples = _triples(spec)
-        matrix = np.eye(len(NAMES))
+        # What a person's number decides comes first, so that no image of that person can change it.
+        order = sorted(
+            range(len(table.names)), key=lambda column: table.factors[column].level != "identity"
+        )
+        place_of = {table.names[column]: place for place, column in enumerate(order)}
+        matrix = np.eye(len(order))
         for a, b, r in self.triples:
-            rho = _latent(a, b, r)
-            i, j = _PLACE[a], _PLACE[b]
+            rho = _latent(table, a, b, r)
+            i, j = place_of[a], place_of[b]
             if matrix[i, j] != 0:
                 raise UserError(
                     f"correlate has {a!r} and {b!r} twice; expected each pair once; remove one"
@@ -85,8 +86,8 @@ class Correlations:
                 "the planted correlations contradict each other (their matrix is not positive "
                 "definite); expected sizes that can hold together; make some of them smaller"
             ) from None
-        places = sorted({_PLACE[name] for a, b, _ in self.triples for name in (a, b)})
-        self._columns = [_ORDER[place] for place in places]
+        places = sorted({place_of[name] for a, b, _ in self.triples for name in (a, b)})
+        self._columns = [order[place] for place in places]
         self._lower = lower[np.ix_(places, places)]
 
     def plant(self, u: Array) -> Array:

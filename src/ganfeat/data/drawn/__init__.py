@@ -1,0 +1,1 @@
+"""What the renderers of images with known factors share."""

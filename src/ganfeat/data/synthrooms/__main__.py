@@ -1,0 +1,5 @@
+"""`python -m ganfeat.data.synthrooms --grid out.png`."""
+
+from ganfeat.data.synthrooms.grid import main
+
+raise SystemExit(main())

@@ -1,0 +1,206 @@
+"""Encoders to compare with that nobody trains: networks as they are, and the pixels themselves."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Optimizer
+
+from ganfeat import backbone
+from ganfeat.errors import UserError
+from ganfeat.features import Features
+from ganfeat.features.network import area
+from ganfeat.networks import Network
+from ganfeat.processes import mean_over_processes, world_size
+from ganfeat.ranges import Count
+from ganfeat.training.method import Losses, Method, Phase, Step
+
+SIDE = 32  # px to which larger images are averaged before their pixels are looked at
+
+
+class Fixed(Method):
+    """A frozen network as an encoder, for the same tasks and records as those that are trained.
+
+    Args:
+        features: makes the network.
+        batch_size, seed: as in `Method`.
+    """
+
+    def __init__(
+        self, *, batch_size: int, seed: int, features: Callable[[], Features] | None = None
+    ) -> None:
+        super().__init__(batch_size=batch_size, seed=seed)
+        if features is None:
+            raise UserError("which network? choose one, such as features=teacher")
+        self.network = features()
+        self.clock = nn.Linear(1, 1, bias=False)  # iterations are counted by an optimiser's steps
+
+    def phases(self) -> list[Phase]:
+        """One that does nothing."""
+        return [Phase("count", "clock", self.count)]
+
+    def count(self, step: Step) -> Losses:
+        """Look at the images, where there is something to find out; nothing is learnt."""
+        yield {"nothing": 0 * self.clock.weight.sum()}
+
+    def optimizer(self, parameters: list[nn.Parameter], ratio: float) -> Optimizer:
+        """One that changes nothing."""
+        return SGD(parameters, lr=0.0)
+
+    def networks(self) -> dict[str, Network]:
+        """``encoder_ema``, as encoders are called."""
+        return {"encoder_ema": self.network}
+
+    def frozen(self) -> dict[str, Network]:
+        """The network, which a judge must not share."""
+        return {"features": self.network}
+
+    def artefact(self) -> Network:
+        """The network."""
+        return self.network
+
+
+class PixelPCA(Fixed):
+    """The first principal components of pixels, from the images of the run.
+
+    Args:
+        resolution: of the data.
+        batch_size, seed: as in `Method`.
+        components: how many.
+    """
+
+    network: "Components"
+    total: Tensor
+    products: Tensor
+    seen: Tensor
+
+    def __init__(
+        self, *, resolution: int, batch_size: int, seed: int, components: Count = 512
+    ) -> None:
+        width = 3 * min(resolution, SIDE) ** 2
+        if components > width:
+            raise UserError(f"components={components}, but such images have {width} numbers")
+        network = Components(resolution, components)
+        super().__init__(batch_size=batch_size, seed=seed, features=lambda: network)
+        self.register_buffer("total", torch.zeros(width, dtype=torch.float64))
+        self.register_buffer("products", torch.zeros(width, width, dtype=torch.float64))
+        self.register_buffer("seen", torch.zeros([], dtype=torch.float64))
+
+    def frozen(self) -> dict[str, Network]:
+        """None: it is found out here."""
+        return {}
+
+    def count(self, step: Step) -> Losses:
+        """Sums and products of pixels."""
+        rows = flat(step.images, self.network.resolution).double()
+        many = world_size() * len(rows)
+        self.total += mean_over_processes(rows.mean(dim=0)) * many
+        self.products += mean_over_processes(rows.T @ rows / len(rows)) * many
+        self.seen += many
+        return super().count(step)
+
+    def end_iteration(self) -> None:
+        """After the last one, the components of what was seen."""
+        if self.iteration + 1 < self.trainer.max_steps:
+            return
+        mean = self.total / self.seen
+        covariance = self.products / self.seen - torch.outer(mean, mean)
+        _, directions = torch.linalg.eigh(covariance)
+        self.network.mean.copy_(mean)
+        self.network.directions.copy_(directions.flip(1)[:, : len(self.network.directions.T)])
+
+
+class Components(Features):
+    """Where an image lies along the first principal components of pixels.
+
+    Args:
+        resolution: of the images.
+        components: how many.
+        name: as metrics name it.
+    """
+
+    mean: Tensor
+    directions: Tensor
+
+    def __init__(self, resolution: int, components: Count = 512, name: str = "pixels") -> None:
+        super().__init__()
+        self.config = Components.arguments(locals())
+        self.resolution, self.name = resolution, name
+        width = 3 * min(resolution, SIDE) ** 2
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("directions", torch.zeros(width, components))
+
+    def taps(self, images: Tensor) -> list[Tensor]:
+        """The image."""
+        return [images]
+
+    def embed(self, images: Tensor) -> Tensor:
+        """[N,components], the largest first."""
+        return (flat(images, self.resolution) - self.mean) @ self.directions
+
+    def encode(self, images: Tensor) -> dict[str, Tensor]:
+        """One level."""
+        return {"pixels": self.embed(images)}
+
+
+def flat(images: Tensor, resolution: int) -> Tensor:
+    """Images [N,3,R,R], averaged down to 32 px where they are larger, in one row each."""
+    return area(images, min(resolution, SIDE), "pixels").flatten(1)
+
+
+class ColourHistogram(Features):
+    """How often each colour is in an image, wherever it is.
+
+    Args:
+        bins: of each of the three channels.
+        name: as metrics name it.
+    """
+
+    places: Tensor
+
+    def __init__(self, bins: Count = 8, name: str = "histogram") -> None:
+        super().__init__()
+        self.config = ColourHistogram.arguments(locals())
+        self.bins, self.name = bins, name
+        places = torch.tensor([bins**2, bins, 1.0])
+        self.register_buffer("places", places, persistent=False)
+
+    def taps(self, images: Tensor) -> list[Tensor]:
+        """The image."""
+        return [images]
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Shares of the pixels, [N,bins^3]."""
+        bins = ((images.clamp(-1, 1) + 1) / 2 * self.bins).floor().clamp(max=self.bins - 1)
+        number = (bins * self.places[:, None, None]).sum(dim=1).long().flatten(1)
+        found = torch.zeros(len(images), self.bins**3, device=images.device)
+        share = torch.full(number.shape, 1 / number.shape[1], device=images.device)
+        return found.scatter_add_(1, number, share)
+
+    def encode(self, images: Tensor) -> dict[str, Tensor]:
+        """One level."""
+        return {"colours": self.embed(images)}
+
+
+class DiscriminatorFeatures(Features):
+    """What a GAN's discriminator sees: the means of its maps, level by level.
+
+    Args:
+        weights: holds it: a run, a checkpoint, a weights file, an official pickle, ``embedded``.
+        name: as metrics name it.
+    """
+
+    def __init__(self, weights: str = "embedded", name: str = "discriminator") -> None:
+        super().__init__()
+        self.config = DiscriminatorFeatures.arguments(locals())
+        self.name = name
+        self.model = backbone.load(weights, "d").requires_grad_(False)
+
+    def taps(self, images: Tensor) -> list[Tensor]:
+        """Maps from the finest to 4 px."""
+        maps, _ = self.model.trunk(images)
+        return [maps[side] for side in sorted(maps, reverse=True)]
+
+    def embed(self, images: Tensor) -> Tensor:
+        """The means of all maps in one row."""
+        return torch.cat([m.mean(dim=[2, 3]) for m in self.taps(images)], dim=1)

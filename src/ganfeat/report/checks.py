@@ -1,0 +1,166 @@
+"""What a study has to show, as comparisons that were written down before it ran.
+
+A check is a text such as ``hsr.fid10k_factornet <= 1.1 * baseline.fid10k_factornet``: numbers of
+records by arm and name, with ``+ - * /``, brackets and comparisons. An array of numbers by name is
+taken item by item; ``["yaw", "roll"]`` behind one keeps some, and ``share(...)`` is the share of
+the items for which a comparison holds. Nothing else can be said, and nothing is executed.
+"""
+
+import ast
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from ganfeat.errors import UserError
+from ganfeat.report.study import Record, Study
+
+Found = float | dict[str, float]  # a number, or an array by name
+Look = Callable[[str, str], Found]  # what an arm's record has under a name
+
+ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+}  # fmt: skip
+COMPARISONS: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
+    ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
+}  # fmt: skip
+
+
+class AbsentError(Exception):
+    """A record, or a number in it, is not there."""
+
+
+class Verdict(NamedTuple):
+    """What came of a check.
+
+    Attributes:
+        holds: None where a number is absent.
+        numbers: what was compared, or what is absent.
+    """
+
+    holds: bool | None
+    numbers: str
+
+
+class Check:
+    """A comparison of numbers of one seed.
+
+    Args:
+        name: what it is called.
+        text: what must hold.
+        arms: those that the study has.
+
+    Raises:
+        UserError: it is not of the form that is described above, or names another arm.
+    """
+
+    def __init__(self, name: str, text: str, arms: Sequence[str]) -> None:
+        self.name, self.text = name, text
+
+        def known(arm: str, number: str) -> Found:
+            if arm not in arms:
+                raise UserError(f"check {name}: there is no arm {arm}; there are {', '.join(arms)}")
+            return 1.0
+
+        try:
+            tree = ast.parse(text, mode="eval").body
+            if not isinstance(tree, ast.Compare):
+                raise ValueError("it compares nothing")
+            _sides(tree, known)
+        except (SyntaxError, ValueError, ZeroDivisionError) as error:
+            raise UserError(f"check {name}: {text!r} cannot be read: {error}") from error
+        self.tree = tree
+
+    def verdict(self, records: Mapping[str, Record]) -> Verdict:
+        """Of the records of one seed, by arm."""
+
+        def look(arm: str, name: str) -> Found:
+            record = records.get(arm)
+            if record is None:
+                raise AbsentError(f"no record of {arm}")
+            numbers = {value["name"]: value["value"] for value in record.get("metrics", [])}
+            found = numbers.get(name, record.get("arrays", {}).get(name))
+            if found is None:
+                raise AbsentError(f"{arm} has no {name}")
+            return found  # type: ignore[no-any-return]
+
+        try:
+            sides = _sides(self.tree, look)
+            holds = all(all(items.values()) for items in _compared(self.tree, sides))
+        except AbsentError as absent:
+            return Verdict(None, str(absent))
+        except ZeroDivisionError:
+            return Verdict(False, "something is divided by 0")
+        return Verdict(holds, ", ".join(_shown(side) for side in sides))
+
+
+def checks_of(study: Study) -> list[Check]:
+    """The checks of a study.
+
+    Raises:
+        UserError: one of them cannot be read, or names an arm that the study has not.
+    """
+    return [Check(name, text, list(study.arms)) for name, text in study.checks.items()]
+
+
+def _sides(tree: ast.Compare, look: Look) -> list[Found]:
+    """The numbers that a comparison compares."""
+    if wrong := [sign for sign in tree.ops if type(sign) not in COMPARISONS]:
+        raise ValueError(f"{type(wrong[0]).__name__} is no comparison of numbers")
+    return [_value(side, look) for side in (tree.left, *tree.comparators)]
+
+
+def _compared(tree: ast.Compare, sides: Sequence[Found]) -> list[dict[str, bool]]:
+    """Whether each comparison holds, item by item."""
+    signs = [COMPARISONS[type(sign)] for sign in tree.ops]
+    return [_items(sign, *both) for sign, both in zip(signs, pairwise(sides), strict=True)]
+
+
+def _value(node: ast.expr, look: Look) -> Found:
+    """What an expression comes to."""
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return float(number)
+        case ast.UnaryOp(op=ast.USub(), operand=inner):
+            return _joined(operator.sub, 0.0, _value(inner, look))
+        case ast.BinOp(left=left, op=sign, right=right) if type(sign) in ARITHMETIC:
+            return _joined(ARITHMETIC[type(sign)], _value(left, look), _value(right, look))
+        case ast.Attribute(value=ast.Name(id=arm), attr=name):
+            return look(arm, name)
+        case ast.Subscript(value=inner, slice=names):
+            return _some(_value(inner, look), ast.literal_eval(names))
+        case ast.Call(func=ast.Name(id="share"), args=[ast.Compare() as inner], keywords=[]):
+            [items] = _compared(inner, _sides(inner, look))
+            return sum(items.values()) / len(items)
+    raise ValueError(f"{ast.unparse(node)} is neither a number nor one of a record")
+
+
+def _some(found: Found, names: Any) -> Found:
+    """Some items of an array."""
+    if not isinstance(found, dict):
+        return found
+    wanted = [names] if isinstance(names, str) else list(names)
+    if missing := [name for name in wanted if name not in found]:
+        raise AbsentError(f"an array has no {missing[0]}")
+    return {name: found[name] for name in wanted}
+
+
+def _joined(sign: Callable[[float, float], float], a: Found, b: Found) -> Found:
+    """Two numbers or arrays as one."""
+    items = _items(sign, a, b)
+    return items if isinstance(a, dict) or isinstance(b, dict) else items[""]
+
+
+def _items(sign: Callable[[float, float], Any], a: Found, b: Found) -> dict[str, Any]:
+    """Item by item; a number goes with every item, and two numbers are one item without a name."""
+    names = next((list(x) for x in (a, b) if isinstance(x, dict)), [""])
+    left, right = (x if isinstance(x, dict) else dict.fromkeys(names, x) for x in (a, b))
+    if left.keys() != right.keys():
+        raise AbsentError("two arrays do not have the same items")
+    return {name: sign(left[name], right[name]) for name in names}
+
+
+def _shown(found: Found) -> str:
+    if isinstance(found, dict):
+        return "[" + ", ".join(f"{name} {number:.3g}" for name, number in found.items()) + "]"
+    return f"{found:.4g}"

@@ -1,0 +1,251 @@
+"""Faces changed through their codes: as a whole, and at one place alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganfeat.errors import UserError
+from ganfeat.metrics.measure import Result
+from ganfeat.metrics.progress import Progress
+from ganfeat.metrics.redraw import factors_of
+from ganfeat.metrics.rows import Rows
+from ganfeat.metrics.value import Value, mean_value
+from ganfeat.ranges import Several
+from ganfeat.tasks.linear import Array
+from ganfeat.tasks.mixing import moved
+from ganfeat.tasks.pages import sheet
+from ganfeat.tasks.task import Task, Trial
+
+STRENGTHS = (0.5, 1.0, 1.5, 2.0)
+
+
+class GlobalEditing(Task):
+    """``edited_<attribute>`` and ``edited_others``: attributes put on by a step in the codes.
+
+    The step leads from the mean code of images of ``train`` without the attribute to that of images
+    with it. Of the images of ``test`` in which the judge sees it not, drawn again, the share in
+    which it sees it after the step; the length of the step is the one that does best on ``val``.
+    Beside that, what it costs: by how many deviations of the data the other continuous factors
+    change, as the judge reads them, on average over attributes and factors.
+
+    Args:
+        attributes: names of binary factors.
+        n: images of ``test``, of which those without the attribute count.
+        val: images of ``val``.
+        train: images of ``train``.
+    """
+
+    draws, reads, extras = True, True, ("factors",)
+
+    def __init__(
+        self,
+        attributes: Sequence[str] = ("glasses", "beard", "hat"),
+        n: Several = 1000,
+        val: Several = 500,
+        train: Several = 10_000,
+    ) -> None:
+        self.attributes, self.n, self.val, self.train = list(attributes), n, val, train
+
+    def check(self, trial: Trial) -> None:
+        """The attributes must be there."""
+        binary = [c.name for c in trial.reader.columns if c.kind == "binary"]
+        if unknown := [name for name in self.attributes if name not in binary]:
+            raise UserError(f"editing {unknown[0]}: it must be one of {', '.join(binary)}")
+
+    @torch.no_grad()
+    def result(self, trial: Trial) -> Result:
+        """A number per attribute and one for what it costs; a sheet: image, drawn, edited."""
+        names = [column.name for column in trial.reader.columns]
+        tries = len(self.attributes) * (len(STRENGTHS) * self.val + self.n)
+        advance = trial.bar("edits", tries // trial.references.ranks)
+        protocol = trial.protocol(
+            trial.reader, real=self.n, train=self.train, chosen_on=self.val, strengths=STRENGTHS
+        )
+        values, costs = [], []
+        shown: list[Mapping[str, Tensor]] = []
+        arrays: dict[str, dict[str, float | None]] = {}
+        for attribute in self.attributes:
+            edit = Edit(trial, names.index(attribute), self._step(trial, names.index(attribute)))
+            on_val = [edit.tried("val", self.val, s, advance) for s in STRENGTHS]
+            best = max(range(len(STRENGTHS)), key=lambda i: on_val[i].share or 0)
+            found = edit.tried("test", self.n, STRENGTHS[best], advance)
+            name = f"edited_{attribute}"
+            put_on = len(found.hits) > 0
+            values.append(mean_value(name, found.hits, protocol) if put_on else Value(name, None))
+            costs += [found.cost] if put_on else []
+            arrays[attribute] = {str(s): t.share for s, t in zip(STRENGTHS, on_val, strict=True)}
+            shown.append({**found.rows, attribute: found.edited})
+        mean = float(np.mean(costs)) if costs else None
+        values.append(Value("edited_others", mean, n=self.n, protocol=protocol))
+        return Result(values, {"edited_on_val": arrays}, {"editing": sheet(*shown)})
+
+    def _step(self, trial: Trial, column: int) -> dict[str, Tensor]:
+        """The difference of the mean codes, by level."""
+        seen = trial.seen("train", self.train)
+        has = seen.truth["factors"][:, column] > 0.5
+        device = trial.references.device
+        return {
+            level: torch.from_numpy(x[has].mean(axis=0) - x[~has].mean(axis=0)).float().to(device)
+            for level, x in seen.levels.items()
+        }
+
+
+class Tried(NamedTuple):
+    """What an edit did.
+
+    Attributes:
+        hits: whether the attribute is there now, of each image that had it not.
+        cost: change of the other continuous factors, in deviations.
+        rows: some images, and as they are drawn again.
+        edited: the same with the attribute.
+    """
+
+    hits: Array
+    cost: float
+    rows: Mapping[str, Tensor]
+    edited: Tensor
+
+    @property
+    def share(self) -> float | None:
+        """Of the images that had it not."""
+        return float(self.hits.mean()) if len(self.hits) else None
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A step in the codes that is to put an attribute on.
+
+    Attributes:
+        trial: whose codes.
+        column: of the attribute in the factor table.
+        step: by level.
+    """
+
+    trial: Trial
+    column: int
+    step: Mapping[str, Tensor]
+
+    def tried(self, part: str, n: int, strength: float, advance: Progress) -> Tried:
+        """Edit ``n`` images of a part, and see."""
+        trial, columns = self.trial, self.trial.reader.columns
+        rows = Rows(n, 3 * len(columns), what="a factor").to(trial.references.device)
+        shown: list[Tensor] = []
+        for numbers, batch in trial.references.share(n, ("factors",), part):
+            codes = trial.network.encode(batch["image"])
+            edited = {level: x + strength * self.step[level] for level, x in codes.items()}
+            drawn = [trial.rebuilder.draw(x).clamp(-1, 1) for x in (codes, edited)]
+            read = [factors_of(trial.reader, images) for images in drawn]
+            rows.update(torch.cat([*read, batch["factors"]], dim=1), numbers)
+            if not shown:
+                shown = [batch["image"], *drawn]
+            advance(len(numbers))
+        before, after, truth = np.split(rows.numpy(), 3, axis=1)
+        without = before[:, self.column] < 0.5
+        others = [i for i, c in enumerate(columns) if c.kind == "continuous" and i != self.column]
+        change = np.abs(after - before)[without][:, others] / truth[:, others].std(axis=0)
+        cost = float(change.mean()) if without.any() else 0.0
+        hits = (after[without, self.column] > 0.5).astype(float)
+        return Tried(hits, cost, {"image": shown[0], "drawn again": shown[1]}, shown[2])
+
+
+class LocalEditing(Task):
+    """``local_edit`` and ``local_edit_moved``: A's mouth with B's styles.
+
+    In the layers of one resolution B's styles act inside a box around A's mouth, A's own outside.
+    The first number is the mean change inside the box over that outside. The second is how far the
+    factors of the mouth move towards B's, as in `ganfeat.tasks.mixing`; the resolution is the one
+    where that is furthest on ``val``. The arrays have all.
+
+    Args:
+        corners: the numbers of the landmarks at the corners of the mouth.
+        factors: names of what a mouth does.
+        n: pairs of ``test``.
+        val: pairs of ``val``.
+    """
+
+    draws, reads, extras = True, True, ("landmarks",)
+
+    def __init__(
+        self,
+        corners: Sequence[int] = (5, 6),
+        factors: Sequence[str] = ("smile", "mouth_opening"),
+        n: Several = 1000,
+        val: Several = 300,
+    ) -> None:
+        self.corners, self.factors = list(corners), list(factors)
+        self.n, self.val = n, val
+
+    @torch.no_grad()
+    def result(self, trial: Trial) -> Result:
+        """Two numbers, and a sheet: A, B, A drawn again, A with B's mouth at each resolution."""
+        sides = sorted({*trial.rebuilder.resolutions.values()})
+        on_val = {side: self._at(side, trial, "val", self.val) for side in sides}
+        best = max(sides, key=lambda side: on_val[side].moved)
+        found = {side: self._at(side, trial, "test", self.n) for side in sides}
+        protocol = trial.protocol(trial.reader, real=2 * self.n, chosen_on=self.val)
+        numbers = {"local_edit": found[best].ratio, "local_edit_moved": found[best].moved}
+        values = [Value(name, x, n=self.n, protocol=protocol) for name, x in numbers.items()]
+        arrays = {f"{side} px": {"ratio": f.ratio, "moved": f.moved} for side, f in found.items()}
+        rows = {**found[best].before, **{f"mouth at {s} px": found[s].after for s in sides}}
+        return Result(values, {"local_edit": arrays}, {"local_editing": sheet(rows)})
+
+    def _at(self, side: int, trial: Trial, part: str, n: int) -> "Changed":
+        """Edit ``n`` pairs at one resolution."""
+        levels = [k for k, at in trial.rebuilder.resolutions.items() if at == side]
+        columns = trial.reader.columns
+        mouth = [i for i, column in enumerate(columns) if column.name in self.factors]
+        rows = Rows(n, 2 + 3 * len(mouth), what="a change").to(trial.references.device)
+        shown: dict[str, Tensor] = {}
+        for numbers, one, other in trial.pairs(part, n, self.extras, f"mouths at {side} px"):
+            first, second = one["image"], other["image"]
+            box = self._box(one["landmarks"], first)
+            codes, theirs = (trial.network.encode(images) for images in (first, second))
+            own, target = (trial.rebuilder.draw(x).clamp(-1, 1) for x in (codes, theirs))
+            blended = trial.rebuilder.blend(codes, theirs, levels, box).clamp(-1, 1)
+            change = (blended - own).abs().mean(dim=1, keepdim=True)
+            parts = [(change * m).sum([1, 2, 3]) / m.sum([1, 2, 3]) for m in (box, 1 - box)]
+            read = [factors_of(trial.reader, x)[:, mouth] for x in (own, target, blended)]
+            rows.update(torch.cat([torch.stack(parts, dim=1), *read], dim=1), numbers)
+            if not shown:
+                shown = {"A": first, "B": second, "A drawn again": own, "edited": blended}
+        changes, *tables = np.split(
+            rows.numpy(), [2, *(2 + len(mouth) * k for k in (1, 2))], axis=1
+        )
+        inside, outside = changes.mean(axis=0)
+        before, target_table, after = tables
+        moves = moved(before, target_table, after, [columns[i] for i in mouth])
+        return Changed(
+            float(inside / max(outside, 1e-12)), float(np.mean([*moves.values()])),
+            shown, shown.pop("edited"),
+        )  # fmt: skip
+
+    def _box(self, points: Tensor, images: Tensor) -> Tensor:
+        """A box around the mouth, [N,1,R,R]: 1.5 times as wide, as high as the mouth is wide."""
+        left, right = (points[:, i] for i in self.corners)
+        middle = (left + right) / 2
+        width = (right - left).norm(dim=1).clamp(min=3)[:, None, None]
+        at = torch.arange(images.shape[-1], device=images.device) + 0.5
+        across = (at[None, None, :] - middle[:, 0, None, None]).abs() <= 0.75 * width
+        along = (at[None, :, None] - middle[:, 1, None, None]).abs() <= 0.5 * width
+        box: Tensor = (across & along)[:, None]
+        return box.to(images.dtype)
+
+
+class Changed(NamedTuple):
+    """What local edits at one resolution do.
+
+    Attributes:
+        ratio: of the mean change inside over that outside.
+        moved: how far the factors of the mouth go to B's.
+        before: some images A, B, and A drawn again.
+        after: A with B's mouth.
+    """
+
+    ratio: float
+    moved: float
+    before: Mapping[str, Tensor]
+    after: Tensor

@@ -1,0 +1,104 @@
+"""A part of one image pasted into another: drawn again, it should fit."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganfeat.errors import UserError
+from ganfeat.metrics.measure import Result
+from ganfeat.metrics.reading import factor_scores
+from ganfeat.metrics.redraw import factors_of
+from ganfeat.metrics.rows import Rows
+from ganfeat.metrics.value import Value
+from ganfeat.ranges import Several, Share
+from ganfeat.tasks.pages import sheet
+from ganfeat.tasks.task import Task, Trial
+
+CAST = (0.35, 0.0, -0.35)  # added to red, green and blue
+
+
+class Harmonisation(Task):
+    """``harmonised_border`` and ``harmonised_<what>``: B's middle in A, with a cast of colour.
+
+    The pasted image is read and drawn again, once, without a mask. The first number is how much of
+    the border's step is gone: the mean difference across the edge of the patch, beyond what it is
+    there in A, before; and after, beyond what it is in A drawn again (methods/ghfeat.md, trap 33).
+    The others are how well the judge still sees in the result what B has on: balanced accuracy.
+
+    Args:
+        n: pairs of ``test``.
+        size: side of the patch, as a share of the image's.
+        seen: names of binary factors.
+    """
+
+    draws, reads, extras = True, True, ("factors",)
+
+    def __init__(
+        self,
+        n: Several = 1000,
+        size: Share = 0.75,
+        seen: tuple[str, ...] = ("hat", "glasses", "beard"),
+    ) -> None:
+        self.n, self.size, self.seen = n, size, list(seen)
+
+    def check(self, trial: Trial) -> None:
+        """What is looked for must be a factor."""
+        binary = [c.name for c in trial.reader.columns if c.kind == "binary"]
+        if unknown := [name for name in self.seen if name not in binary]:
+            raise UserError(f"harmonisation sees {unknown[0]}: it must be one of {binary}")
+
+    @torch.no_grad()
+    def result(self, trial: Trial) -> Result:
+        """The share of the step that is gone, and what is recognised."""
+        columns = trial.reader.columns
+        names = [column.name for column in columns]
+        chosen = [names.index(name) for name in self.seen]
+        rows = Rows(self.n, 4 + 2 * len(chosen), what="a step").to(trial.references.device)
+        shown: dict[str, Tensor] = {}
+        for numbers, one, other in trial.pairs("test", self.n, self.extras, "pasted"):
+            first, second, truth = one["image"], other["image"], other["factors"]
+            pasted = self.paste(first, second)
+            own, drawn = trial.rebuilt(first), trial.rebuilt(pasted)
+            steps = [self.step(images) for images in (pasted, first, drawn, own)]
+            read = factors_of(trial.reader, drawn)
+            rows.update(
+                torch.cat([torch.stack(steps, 1), read[:, chosen], truth[:, chosen]], 1), numbers
+            )
+            if not shown:
+                shown = {"A": first, "B": second, "B pasted": pasted, "drawn": drawn}
+        found = rows.numpy()
+        before, bare, after, bare_after = found[:, :4].mean(axis=0)
+        said, worn = np.split(found[:, 4:], 2, axis=1)
+        scores = factor_scores(said, worn, [columns[i] for i in chosen])
+        protocol = trial.protocol(trial.reader, real=2 * self.n, size=self.size, cast=list(CAST))
+        gone = 1 - (after - bare_after) / (before - bare)
+        values = [Value("harmonised_border", float(gone), n=self.n, protocol=protocol)]
+        values += [
+            Value(f"harmonised_{name}", (1 + score) / 2, n=self.n, protocol=protocol)
+            for name, score in scores.items()
+        ]
+        return Result(values, {}, {"harmonisation": sheet(shown)})
+
+    def _edges(self, side: int) -> tuple[int, int]:
+        margin = max(1, round((1 - self.size) / 2 * side))
+        return margin, side - margin
+
+    def paste(self, base: Tensor, patch: Tensor) -> Tensor:
+        """The middle of ``patch`` [N,3,R,R], with the cast, in ``base``."""
+        low, high = self._edges(base.shape[-1])
+        cast = torch.tensor(CAST, device=base.device)[:, None, None]
+        out = base.clone()
+        out[..., low:high, low:high] = (patch[..., low:high, low:high] + cast).clamp(-1, 1)
+        return out
+
+    def step(self, images: Tensor) -> Tensor:
+        """The mean absolute difference of neighbours across the edge of the patch, [N]."""
+        low, high = self._edges(images.shape[-1])
+        inner = slice(low, high)
+        pairs = [
+            (images[..., inner, low - 1], images[..., inner, low]),
+            (images[..., inner, high], images[..., inner, high - 1]),
+            (images[..., low - 1, inner], images[..., low, inner]),
+            (images[..., high, inner], images[..., high - 1, inner]),
+        ]
+        return torch.stack([(a - b).abs().mean(dim=[1, 2]) for a, b in pairs]).mean(dim=0)

@@ -1,0 +1,62 @@
+"""Who is it: people told apart by a linear classifier, level by level."""
+
+import numpy as np
+import torch
+
+from ganfeat.metrics.measure import Result
+from ganfeat.metrics.value import count_name, mean_value
+from ganfeat.ranges import Several
+from ganfeat.tasks.linear import STRENGTHS, Array, Linear
+from ganfeat.tasks.pages import curves
+from ganfeat.tasks.task import Seen, Task, Trial
+
+
+class Identity(Task):
+    """``identity<n>``: share of images whose person is named right, of all people of ``test``.
+
+    A ridge regression on one-hot people learns from every second image of each and is tried on the
+    others. Level and strength are chosen in the same way among the people of ``val``.
+
+    Args:
+        n: images, of ``val`` and of ``test``.
+    """
+
+    extras = ("identity",)
+
+    def __init__(self, n: Several = 10_000) -> None:
+        self.n = n
+
+    @torch.no_grad()
+    def result(self, trial: Trial) -> Result:
+        """The accuracy of the chosen level; the arrays have all."""
+        val, test = (trial.seen(part, self.n) for part in ("val", "test"))
+        tried = {
+            (level, i): float(right.mean())
+            for level in val.levels
+            for i, right in enumerate(recognised(val, level))
+        }
+        strength = {
+            level: max(range(len(STRENGTHS)), key=lambda i, name=level: tried[name, i])  # type: ignore[misc]
+            for level in val.levels
+        }
+        found = {level: recognised(test, level)[strength[level]] for level in test.levels}
+        best = max(strength, key=lambda level: tried[level, strength[level]])
+        people = len({*test.truth["identity"].tolist()})
+        protocol = trial.protocol(real=self.n, people=people, chosen_on=self.n)
+        value = mean_value(f"identity{count_name(self.n)}", found[best], protocol)
+        accuracies = {level: float(right.mean()) for level, right in found.items()}
+        arrays = {"levels/identity": accuracies, "levels/identity_best": best}
+        title = f"Which of {people} people it is"
+        picture = curves({"identity": accuracies}, "accuracy", title, {"chance": 1 / people})
+        return Result([value], arrays, {"identity": picture})
+
+
+def recognised(seen: Seen, level: str) -> list[Array]:
+    """Whether each second image of a person is named right, [n/2], for each strength."""
+    people, who = np.unique(seen.truth["identity"], return_inverse=True)
+    learnt = np.zeros(len(who), bool)
+    for person in range(len(people)):
+        learnt[np.flatnonzero(who == person)[::2]] = True
+    reader = Linear(seen.levels[level][learnt])
+    said = reader.read(np.eye(len(people))[who[learnt]], seen.levels[level][~learnt])
+    return [(one[0].argmax(axis=1) == who[~learnt]).astype(float) for one in said]

@@ -1,0 +1,122 @@
+"""Points by linear regression from a level: landmarks of faces, the layout of rooms."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganfeat.metrics.measure import Result
+from ganfeat.metrics.value import count_name, mean_value
+from ganfeat.ranges import Several
+from ganfeat.tasks.linear import Array, Chosen, Linear, best_level, choose
+from ganfeat.tasks.pages import curves
+from ganfeat.tasks.task import Seen, Task, Trial, enough
+
+
+class Points(Task):
+    """The mean distance of points to where a linear regression sees them, over a distance.
+
+    Level and strength of the ridge are chosen on ``val``. The arrays have the error of all levels,
+    and of the mean of the points of ``train``, which is what there is without an image.
+
+    Args:
+        n: images of ``train``, and of ``test``.
+        val: images of ``val``.
+    """
+
+    name = "points"
+    what = "points"
+
+    def __init__(self, n: Several = 10_000, val: Several = 2000) -> None:
+        self.n, self.val = n, val
+
+    def check(self, trial: Trial) -> None:
+        """There must be images in each part."""
+        for part, n in (("train", self.n), ("val", self.val), ("test", self.n)):
+            enough(trial, part, n, 2, self.name)
+
+    def unit(self, points: Array, side: int) -> Array:
+        """What a distance of 1 is in images of ``side`` px with these points [n,P,2]: [n]."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def result(self, trial: Trial) -> Result:
+        """The error of the chosen level."""
+        train, val, test = (
+            trial.seen(part, n)
+            for part, n in (("train", self.n), ("val", self.val), ("test", self.n))
+        )
+        found = {level: self._read(trial, level, train, val, test) for level in train.levels}
+        best = best_level(found)
+        errors = {level: -chosen.test for level, chosen in found.items()}
+        side = trial.references.data.resolution
+        blind = np.broadcast_to(self._flat(train).mean(axis=0), self._flat(test).shape)
+        of_mean = float(self._errors(blind, test, side).mean())
+        protocol = trial.protocol(
+            real=self.n, fitted_on="train", n=self.n, chosen_on=self.val, unit=self.what,
+        )  # fmt: skip
+        value = mean_value(
+            f"{self.name}{count_name(self.n)}",
+            self._errors(found[best].predicted, test, side),
+            protocol,
+        )
+        arrays: dict[str, Any] = {
+            f"levels/{self.name}": errors,
+            f"levels/{self.name}_best": best,
+            f"{self.name}_of_the_mean": of_mean,
+        }
+        title = f"{self.name.capitalize()} from each level"
+        picture = curves({self.name: errors}, self.what, title, {"mean of the points": of_mean})
+        return Result([value], arrays, {self.name: picture})
+
+    def _flat(self, seen: Seen) -> Array:
+        points = seen.truth[self.extras[0]]
+        return points.reshape(len(points), -1)
+
+    def _read(self, trial: Trial, level: str, train: Seen, val: Seen, test: Seen) -> Chosen:
+        side, parts = trial.references.data.resolution, {"val": val, "test": test}
+        return choose(
+            Linear(train.levels[level]), self._flat(train), val.levels[level], test.levels[level],
+            lambda said, part: -float(self._errors(said, parts[part], side).mean()),
+        )  # fmt: skip
+
+    def _errors(self, said: Array, seen: Seen, side: int) -> Array:
+        """Mean distance of the points of each image in its unit, [n]."""
+        truth = seen.truth[self.extras[0]]
+        distances: Array = np.linalg.norm(said.reshape(truth.shape) - truth, axis=2)
+        errors: Array = distances.mean(axis=1) / self.unit(truth, side)
+        return errors
+
+
+class Landmarks(Points):
+    """``landmarks<n>``: error of the landmarks over the distance of the eyes, as in MAFL.
+
+    Args:
+        eyes: the numbers of the two landmarks whose distance is 1.
+        n, val: as in `Points`.
+    """
+
+    name, what, extras = "landmarks", "error / distance of the eyes", ("landmarks",)
+
+    def __init__(
+        self, eyes: Sequence[int] = (0, 1), n: Several = 10_000, val: Several = 2000
+    ) -> None:
+        super().__init__(n, val)
+        self.eyes = list(eyes)
+
+    def unit(self, points: Array, side: int) -> Array:
+        """The distance of the eyes."""
+        left, right = self.eyes
+        distance: Array = np.linalg.norm(points[:, left] - points[:, right], axis=1)
+        return distance
+
+
+class Layout(Points):
+    """``layout<n>``: error of the corners of a room, in sides of the image."""
+
+    name, what, extras = "layout", "error / side", ("layout",)
+
+    def unit(self, points: Array, side: int) -> Array:
+        """The side."""
+        return np.full(len(points), float(side))

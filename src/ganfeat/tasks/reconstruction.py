@@ -1,0 +1,191 @@
+"""How well an encoder's codes say what is in an image: drawn again, is it the same face?"""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganfeat.errors import UserError
+from ganfeat.metrics.measure import Result
+from ganfeat.metrics.reading import factor_scores
+from ganfeat.metrics.reconstruction import reconstruction
+from ganfeat.metrics.redraw import factors_of
+from ganfeat.metrics.rows import Rows
+from ganfeat.metrics.value import Value, count_name, mean_value
+from ganfeat.ranges import Several
+from ganfeat.tasks.pages import sheet
+from ganfeat.tasks.task import Task, Trial, enough
+
+AT_ONCE = 64
+
+
+class Reconstruction(Task):
+    """The numbers of `ganfeat.metrics.reconstruction` and, where data know it, those of the face.
+
+    - ``face_mse<n>``: mean squared error over the pixels of the face; ``face_to_constant<n>``: its
+      share of what the mean of the images of ``train`` has there; ``face_to_nearest<n>``: of what
+      the image of ``train`` has there that is nearest in these pixels.
+    - ``kept<n>_<judge>``: the judge reads factors from the reconstruction; of those in ``kept`` the
+      one that suffers most, as the share of what it reads from the image itself.
+    - ``training_mode<n>``: the error in training mode, where batch norm goes by the batch, over
+      that in evaluation mode.
+
+    Args:
+        n: images of ``test``.
+        train: images of ``train``.
+        kept: names of factors.
+    """
+
+    draws = True
+
+    def __init__(
+        self,
+        n: Several = 5000,
+        train: Several = 10_000,
+        kept: Sequence[str] = ("yaw", "roll", "scale", "smile", "skin_tone", "glasses"),
+    ) -> None:
+        self.n, self.train, self.kept = n, train, list(kept)
+
+    def lacks(self, trial: Trial) -> str:
+        """A judge, too."""
+        return super().lacks(trial) or ("" if trial.judge else "a judge")
+
+    def check(self, trial: Trial) -> None:
+        """Enough images; factors that exist."""
+        enough(trial, "test", self.n, self.n, "reconstruction")
+        if trial.judge is not None and trial.judge.factors is not None:
+            names = [column.name for column in trial.judge.factors.columns]
+            if unknown := [factor for factor in self.kept if factor not in names]:
+                raise UserError(f"reconstruction: kept has {unknown[0]}; there are {names}")
+
+    @torch.no_grad()
+    def result(self, trial: Trial) -> Result:
+        """All of it, and some images above their reconstructions."""
+        assert trial.judge is not None
+        whole = reconstruction(trial.rebuilt, trial.judge, trial.references, self.n, trial.bar)
+        values = [*whole.values, self._training_mode(trial)]
+        arrays: dict[str, Any] = {}
+        facts = trial.references.data.facts().get("extras", ())
+        if trial.judge.factors is not None and "factors" in facts:
+            face, arrays = self._of_faces(trial)
+            values += face
+        images = next(iter(trial.references.share(AT_ONCE)))[1]["image"]
+        rows = {"image": images, "drawn again": trial.rebuilt(images)}
+        return Result(values, arrays, {"reconstruction": sheet(rows)})
+
+    def _training_mode(self, trial: Trial) -> Value:
+        network = copy.deepcopy(trial.rebuilder).train()
+        errors, mse = [], []
+        for _, batch in trial.batches("test", self.n, (), "training mode"):
+            images = batch["image"]
+            if len(images) > 1:
+                errors.append(float((network.rebuild(images) - images).square().mean()))
+                mse.append(float((trial.rebuilder.rebuild(images) - images).square().mean()))
+        protocol = trial.protocol(real=self.n, batch=AT_ONCE)
+        ratio = float(np.mean(errors) / np.mean(mse))
+        return Value(f"training_mode{count_name(self.n)}", ratio, n=self.n, protocol=protocol)
+
+    def _of_faces(self, trial: Trial) -> tuple[list[Value], dict[str, Any]]:
+        data, reader = trial.references.data, trial.reader
+        known = torch.cat(
+            [b["image"] for _, b in trial.references.share(self.train, (), "train")]
+        ).flatten(1)
+        constant, squares = known.mean(dim=0), known.square()
+        columns = reader.columns
+        rows = Rows(self.n, 3, what="an error").to(trial.references.device)
+        tables = Rows(self.n, 3 * len(columns), what="a factor").to(trial.references.device)
+        for numbers, batch in trial.batches("test", self.n, ("factors",), "faces"):
+            images = batch["image"]
+            mask = data.subject_mask(batch["factors"], images.shape[-1])[:, None]
+            inside = mask.expand_as(images).flatten(1).float()
+            flat, rebuilt = images.flatten(1), trial.rebuilt(images)
+            distances = (inside * flat.square()).sum(dim=1, keepdim=True)
+            distances = distances - 2 * (inside * flat) @ known.T + inside @ squares.T
+            count = inside.sum(dim=1)
+            rows.update(
+                torch.stack(
+                    [
+                        (inside * (rebuilt.flatten(1) - flat).square()).sum(dim=1) / count,
+                        (inside * (constant - flat).square()).sum(dim=1) / count,
+                        distances.min(dim=1).values / count,
+                    ],
+                    dim=1,
+                ),
+                numbers,
+            )
+            read = [factors_of(reader, x) for x in (images, rebuilt)]
+            tables.update(torch.cat([*read, batch["factors"]], dim=1), numbers)
+        own, of_constant, of_nearest = rows.numpy().T
+        before, after, truth = np.split(tables.numpy(), 3, axis=1)
+        scores = [factor_scores(said, truth, columns) for said in (before, after)]
+        share = {name: scores[1][name] / scores[0][name] for name in self.kept}
+        protocol = trial.protocol(real=self.n, train=self.train)
+        by_judge = trial.protocol(reader, real=self.n, factors=self.kept)
+        end = count_name(self.n)
+        values = [
+            mean_value(f"face_mse{end}", own, protocol),
+            Value(f"face_to_constant{end}", float(own.mean() / of_constant.mean()), n=self.n,
+                  protocol=protocol),
+            Value(f"face_to_nearest{end}", float(own.mean() / of_nearest.mean()), n=self.n,
+                  protocol=protocol),
+            Value(f"kept{end}_{reader.name}", min(share.values()), n=self.n, protocol=by_judge),
+        ]  # fmt: skip
+        return values, {"kept": share, "read_before": scores[0], "read_after": scores[1]}
+
+
+class OwnSamples(Task):
+    """``own_face<n>`` and ``own_whole<n>``: R2 of reconstructions of the generator's own samples.
+
+    Over the pixels of the face (where the judge's reading of the sample has it when it is drawn),
+    and over all; 1 is perfect, 0 is the mean of all samples.
+
+    Args:
+        n: samples.
+        seed: of their latents.
+    """
+
+    draws, reads = True, True
+
+    def __init__(self, n: Several = 2000, seed: int = 1) -> None:
+        self.n, self.seed = n, seed
+
+    def lacks(self, trial: Trial) -> str:
+        """A generator."""
+        missing = super().lacks(trial)
+        if not missing and trial.rebuilder.samples(2, 0) is None:
+            return "an encoder that a generator taught"
+        return missing
+
+    @torch.no_grad()
+    def result(self, trial: Trial) -> Result:
+        """Two numbers and a picture. Every process does all of it."""
+        data, samples = trial.references.data, trial.rebuilder.samples(self.n, self.seed)
+        assert samples is not None
+        samples = samples.clamp(-1, 1)
+        advance = trial.bar("own samples", self.n)
+        rebuilt, masks = [], []
+        for part in torch.split(samples, AT_ONCE):
+            rebuilt.append(trial.rebuilt(part))
+            table = factors_of(trial.reader, part)
+            masks.append(data.subject_mask(table, part.shape[-1]))
+            advance(len(part))
+        drawn, mask = torch.cat(rebuilt), torch.cat(masks)[:, None].float()
+        protocol = trial.protocol(trial.reader, samples=self.n, seed=self.seed)
+        values = [
+            Value(f"own_{where}{count_name(self.n)}", explained(samples, drawn, inside), n=self.n,
+                  protocol=protocol)
+            for where, inside in (("face", mask), ("whole", torch.ones_like(mask)))
+        ]  # fmt: skip
+        rows = {"sample": samples, "drawn again": drawn}
+        return Result(values, {}, {"own_samples": sheet(rows)})
+
+
+def explained(images: Tensor, rebuilt: Tensor, inside: Tensor) -> float:
+    """R2 over the pixels that ``inside`` [N,1,R,R] marks."""
+    count = inside.sum(dim=0).clamp(min=1)
+    mean = (inside * images).sum(dim=0) / count
+    error = (inside * (rebuilt - images).square()).sum()
+    return float(1 - error / (inside * (images - mean).square()).sum())

@@ -1,0 +1,186 @@
+"""What every task is given, and what it gives.
+
+A task asks what an encoder's features are good for. Most read something off single levels: they
+learn on ``train``, choose the level and how strongly they are held back on ``val``, and report what
+comes out on ``test``, of every level and of the one chosen (methods/ghfeat.md, traps 30 and 31).
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganfeat.errors import UserError
+from ganfeat.features import FactorNet, Features, Rebuilder
+from ganfeat.metrics.evaluation import joined, timed
+from ganfeat.metrics.measure import Result
+from ganfeat.metrics.progress import Bar, silent
+from ganfeat.metrics.reference import References
+from ganfeat.metrics.rows import Rows, finite
+from ganfeat.metrics.subject import Judge
+from ganfeat.metrics.value import Value
+
+Array = NDArray[np.float64]
+Batch = dict[str, Tensor]
+PICTURES = ("mask",)  # what is true of single pixels
+
+
+class Seen(NamedTuple):
+    """What an encoder says of ``n`` images, and what is true of them.
+
+    Attributes:
+        levels: [n,D] each, coarse to fine.
+        truth: what the data say, [n,...] each, by the name of the extra.
+    """
+
+    levels: dict[str, Array]
+    truth: dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An encoder, and what it is tried on.
+
+    Attributes:
+        network: the encoder.
+        references: the images, of which each task takes the parts that it needs.
+        judge: the networks that measure; none of them trained the encoder.
+        bar: shows how far it is.
+    """
+
+    network: Features
+    references: References
+    judge: Judge | None = None
+    bar: Bar = silent
+    _seen: dict[Any, Seen] = field(default_factory=dict)
+
+    @property
+    def rebuilder(self) -> Rebuilder:
+        """The encoder, where it can draw."""
+        assert isinstance(self.network, Rebuilder)
+        return self.network
+
+    @property
+    def reader(self) -> FactorNet:
+        """The judge's network that reads factors."""
+        assert self.judge is not None
+        assert self.judge.factors is not None
+        return self.judge.factors
+
+    def batches(
+        self, part: str, n: int, extras: Sequence[str], what: str
+    ) -> Iterator[tuple[Tensor, Batch]]:
+        """This process's share of ``n`` images of a part: their numbers, and the data's batch."""
+        advance = self.bar(what, n // self.references.ranks)
+        for numbers, batch in self.references.share(n, extras, part):
+            yield numbers, batch
+            advance(len(numbers))
+
+    def pairs(
+        self, part: str, n: int, extras: Sequence[str], what: str
+    ) -> Iterator[tuple[Tensor, Batch, Batch]]:
+        """This process's share of ``n`` pairs of different images of a part, as `batches` has them.
+
+        Image i goes with image n + i.
+        """
+        others = self.references.real(2 * n, extras, part)
+        for numbers, batch in self.batches(part, n, extras, what):
+            other = others.__getitems__([int(i) + n for i in numbers])
+            yield numbers, batch, {k: v.to(self.references.device) for k, v in other.items()}
+
+    @torch.no_grad()
+    def seen(self, part: str, n: int) -> Seen:
+        """What the encoder says of ``n`` images of a part, or of all where there are fewer.
+
+        Computed once for all tasks, with all that is true of the images and no picture itself.
+        """
+        if (part, n) not in self._seen:
+            self._seen[part, n] = self._look(part, n)
+        return self._seen[part, n]
+
+    def _look(self, part: str, n: int) -> Seen:
+        known = self.references.data.facts().get("extras", ())
+        extras = [extra for extra in known if extra not in PICTURES]
+        count = min(n, len(self.references.real(n, extras, part)))
+        rows: dict[str, Rows] = {}
+        levels: list[str] = []
+        for numbers, batch in self.batches(part, count, extras, f"{part} codes"):
+            said = self.network.encode(batch["image"])
+            levels = [*said]
+            for name, values in [*said.items(), *((extra, batch[extra]) for extra in extras)]:
+                if name not in rows:
+                    kept = Rows(count, *values.shape[1:], what=f"{name} of an image")
+                    rows[name] = kept.to(values.device)
+                rows[name].update(values.float(), numbers)
+        found = {name: kept.numpy() for name, kept in rows.items()}
+        return Seen({k: found[k] for k in levels}, {extra: found[extra] for extra in extras})
+
+    def protocol(self, *networks: Features, **more: Any) -> dict[str, Any]:
+        """What a number depends on beside the encoder: images, networks, and more."""
+        return self.references.protocol(*networks, **more)
+
+    def rebuilt(self, images: Tensor) -> Tensor:
+        """Images drawn again, clamped to [-1,1]."""
+        return finite(self.rebuilder.rebuild(images), "a reconstruction").clamp(-1, 1)
+
+
+class Task:
+    """Something to do with an encoder's features."""
+
+    draws = False  # whether the encoder must be able to draw
+    reads = False  # whether the judge must read factors
+    extras: Sequence[str] = ()  # what the data must know
+
+    def lacks(self, trial: Trial) -> str:
+        """What is missing for it; empty where it can be done."""
+        if self.draws and not isinstance(trial.network, Rebuilder):
+            return "an encoder whose codes can be drawn"
+        if self.reads and (trial.judge is None or trial.judge.factors is None):
+            return "a judge that reads factors, and data that have them"
+        known = trial.references.data.facts().get("extras", ())
+        if missing := [extra for extra in self.extras if extra not in known]:
+            return f"data that know the {', '.join(missing)} of images"
+        return ""
+
+    def check(self, trial: Trial) -> None:
+        """Refuse what is known to be impossible before anything is computed.
+
+        Raises:
+            UserError: says what is too few or unknown.
+        """
+
+    def result(self, trial: Trial) -> Result:
+        """Do it all."""
+        raise NotImplementedError
+
+
+def perform(trial: Trial, tasks: Mapping[str, Task]) -> Result:
+    """Do all tasks, in their order. What cannot be done with this encoder gives ``n/a``.
+
+    Raises:
+        UserError: there are too few images, or numbers that are not finite.
+    """
+    possible = {name: task for name, task in tasks.items() if not task.lacks(trial)}
+    for task in possible.values():
+        task.check(trial)
+    results = {name: Result([Value(name, None)]) for name in tasks}
+    for name, task in possible.items():
+        began = time.perf_counter()
+        results[name] = timed(task.result(trial), began)
+    return joined([*results.values()])
+
+
+def enough(trial: Trial, part: str, n: int, least: int, what: str) -> None:
+    """Refuse a task that would get too few images.
+
+    Raises:
+        UserError: says how many there are.
+    """
+    there = min(n, len(trial.references.real(n, (), part)))
+    if there < least:
+        raise UserError(f"{what} needs {least} images of {part} or more; there are {there}")

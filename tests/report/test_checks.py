@@ -1,0 +1,82 @@
+"""Checks of a study: what can be said, and what comes of it."""
+
+from typing import Any
+
+import pytest
+
+from ganfeat.errors import UserError
+from ganfeat.report.checks import Check
+
+ARMS = ["ghfeat", "pixels"]
+
+
+def record(values: dict[str, float | None], arrays: dict[str, Any] | None = None) -> dict[str, Any]:
+    metrics = [{"name": k, "value": v, "protocol": {}} for k, v in values.items()]
+    return {"metrics": metrics, "arrays": arrays or {}}
+
+
+RECORDS = {
+    "ghfeat": record(
+        {"mse": 0.1, "vote": 0.7, "best": 0.705, "none": None},
+        {"factors": {"yaw": 0.9, "roll": 0.8, "hue": 0.2}},
+    ),
+    "pixels": record({"mse": 0.3, "zero": 0}, {"factors": {"yaw": 0.5, "roll": 0.85, "hue": 0.1}}),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("ghfeat.mse < 0.2", True),
+        ("ghfeat.mse < 0.5 * pixels.mse", True),
+        ("ghfeat.mse < 0.3 * pixels.mse", False),
+        ("ghfeat.vote >= ghfeat.best - 0.01", True),
+        ("ghfeat.vote >= ghfeat.best - 0.001", False),
+        ("0 < ghfeat.mse / pixels.mse < 0.4", True),
+        ("0.35 < ghfeat.mse / pixels.mse < 0.4", False),
+        ("-ghfeat.mse > -(pixels.mse + 0)", True),
+        ("ghfeat.factors > pixels.factors", False),
+        ('ghfeat.factors["yaw", "hue"] > pixels.factors["yaw", "hue"]', True),
+        ('ghfeat.factors["hue"] < 0.3', True),
+        ("share(ghfeat.factors >= pixels.factors) >= 0.66", True),
+        ("share(ghfeat.factors >= pixels.factors) >= 0.67", False),
+        ("ghfeat.factors - pixels.factors > -0.06", True),
+        ("ghfeat.mse / pixels.zero < 1", False),
+        ("ghfeat.none > 0", None),
+        ("ghfeat.speed > 0", None),
+        ('ghfeat.factors["pitch"] > 0', None),
+        ('ghfeat.factors["yaw"] > pixels.factors', None),
+    ],
+)  # fmt: skip
+def test_what_holds(text: str, holds: bool | None) -> None:
+    assert Check("L", text, ARMS).verdict(RECORDS).holds is holds
+
+
+def test_the_numbers_are_shown() -> None:
+    assert Check("L", "ghfeat.mse < 0.5 * pixels.mse", ARMS).verdict(RECORDS).numbers == "0.1, 0.15"
+    said = Check("L", 'ghfeat.factors["yaw"] > 0.5', ARMS).verdict(RECORDS)
+    assert said.numbers == "[yaw 0.9], 0.5"
+    assert Check("L", "ghfeat.mse < 1", ARMS).verdict({}).numbers == "no record of ghfeat"
+    assert Check("L", "ghfeat.speed < 1", ARMS).verdict(RECORDS).numbers == "ghfeat has no speed"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ghfet.mse < 1", "there is no arm ghfet; there are ghfeat, pixels"),
+        ("ghfeat.mse", "it compares nothing"),
+        ("ghfeat.mse <", "cannot be read"),
+        ("ghfeat.mse == 1", "Eq is no comparison"),
+        ("mse < 1", "mse is neither a number nor one of a record"),
+        ("ghfeat.mse.real < 1", "neither a number"),
+        ("__import__('os').system('x') < 1", "neither a number"),
+        ("max(ghfeat.mse, 1) < 1", "neither a number"),
+        ("ghfeat.mse ** 2 < 1", "neither a number"),
+        ("'a' < 1", "neither a number"),
+        ("share(ghfeat.mse) < 1", "neither a number"),
+        ("ghfeat.factors[x] < 1", "cannot be read"),
+    ],
+)
+def test_what_cannot_be_said(text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Check("L", text, ARMS)

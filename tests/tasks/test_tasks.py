@@ -1,0 +1,411 @@
+"""Tasks with encoders whose codes are the image: what they must find is known."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rebuilders import SIDES, Laplacian
+from torch import Tensor
+
+from ganfeat.data import SynthFaces
+from ganfeat.data.synthfaces import FACTORS, NAMES
+from ganfeat.data.synthfaces.painting import CLASSES
+from ganfeat.errors import UserError
+from ganfeat.features import Features
+from ganfeat.features.embedded import embedded
+from ganfeat.features.small import Column
+from ganfeat.metrics.measure import Result
+from ganfeat.metrics.reading import columns_of
+from ganfeat.metrics.reference import References
+from ganfeat.metrics.subject import Judge
+from ganfeat.tasks.editing import GlobalEditing, LocalEditing
+from ganfeat.tasks.factors import FactorsByLevel, best_levels
+from ganfeat.tasks.harmonisation import Harmonisation
+from ganfeat.tasks.identity import Identity
+from ganfeat.tasks.mixing import Mixing, moved
+from ganfeat.tasks.points import Landmarks, Layout
+from ganfeat.tasks.reconstruction import OwnSamples, Reconstruction, explained
+from ganfeat.tasks.restoration import Restoration, coarse, grey, holed, noisy
+from ganfeat.tasks.retrieval import Retrieval, binned, nearest
+from ganfeat.tasks.segmentation import Segmentation, mean_iou, with_places
+from ganfeat.tasks.task import Task, Trial, perform
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    network: Any = embedded("factornet")
+    return Judge(network, network, network)
+
+
+def trial(network: Features, judge: Judge | None = None) -> Trial:
+    return Trial(network, References(SynthFaces("test", 32)), judge)
+
+
+def numbers(result: Result) -> dict[str, Any]:
+    return {value.name: value.value for value in result.values}
+
+
+class Blind(Features):
+    """Says the same of every image."""
+
+    name = "blind"
+
+    def encode(self, images: Tensor) -> dict[str, Tensor]:
+        return {"nothing": torch.ones(len(images), 3)}
+
+
+class Cheat(Features):
+    """Knows one factor and one point by heart: looks the images up among those it was shown."""
+
+    name = "cheat"
+
+    def __init__(self, known: dict[bytes, Tensor]) -> None:
+        super().__init__()
+        self.known = known
+
+    def encode(self, images: Tensor) -> dict[str, Tensor]:
+        truth = torch.stack([self.known[image.numpy().tobytes()] for image in images])
+        return {"nothing": torch.ones(len(images), 2), "truth": truth}
+
+
+def shown(n: int, what: Any, parts: tuple[str, ...] = ("train", "val", "test")) -> Cheat:
+    """An encoder that says ``what`` of a batch of the first ``n`` images of each part."""
+    known = {}
+    for part in parts:
+        batch = SynthFaces(part, 32, n, extras=["factors", "landmarks", "identity"]).__getitems__(
+            range(n)
+        )
+        said = what(batch)
+        known |= {x.numpy().tobytes(): s for x, s in zip(batch["image"], said, strict=True)}
+    return Cheat(known)
+
+
+# Reading.
+
+
+def test_factors_are_found_where_they_are_and_nowhere_else() -> None:
+    network = shown(
+        300, lambda batch: torch.stack([batch["factors"][:, 0], batch["factors"][:, 3]], 1)
+    )
+    result = FactorsByLevel(300, 300).result(trial(network))
+    by_level = result.arrays["levels/factors"]
+    assert by_level["truth"]["yaw"] > 0.999
+    assert by_level["truth"]["scale"] > 0.999
+    assert by_level["truth"]["pitch"] < 0.1
+    assert all(abs(score) < 0.1 for score in by_level["nothing"].values())
+    assert result.arrays["levels/factors_best"]["yaw"] == "truth"
+    assert numbers(result)["factors300"] == pytest.approx(2 / 37, abs=0.02)
+    assert set(result.pictures) == {"factors"}
+
+
+def test_octaves_of_groups() -> None:
+    """Colour is read best from an octave that is not the finest, which is edges."""
+    result = FactorsByLevel(500, 200).result(trial(Laplacian()))
+    found = numbers(result)
+    assert set(found) == {
+        "factors500",
+        "equal_factors500",
+        "geometry_octave500",
+        "colour_octave500",
+    }
+    best = result.arrays["levels/factors_best"]
+    octaves = [np.log2(int(best[f][1:])) for f in ("background_hue", "skin_tone", "hair_colour")]
+    assert found["colour_octave500"] == pytest.approx(np.mean(octaves))
+
+
+def test_landmarks() -> None:
+    network = shown(200, lambda batch: batch["landmarks"].flatten(1))
+    found = Landmarks(n=200, val=200).result(trial(network))
+    assert numbers(found)["landmarks200"] < 0.01
+    of_mean = found.arrays["landmarks_of_the_mean"]
+    blind = Landmarks(n=200, val=200).result(trial(Blind()))
+    assert numbers(blind)["landmarks200"] == pytest.approx(of_mean)
+    assert found.arrays["levels/landmarks"]["nothing"] == pytest.approx(of_mean)
+
+
+def test_landmarks_are_measured_by_the_distance_of_the_eyes() -> None:
+    points = np.array([[[0, 0], [3, 4], [9, 9]]], float)
+    assert Landmarks().unit(points, 32).tolist() == [5]
+    assert Layout().unit(points, 32).tolist() == [32]
+    assert "layout" in Layout().lacks(trial(Blind()))
+
+
+def test_identity() -> None:
+    who = shown(
+        1600, lambda b: torch.nn.functional.one_hot(b["identity"], 400).float(), ("val", "test")
+    )
+    found = Identity(1600).result(trial(who))
+    assert numbers(found)["identity1600"] == 1
+    assert found.arrays["levels/identity"]["nothing"] == pytest.approx(1 / 400)
+
+
+def test_nearest_by_brute_force() -> None:
+    rng = np.random.default_rng(0)
+    rows, known = rng.normal(size=(60, 5)), rng.normal(2, 3, size=(80, 5))
+    unit = (rows - known.mean(axis=0)) / known.std(axis=0)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    alike = unit @ unit.T - 3 * np.eye(60)
+    np.testing.assert_array_equal(nearest(rows, known, 7), np.argsort(-alike, axis=1)[:, :7])
+
+
+def test_bins() -> None:
+    assert binned(np.array([-1, -0.76, 0.0, 0.99, 1.0]), Column("a", "continuous", 0)).tolist() == [
+        0, 0, 4, 7, 7,
+    ]  # fmt: skip
+    turns = np.array([0, np.pi, 2 * np.pi - 0.01, -0.01])
+    assert binned(turns, Column("a", "circular", 0)).tolist() == [0, 4, 7, 7]
+    assert binned(np.array([2.0, 0.0]), Column("a", "categorical", 3)).tolist() == [2, 0]
+
+
+def test_retrieval() -> None:
+    style = columns_of(References(SynthFaces("test", 32)))
+    column = [c.name for c in style].index("hair_style")
+    network = shown(
+        200, lambda b: torch.nn.functional.one_hot(b["factors"][:, column].long(), 5).float()
+    )
+    found = Retrieval(["hair_style", "background_hue"], n=200, val=200).result(trial(network))
+    assert numbers(found)["retrieval_hair_style200"] == 1
+    assert found.arrays["levels/retrieval"]["background_hue"]["truth"] < 0.25
+    assert found.arrays["retrieval_chance"]["hair_style"] == pytest.approx(0.2, abs=0.02)
+    with pytest.raises(UserError, match="retrieval by hue: these data have yaw"):
+        Retrieval(["hue"]).check(trial(network))
+
+
+# Segmentation.
+
+
+def test_iou_by_hand() -> None:
+    truth = np.array([[[0, 0], [1, 3]]])
+    said = np.array([[[0, 1], [1, 2]]])
+    # Class 0: 1 of 2; class 1: 1 of 2; class 3: none of 1; class 2 is in no truth.
+    assert mean_iou(said, truth, 4) == pytest.approx((0.5 + 0.5 + 0) / 3)
+
+
+def test_places() -> None:
+    found = with_places(torch.full([2, 3, 4, 4], 0.5))
+    assert found.shape == (2, 20, 4, 4)
+    torch.testing.assert_close(found[0, 3:5, 0, 3], torch.tensor([1.0, -1.0]))
+
+
+class Painter(Features):
+    """Knows what every pixel of the images of some parts is."""
+
+    name = "painter"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known = {}
+        for part, n in (("train", 4), ("val", 4), ("test", 10)):
+            batch = SynthFaces(part, 32, n, extras=["mask"]).__getitems__(range(n))
+            images = batch["image"]
+            self.known |= {
+                x.numpy().tobytes(): m for x, m in zip(images, batch["mask"], strict=True)
+            }
+
+    def taps(self, images: Tensor) -> list[Tensor]:
+        masks = torch.stack([self.known[image.numpy().tobytes()] for image in images]).long()
+        return [torch.nn.functional.one_hot(masks, len(CLASSES)).permute(0, 3, 1, 2).float()]
+
+
+def test_segmentation() -> None:
+    found = Segmentation(shots=(1, 2), repeats=2, n=10, val=4).result(trial(Painter()))
+    scores = found.arrays["segmentation"]
+    # What is in no annotated image cannot be known.
+    assert min(scores["features"]["2"]) > 0.7
+    assert scores["features"] == scores["maps"]
+    assert max(scores["pixels"]["2"]) < min(scores["features"]["2"])
+    assert numbers(found)["segmentation2"] == pytest.approx(np.mean(scores["features"]["2"]))
+
+
+# Drawing again.
+
+
+def test_a_perfect_reconstruction(judge: Judge) -> None:
+    task = Reconstruction(300, 300)
+    result = task.result(trial(Laplacian(), judge))
+    found = numbers(result)
+    for name in ("mse300", "face_mse300", "face_to_constant300", "face_to_nearest300"):
+        assert found[name] == pytest.approx(0, abs=1e-6)
+    assert found["kept300_factornet"] == pytest.approx(1, abs=1e-4)
+
+
+class Average(Laplacian):
+    """Draws the mean of the first images of ``train`` whatever it sees."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.mean = SynthFaces("train", 32, n).__getitems__(range(n))["image"].mean(dim=0)
+
+    def draw(self, levels: Any) -> Tensor:
+        return self.mean.expand(len(levels["b4"]), -1, -1, -1)
+
+
+def test_the_constant_image_is_as_good_as_the_constant_image(judge: Judge) -> None:
+    found = numbers(Reconstruction(300, 300).result(trial(Average(300), judge)))
+    assert found["face_to_constant300"] == pytest.approx(1, rel=1e-5)
+    assert found["face_to_nearest300"] > 1
+    assert found["kept300_factornet"] < 0.1
+    assert found["training_mode300"] == pytest.approx(1)
+
+
+def test_explained() -> None:
+    rng = torch.Generator().manual_seed(0)
+    images = torch.randn(50, 3, 4, 4, generator=rng)
+    inside = (torch.rand(50, 1, 4, 4, generator=rng) < 0.5).float()
+    assert explained(images, images, inside) == 1
+    mean = (inside * images).sum(dim=0) / inside.sum(dim=0)
+    assert explained(images, mean.expand_as(images), inside) == pytest.approx(0, abs=1e-5)
+    outside = images + 5 * (1 - inside)
+    assert explained(images, outside, inside) == 1
+
+
+def test_own_samples_need_a_generator(judge: Judge) -> None:
+    assert "generator" in OwnSamples().lacks(trial(Laplacian(), judge))
+
+
+def test_degradations() -> None:
+    rng = torch.Generator().manual_seed(0)
+    images = torch.rand(64, 3, 32, 32, generator=rng) - 0.5
+    assert float((noisy(images, rng, 0.1) - images).std()) == pytest.approx(0.1, rel=0.02)
+    held = holed(images, rng, 0.25)
+    assert ((held == 0).all(dim=1).sum(dim=[1, 2]) == 64).all()
+    torch.testing.assert_close(
+        coarse(images, rng, 4)[:, :, 5, 9], images[:, :, 4:8, 8:12].mean(dim=[2, 3])
+    )
+    assert float(grey(images, rng, 1.0).std(dim=1).max()) < 1e-6
+    torch.testing.assert_close(grey(images, rng, 0.5), (images + images.mean(1, True)) / 2)
+
+
+def test_who_draws_what_he_sees_restores_nothing() -> None:
+    result = Restoration(64).result(trial(Laplacian()))
+    assert numbers(result) == pytest.approx(
+        {f"restored_{how}64": 1.0 for how in ("noise", "hole", "pixels", "grey")}, rel=1e-3
+    )
+    assert all(len(strengths) == 3 for strengths in result.arrays["restoration"].values())
+
+
+# Edits.
+
+
+def test_moves() -> None:
+    columns = [Column("a", "continuous", 0), Column("b", "circular", 0), Column("c", "binary", 2)]
+    before = np.array([[0, 0.1, 0], [1, 6.2, 1], [0.5, 3, 0]], float)
+    target = np.array([[1, 6.2, 1], [0, 0.1, 0], [0.5, 3, 0]], float)
+    half = before + np.array([[0.5, -0.0915926, 1], [-0.5, 0.0915926, -1], [0, 0, 0]])
+    found = moved(before, target, half, columns)
+    assert found == pytest.approx({"a": 0.5, "b": 0.5, "c": 1}, abs=1e-3)
+    assert moved(before, target, before, columns) == {"a": 0, "b": 0, "c": 0}
+
+
+def test_mixing_moves_what_the_levels_hold(judge: Judge) -> None:
+    """The colour of large areas is in the coarse octaves of an image."""
+    found = Mixing(128).result(trial(Laplacian(), judge))
+    value = numbers(found)
+    assert value["mixed_coarse_colour"] > 0.7
+    assert value["mixed_fine_colour"] < 0.3
+    assert {f"{s} px" for s in SIDES} < set(found.arrays["levels/mixed"])
+
+
+class Renderer(Cheat, Laplacian):
+    """Its code is the table of factors, and the renderer draws it."""
+
+    def __init__(self, known: dict[bytes, Tensor]) -> None:
+        Laplacian.__init__(self)
+        self.known, self.resolutions = known, {"truth": 32}
+
+    def encode(self, images: Tensor) -> dict[str, Tensor]:
+        return {"truth": Cheat.encode(self, images)["truth"]}
+
+    def draw(self, levels: Any) -> Tensor:
+        classed = torch.tensor([spec.kind in ("binary", "categorical") for spec in FACTORS])
+        table = levels["truth"]
+        return SynthFaces.redraw(torch.where(classed, table.round(), table.clamp(-1, 1)), 32)
+
+
+def test_a_step_to_glasses(judge: Judge) -> None:
+    """The difference of the mean tables is a table with glasses and hardly anything else."""
+    network = Renderer(shown(2000, lambda batch: batch["factors"]).known)
+    task = GlobalEditing(("glasses",), n=128, val=64, train=2000)
+    result = task.result(trial(network, judge))
+    found = numbers(result)
+    assert found["edited_glasses"] > 0.95
+    assert 0 < found["edited_others"] < 0.5
+    assert result.arrays["edited_on_val"]["glasses"]["1.0"] > 0.95
+    with pytest.raises(UserError, match="editing smile: it must be one of glasses"):
+        GlobalEditing(("smile",)).check(trial(network, judge))
+
+
+def test_nothing_to_edit(judge: Judge) -> None:
+    """Where the judge sees the attribute everywhere, there is no share."""
+    network = Renderer(shown(100, lambda batch: batch["factors"]).known)
+    network.draw = lambda levels: SynthFaces.redraw(  # type: ignore[method-assign]
+        torch.where(
+            torch.tensor(NAMES.index("glasses")) == torch.arange(37),
+            1.0,
+            levels["truth"].round().clamp(-1, 1),
+        ),
+        32,
+    )
+    found = numbers(
+        GlobalEditing(("glasses",), n=64, val=64, train=100).result(trial(network, judge))
+    )
+    assert found == {"edited_glasses": None, "edited_others": None}
+
+
+def test_a_local_edit_changes_nothing_elsewhere(judge: Judge) -> None:
+    result = LocalEditing(n=64, val=64).result(trial(Laplacian(), judge))
+    assert numbers(result)["local_edit"] > 1e6
+    assert all(-0.5 < found["moved"] < 1 for found in result.arrays["local_edit"].values())
+
+
+def test_what_is_drawn_as_it_is_keeps_its_border(judge: Judge) -> None:
+    found = numbers(Harmonisation(64).result(trial(Laplacian(), judge)))
+    assert found["harmonised_border"] == pytest.approx(0, abs=1e-4)
+    without = numbers(Harmonisation(64).result(trial(Average(100), judge)))
+    assert without["harmonised_border"] == pytest.approx(1)
+    assert without["harmonised_glasses"] == pytest.approx(0.5)
+
+
+def test_the_step_across_an_edge() -> None:
+    task = Harmonisation(size=0.5)
+    base, patch = torch.zeros(2, 3, 16, 16), torch.full([2, 3, 16, 16], 0.5)
+    pasted = task.paste(base, patch)
+    expected = torch.tensor([0.85, 0.5, 0.15])
+    torch.testing.assert_close(pasted[0, :, 8, 8], expected)
+    assert float(pasted[:, :, :4].abs().max()) == 0
+    torch.testing.assert_close(task.step(pasted), expected.mean().expand(2))
+    assert float(task.step(base).max()) == 0
+
+
+# All together.
+
+
+def test_what_cannot_be_done_is_not_applicable() -> None:
+    class Impossible(Task):
+        extras = ("layout",)
+
+    class Possible(Task):
+        def result(self, trial: Trial) -> Result:
+            return Result([])
+
+    found = perform(trial(Blind()), {"a": Impossible(), "b": Possible(), "c": Restoration()})
+    assert {value.name: value.value for value in found.values} == {"a": None, "c": None}
+
+
+def test_codes_are_computed_once() -> None:
+    calls = []
+
+    class Counting(Blind):
+        def encode(self, images: Tensor) -> dict[str, Tensor]:
+            calls.append(len(images))
+            return super().encode(images)
+
+    one = trial(Counting())
+    perform(one, {"a": Landmarks(n=100, val=50), "b": FactorsByLevel(100, 50)})
+    assert sum(calls) == 250
+
+
+def test_best_levels() -> None:
+    scores = {"a": {"x": 0.1, "y": 0.9}, "b": {"x": 0.2, "y": 0.3}}
+    assert best_levels(scores) == {"x": "b", "y": "a"}
