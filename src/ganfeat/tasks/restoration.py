@@ -11,7 +11,7 @@ from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name
 from ganfeat.ranges import Count
 from ganfeat.tasks.pages import sheet
-from ganfeat.tasks.task import Task, Trial
+from ganfeat.tasks.task import Task, Trial, enough
 
 
 def noisy(images: Tensor, rng: torch.Generator, strength: float) -> Tensor:
@@ -67,6 +67,10 @@ class Restoration(Task):
 
     def __init__(self, n: Count = 2000, seed: int = 0) -> None:
         self.n, self.seed = n, seed
+
+    def check(self, trial: Trial) -> None:
+        """Photographs may be fewer."""
+        enough(trial, "test", self.n, self.n, "restoration")
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
