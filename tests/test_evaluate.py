@@ -21,7 +21,8 @@ from ganfeat.backbone import Generator
 from ganfeat.config import compose
 from ganfeat.data import SynthFaces
 from ganfeat.errors import Interrupted, UserError
-from ganfeat.exams import Examiner, exams, make_judge, print_table
+from ganfeat.examiner import Examiner
+from ganfeat.exams import exams, make_judge, print_table
 from ganfeat.features import FactorNet
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.ppl import PPL

@@ -12,10 +12,10 @@ from ganfeat.backbone import Generator
 from ganfeat.backbone.loading import EMBEDDED, FACES
 from ganfeat.build import build
 from ganfeat.errors import UserError
+from ganfeat.examiner import Examiner
 from ganfeat.exams import (
-    Examiner,
+    all_measurements,
     asked_for,
-    both,
     check_apart,
     make_judge,
     print_table,
@@ -73,7 +73,7 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
             raise UserError(f"{path} has a damaged header: its {key} is {node}; add {key}=NAME")
     # Tasks alone are asked for by tasks=: the usual metrics are those of generators.
     alone = config["tasks"] and not _typed(overrides, "metrics")
-    measurements = both({} if alone else config["metrics"], config["tasks"])
+    measurements = all_measurements({} if alone else config["metrics"], config["tasks"])
     if not measurements:
         raise UserError(
             "there is nothing to measure: choose metrics=quick, standard or paper, or tasks=all"

@@ -13,12 +13,13 @@ from ganfeat import backbone
 from ganfeat.config import compose
 from ganfeat.data import InfiniteSampler, SynthFaces
 from ganfeat.encoders.autoencoder import AutoencoderNet
-from ganfeat.encoders.fixed import ColourHistogram, DiscriminatorFeatures
+from ganfeat.encoders.fixed import DiscriminatorFeatures
 from ganfeat.encoders.ghfeat.latents import layout
 from ganfeat.encoders.optimise import Optimised
 from ganfeat.errors import UserError
 from ganfeat.exams import exams
 from ganfeat.features.embedded import embedded
+from ganfeat.features.histogram import ColourHistogram
 from ganfeat.loading import load_network
 from ganfeat.networks import state_hash
 from ganfeat.training.run import run

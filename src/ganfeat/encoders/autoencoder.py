@@ -17,12 +17,11 @@ from ganfeat.encoders.ghfeat.network import GHFeatNet
 from ganfeat.errors import UserError
 from ganfeat.features import Rebuilder
 from ganfeat.features.network import stacked
-from ganfeat.pictures import image_grid
+from ganfeat.pictures import reconstructions
 from ganfeat.ranges import Count, LearningRate, NotNegative
 from ganfeat.training.ema import ema_decay, update_ema
 from ganfeat.training.method import Losses, Step
 
-SHOWN = 16  # images in a picture
 SPREAD = 0.5  # of the styles around 1, at first
 
 
@@ -130,10 +129,6 @@ class Autoencoder(Encoder):
     @torch.no_grad()
     def pictures(self) -> Mapping[str, Tensor]:
         """Images of the validation split above what they become."""
-        data = self.trainer.datamodule.dataset.reference("val", SHOWN)  # type: ignore[attr-defined]
-        images = data.__getitems__(range(min(SHOWN, len(data))))["image"].to(self.device)
-        ema = self.ema
+        data, ema = self.trainer.datamodule.dataset, self.ema  # type: ignore[attr-defined]
         assert isinstance(ema, AutoencoderNet)
-        return {
-            "reconstructions": image_grid(torch.cat([images, ema.rebuild(images)]), len(images))
-        }
+        return {"reconstructions": reconstructions(ema, data, self.device)}

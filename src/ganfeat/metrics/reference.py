@@ -83,9 +83,12 @@ class References:
         data = self.fingerprint(real) if real else None
         return {"networks": describe(*networks), "data": data, **more}
 
-    def images(self, n: int) -> Iterator[Tensor]:
-        """Batches of ``n`` of these images, spread over all of them; all where there are fewer."""
-        data = self.real(n)
+    def images(self, n: int, part: str | None = None) -> Iterator[Tensor]:
+        """Batches of ``n`` of these images, spread over all of them; all where there are fewer.
+
+        Every process gets all of them.
+        """
+        data = self.real(n, (), part)
         return (batch["image"] for _, batch in _batches(data, spread(len(data), n), self.device))
 
     def share(

@@ -21,6 +21,7 @@ Look = Callable[[str, str], Found]  # what an arm's record has under a name
 ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
 }  # fmt: skip
+VERDICTS = {True: "yes: ", False: "no: ", None: ""}
 COMPARISONS: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
 }  # fmt: skip
@@ -101,6 +102,26 @@ def checks_of(study: Study) -> list[Check]:
         UserError: one of them cannot be read, or names an arm that the study has not.
     """
     return [Check(name, text, list(study.arms)) for name, text in study.checks.items()]
+
+
+def verdicts(
+    study: Study, done: Mapping[tuple[str, int], Record], seeds: Sequence[int]
+) -> list[str]:
+    """What had to hold, and whether it does: with every seed, or it does not."""
+    if not study.checks:
+        return []
+    lines = ["## Checks", "", f"| check | must hold | {' | '.join(f'seed {s}' for s in seeds)} | |"]
+    lines += ["| --- " * (len(seeds) + 3) + "|"]
+    for check in checks_of(study):
+        found = [
+            check.verdict({arm: record for (arm, of), record in done.items() if of == seed})
+            for seed in seeds
+        ]
+        known = [verdict.holds for verdict in found]
+        whole = "fails" if False in known else "" if None in known or not known else "holds"
+        cells_ = [f"{VERDICTS[verdict.holds]}{verdict.numbers}" for verdict in found]
+        lines.append(f"| {check.name} | `{check.text}` | {' | '.join(cells_)} | {whole} |")
+    return [*lines, ""]
 
 
 def _sides(tree: ast.Compare, look: Look) -> list[Found]:

@@ -11,7 +11,7 @@ from statistics import mean
 from typing import Any, NamedTuple
 
 from ganfeat.files import atomic_write
-from ganfeat.report.checks import checks_of
+from ganfeat.report.checks import verdicts
 from ganfeat.report.study import Record, Run, Study
 
 HEADINGS = (
@@ -19,8 +19,6 @@ HEADINGS = (
     "processor", "run",
 )  # fmt: skip
 
-
-VERDICTS = {True: "yes: ", False: "no: ", None: ""}
 SPREADS = "coverage_spread_ratios"  # of each factor, to that of real images
 WITHIN = 0.1  # how far from the baseline's spread a factor may be (methods/hsr.md 6.3, S5)
 
@@ -96,26 +94,8 @@ def _report(study: Study, done: Records, runs: Sequence[Run]) -> str:
     for name in study.metrics:
         lines += _metric(study, name, done, seeds)
     return "\n".join(
-        lines + _checks(study, done, seeds) + _factors(study, done) + _absent(study, runs)
+        lines + verdicts(study, done, seeds) + _factors(study, done) + _absent(study, runs)
     )
-
-
-def _checks(study: Study, done: Records, seeds: Sequence[int]) -> list[str]:
-    """What had to hold, and whether it does: with every seed, or it does not."""
-    if not study.checks:
-        return []
-    lines = ["## Checks", "", f"| check | must hold | {' | '.join(f'seed {s}' for s in seeds)} | |"]
-    lines += ["| --- " * (len(seeds) + 3) + "|"]
-    for check in checks_of(study):
-        found = [
-            check.verdict({arm: record for (arm, of), record in done.items() if of == seed})
-            for seed in seeds
-        ]
-        known = [verdict.holds for verdict in found]
-        whole = "fails" if False in known else "" if None in known or not known else "holds"
-        cells_ = [f"{VERDICTS[verdict.holds]}{verdict.numbers}" for verdict in found]
-        lines.append(f"| {check.name} | `{check.text}` | {' | '.join(cells_)} | {whole} |")
-    return [*lines, ""]
 
 
 def _origin(done: Records) -> list[str]:

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ganfeat.errors import UserError
 from ganfeat.metrics.measure import Result
-from ganfeat.metrics.progress import Progress
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, mean_value
@@ -59,39 +58,87 @@ class GlobalEditing(Task):
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """A number per attribute and one for what it costs; a sheet: image, drawn, edited."""
-        names = [column.name for column in trial.reader.columns]
-        tries = len(self.attributes) * (len(STRENGTHS) * self.val + self.n)
-        advance = trial.bar("edits", tries // trial.references.ranks)
+        steps = {attribute: self._step(trial, attribute) for attribute in self.attributes}
+        tries = [Edit(name, step, by) for name, step in steps.items() for by in STRENGTHS]
+        on_val = dict(zip(tries, self._tried(trial, "val", self.val, tries), strict=True))
+        best = [
+            max((edit for edit in tries if edit.attribute == name), key=lambda e: on_val[e].share)
+            for name in self.attributes
+        ]
+        found = self._tried(trial, "test", self.n, best)
         protocol = trial.protocol(
             trial.reader, real=self.n, train=self.train, chosen_on=self.val, strengths=STRENGTHS
         )
-        values, costs = [], []
-        shown: list[Mapping[str, Tensor]] = []
-        arrays: dict[str, dict[str, float | None]] = {}
-        for attribute in self.attributes:
-            edit = Edit(trial, names.index(attribute), self._step(trial, names.index(attribute)))
-            on_val = [edit.tried("val", self.val, s, advance) for s in STRENGTHS]
-            best = max(range(len(STRENGTHS)), key=lambda i: on_val[i].share or 0)
-            found = edit.tried("test", self.n, STRENGTHS[best], advance)
-            name = f"edited_{attribute}"
-            put_on = len(found.hits) > 0
-            values.append(mean_value(name, found.hits, protocol) if put_on else Value(name, None))
-            costs += [found.cost] if put_on else []
-            arrays[attribute] = {str(s): t.share for s, t in zip(STRENGTHS, on_val, strict=True)}
-            shown.append({**found.rows, attribute: found.edited})
+        values = [
+            mean_value(f"edited_{edit.attribute}", tried.hits, protocol)
+            if len(tried.hits)
+            else Value(f"edited_{edit.attribute}", None)
+            for edit, tried in zip(best, found, strict=True)
+        ]
+        costs = [tried.cost for tried in found if len(tried.hits)]
         mean = float(np.mean(costs)) if costs else None
         values.append(Value("edited_others", mean, n=self.n, protocol=protocol))
+        arrays: dict[str, dict[str, float]] = {name: {} for name in self.attributes}
+        for edit, tried in on_val.items():
+            arrays[edit.attribute][str(edit.strength)] = tried.share
+        shown = [
+            {"image": t.images[0], "drawn again": t.images[1], edit.attribute: t.images[2]}
+            for edit, t in zip(best, found, strict=True)
+        ]
         return Result(values, {"edited_on_val": arrays}, {"editing": sheet(*shown)})
 
-    def _step(self, trial: Trial, column: int) -> dict[str, Tensor]:
+    def _step(self, trial: Trial, attribute: str) -> dict[str, Tensor]:
         """The difference of the mean codes, by level."""
         seen = trial.seen("train", self.train)
-        has = seen.truth["factors"][:, column] > 0.5
+        has = seen.truth["factors"][:, place(trial, attribute)] > 0.5
         device = trial.references.device
         return {
             level: torch.from_numpy(x[has].mean(axis=0) - x[~has].mean(axis=0)).float().to(device)
             for level, x in seen.levels.items()
         }
+
+    def _tried(self, trial: Trial, part: str, n: int, edits: Sequence["Edit"]) -> list["Tried"]:
+        """Edit ``n`` images of a part in each of these ways, and see what the judge sees."""
+        columns, draw = trial.reader.columns, trial.rebuilder.draw
+        width = len(columns)
+        rows = Rows(n, (2 + len(edits)) * width, what="a factor").to(trial.references.device)
+        shown: list[list[Tensor]] = []
+        for numbers, batch in trial.batches(part, n, ("factors",), f"edits of {part}"):
+            codes = trial.network.encode(batch["image"])
+            drawn = [draw(codes), *(draw(edit.of(codes)) for edit in edits)]
+            drawn = [images.clamp(-1, 1) for images in drawn]
+            read = [factors_of(trial.reader, images) for images in drawn]
+            rows.update(torch.cat([batch["factors"], *read], dim=1), numbers)
+            shown = shown or [[batch["image"], drawn[0], edited] for edited in drawn[1:]]
+        truth, before, *after = np.split(rows.numpy(), 2 + len(edits), axis=1)
+        found = []
+        for edit, table, images in zip(edits, after, shown, strict=True):
+            column = place(trial, edit.attribute)
+            without = before[:, column] < 0.5
+            others = [i for i, c in enumerate(columns) if c.kind == "continuous"]
+            change = np.abs(table - before)[without][:, others] / truth[:, others].std(axis=0)
+            hits = (table[without, column] > 0.5).astype(float)
+            found.append(Tried(hits, float(change.mean()) if without.any() else 0.0, images))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """A step in the codes that is to put an attribute on.
+
+    Attributes:
+        attribute: which.
+        step: by level.
+        strength: how many of it.
+    """
+
+    attribute: str
+    step: Mapping[str, Tensor]
+    strength: float
+
+    def of(self, codes: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Codes after it."""
+        return {level: x + self.strength * self.step[level] for level, x in codes.items()}
 
 
 class Tried(NamedTuple):
@@ -99,57 +146,23 @@ class Tried(NamedTuple):
 
     Attributes:
         hits: whether the attribute is there now, of each image that had it not.
-        cost: change of the other continuous factors, in deviations.
-        rows: some images, and as they are drawn again.
-        edited: the same with the attribute.
+        cost: change of the continuous factors, in deviations.
+        images: some, as they are drawn again, and edited.
     """
 
     hits: Array
     cost: float
-    rows: Mapping[str, Tensor]
-    edited: Tensor
+    images: Sequence[Tensor]
 
     @property
-    def share(self) -> float | None:
-        """Of the images that had it not."""
-        return float(self.hits.mean()) if len(self.hits) else None
+    def share(self) -> float:
+        """Of the images that had it not; 0 where there are none."""
+        return float(self.hits.mean()) if len(self.hits) else 0.0
 
 
-@dataclass(frozen=True)
-class Edit:
-    """A step in the codes that is to put an attribute on.
-
-    Attributes:
-        trial: whose codes.
-        column: of the attribute in the factor table.
-        step: by level.
-    """
-
-    trial: Trial
-    column: int
-    step: Mapping[str, Tensor]
-
-    def tried(self, part: str, n: int, strength: float, advance: Progress) -> Tried:
-        """Edit ``n`` images of a part, and see."""
-        trial, columns = self.trial, self.trial.reader.columns
-        rows = Rows(n, 3 * len(columns), what="a factor").to(trial.references.device)
-        shown: list[Tensor] = []
-        for numbers, batch in trial.references.share(n, ("factors",), part):
-            codes = trial.network.encode(batch["image"])
-            edited = {level: x + strength * self.step[level] for level, x in codes.items()}
-            drawn = [trial.rebuilder.draw(x).clamp(-1, 1) for x in (codes, edited)]
-            read = [factors_of(trial.reader, images) for images in drawn]
-            rows.update(torch.cat([*read, batch["factors"]], dim=1), numbers)
-            if not shown:
-                shown = [batch["image"], *drawn]
-            advance(len(numbers))
-        before, after, truth = np.split(rows.numpy(), 3, axis=1)
-        without = before[:, self.column] < 0.5
-        others = [i for i, c in enumerate(columns) if c.kind == "continuous" and i != self.column]
-        change = np.abs(after - before)[without][:, others] / truth[:, others].std(axis=0)
-        cost = float(change.mean()) if without.any() else 0.0
-        hits = (after[without, self.column] > 0.5).astype(float)
-        return Tried(hits, cost, {"image": shown[0], "drawn again": shown[1]}, shown[2])
+def place(trial: Trial, factor: str) -> int:
+    """The column of a factor."""
+    return [column.name for column in trial.reader.columns].index(factor)
 
 
 class LocalEditing(Task):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ganfeat.errors import UserError
+from ganfeat.features.network import area
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.reading import factor_scores
 from ganfeat.metrics.reconstruction import reconstruction
@@ -20,6 +21,7 @@ from ganfeat.tasks.pages import sheet
 from ganfeat.tasks.task import Task, Trial, enough
 
 AT_ONCE = 64
+SIDE = 64  # px at most, at which all images of a part are held
 
 
 class Reconstruction(Task):
@@ -27,7 +29,8 @@ class Reconstruction(Task):
 
     - ``face_mse<n>``: mean squared error over the pixels of the face; ``face_to_constant<n>``: its
       share of what the mean of the images of ``train`` has there; ``face_to_nearest<n>``: of what
-      the image of ``train`` has there that is nearest in these pixels.
+      the image of ``train`` has there that is nearest in these pixels. All of images averaged down
+      to 64 px where they are larger.
     - ``kept<n>_<judge>``: the judge reads factors from the reconstruction; of those in ``kept`` the
       one that suffers most, as the share of what it reads from the image itself.
     - ``training_mode<n>``: the error in training mode, where batch norm goes by the batch, over
@@ -90,25 +93,25 @@ class Reconstruction(Task):
 
     def _of_faces(self, trial: Trial) -> tuple[list[Value], dict[str, Any]]:
         data, reader = trial.references.data, trial.reader
-        known = torch.cat(
-            [b["image"] for _, b in trial.references.share(self.train, (), "train")]
-        ).flatten(1)
+        every = trial.references.images(self.train, "train")
+        known = torch.cat([small(images) for images in every]).flatten(1)
         constant, squares = known.mean(dim=0), known.square()
         columns = reader.columns
         rows = Rows(self.n, 3, what="an error").to(trial.references.device)
         tables = Rows(self.n, 3 * len(columns), what="a factor").to(trial.references.device)
         for numbers, batch in trial.batches("test", self.n, ("factors",), "faces"):
-            images = batch["image"]
+            rebuilt = trial.rebuilt(batch["image"])
+            images = small(batch["image"])
             mask = data.subject_mask(batch["factors"], images.shape[-1])[:, None]
             inside = mask.expand_as(images).flatten(1).float()
-            flat, rebuilt = images.flatten(1), trial.rebuilt(images)
+            flat, drawn = images.flatten(1), small(rebuilt).flatten(1)
             distances = (inside * flat.square()).sum(dim=1, keepdim=True)
             distances = distances - 2 * (inside * flat) @ known.T + inside @ squares.T
             count = inside.sum(dim=1)
             rows.update(
                 torch.stack(
                     [
-                        (inside * (rebuilt.flatten(1) - flat).square()).sum(dim=1) / count,
+                        (inside * (drawn - flat).square()).sum(dim=1) / count,
                         (inside * (constant - flat).square()).sum(dim=1) / count,
                         distances.min(dim=1).values / count,
                     ],
@@ -116,7 +119,7 @@ class Reconstruction(Task):
                 ),
                 numbers,
             )
-            read = [factors_of(reader, x) for x in (images, rebuilt)]
+            read = [factors_of(reader, x) for x in (batch["image"], rebuilt)]
             tables.update(torch.cat([*read, batch["factors"]], dim=1), numbers)
         own, of_constant, of_nearest = rows.numpy().T
         before, after, truth = np.split(tables.numpy(), 3, axis=1)
@@ -181,6 +184,11 @@ class OwnSamples(Task):
         ]  # fmt: skip
         rows = {"sample": samples, "drawn again": drawn}
         return Result(values, {}, {"own_samples": sheet(rows)})
+
+
+def small(images: Tensor) -> Tensor:
+    """Images of 64 px at most."""
+    return area(images, min(images.shape[-1], SIDE), "a reconstruction")
 
 
 def explained(images: Tensor, rebuilt: Tensor, inside: Tensor) -> float:

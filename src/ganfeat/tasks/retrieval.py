@@ -130,8 +130,8 @@ class Retrieval(Task):
         for factor, level in best.items():
             numbers = [[i, *found[level][i].tolist()] for i in range(QUERIES)]
             rows = [data.__getitems__(row)["image"] for row in numbers]
-            names = [f"{factor}", f"by {level}", *("" for _ in range(QUERIES))]
-            groups.append({f"{names[i]}{' ' * i}": row for i, row in enumerate(rows)})
+            names = [factor, f"by {level}", *(f"query {i + 1}" for i in range(2, QUERIES))]
+            groups.append(dict(zip(names, rows, strict=True)))
         return sheet(*groups)
 
 

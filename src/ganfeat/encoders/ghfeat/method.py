@@ -19,15 +19,14 @@ from ganfeat.encoders.ghfeat.network import GHFeatNet
 from ganfeat.errors import UserError
 from ganfeat.features import Features
 from ganfeat.networks import Network, state_hash
-from ganfeat.pictures import image_grid
+from ganfeat.pictures import reconstructions
 from ganfeat.processes import mean_over_processes
 from ganfeat.ranges import Count, Decay, LearningRate, NotNegative, Positive, Range, Share
-from ganfeat.seeds import seed_of
+from ganfeat.seeds import seed_of, seeded
 from ganfeat.training.ema import ema_decay, update_ema
 from ganfeat.training.losses import r1_penalty
 from ganfeat.training.method import Losses, Method, Phase, Step, adam
 
-SHOWN = 16  # images in a picture
 SAMPLES = 10_000  # from which a style's mean and deviation are taken
 
 
@@ -105,8 +104,7 @@ class GHFeat(Method):
                     "method.perceptual=0"
                 )
             self._frozen["features"] = features()
-        with torch.random.fork_rng(devices=[]):  # whatever was drawn for G and D
-            torch.manual_seed(seed_of(seed, "encoder"))
+        with seeded(seed, "encoder"):  # whatever was drawn for G and D
             levels = layout(generator, space)
             self.encoder = GHFeatNet(
                 resolution, levels, depth, width, channels, align, weights, state_hash(generator)
@@ -227,7 +225,5 @@ class GHFeat(Method):
     @torch.no_grad()
     def pictures(self) -> Mapping[str, Tensor]:
         """Images of the validation split above what the average encoder and G make of them."""
-        data = self.trainer.datamodule.dataset.reference("val", SHOWN)  # type: ignore[attr-defined]
-        images = data.__getitems__(range(min(SHOWN, len(data))))["image"].to(self.device)
-        drawn = self.ema.eval().rebuild(images)
-        return {"reconstructions": image_grid(torch.cat([images, drawn]), len(images))}
+        data = self.trainer.datamodule.dataset  # type: ignore[attr-defined]
+        return {"reconstructions": reconstructions(self.ema.eval(), data, self.device)}
