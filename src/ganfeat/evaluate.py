@@ -9,8 +9,9 @@ from typing import Any
 
 from ganfeat import backbone
 from ganfeat.backbone import Generator
-from ganfeat.backbone.loading import EMBEDDED, FACES
+from ganfeat.backbone.loading import EMBEDDED, embedded_file
 from ganfeat.build import build
+from ganfeat.encoders.ghfeat.network import GHFeatNet
 from ganfeat.errors import UserError
 from ganfeat.examiner import Examiner
 from ganfeat.exams import (
@@ -82,6 +83,10 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
     machine.prepare(device, config["threads"], "auto")
     encoder = "encoder_ema" in header.get("networks", ())
     artefact = load_network(path, "encoder_ema") if encoder else backbone.load(path)
+    if config["generator"]:
+        if not isinstance(artefact, GHFeatNet):
+            raise UserError(f"{path} has no generator beside it: leave out generator=")
+        artefact.find_generator(config["generator"])
     if isinstance(artefact, Generator):
         if data.get("resolution") != artefact.resolution and _typed(overrides, "data.resolution"):
             raise UserError(
@@ -146,8 +151,8 @@ def _source(config: Config) -> tuple[Path, Path]:
         weights = path / "checkpoints" / "networks.safetensors"
         return weights if weights.is_file() else path, path / "result.json"
     outputs = Path(config["paths"]["outputs"]).expanduser() / "evaluate"
-    if checkpoint == EMBEDDED:
-        return FACES, outputs / "embedded" / "result.json"
+    if checkpoint in EMBEDDED:
+        return embedded_file(checkpoint), outputs / checkpoint / "result.json"
     path = Path(checkpoint).expanduser()
     of_a_run = [path.parents[1].name] if path.parent.name == LAST_CHECKPOINT.parent.name else []
     return path, outputs / "-".join([*of_a_run, path.stem]) / "result.json"

@@ -9,7 +9,7 @@ import tiny
 import torch
 from torch import Tensor, nn
 
-from ganfeat import backbone
+from ganfeat import backbone, evaluate
 from ganfeat.backbone import Generator
 from ganfeat.config import compose
 from ganfeat.encoders.ghfeat import GHFeat, GHFeatNet
@@ -239,3 +239,32 @@ def test_an_encoder_of_another_generator_does_not_resume(tmp_path: Path) -> None
             f"backbone.weights={tmp_path / 'other.safetensors'}",
             experiment=PRESET,
         )
+
+
+def test_a_generator_that_was_moved(tmp_path: Path) -> None:
+    """Its place can be given, and no other generator is taken for it."""
+    g = backbone.load("embedded")
+    network = GHFeatNet(32, layout(g, "s"), 18, 8, 16, weights="nowhere", generator_hash="")
+    with pytest.raises(UserError, match=r"another generator .* give generator=FILE"):
+        network.find_generator("embedded")
+    config = compose([f"experiment={PRESET}", "tasks=all"])
+    header = {"source": {}, "licence": "", "data": config["data"], "judge": config["judge"]}
+    tasks = config["tasks"]
+    network = GHFeatNet(
+        32, layout(g, "s"), 18, 8, 16, weights="nowhere", generator_hash=state_hash(g)
+    )
+    path = tmp_path / "encoder.safetensors"
+    save_networks(path, {"encoder_ema": network}, header)
+    line = [
+        f"checkpoint={path}", f"paths.outputs={tmp_path}", "logger=csv", "device=cpu", "threads=1",
+        "tasks=all", *(f"tasks.{name}=null" for name in tasks if name != "own_samples"),
+        "tasks.own_samples.n=8",
+    ]  # fmt: skip
+    with pytest.raises(UserError, match="nowhere does not exist"):
+        evaluate.run(compose(line, "evaluate"), line)
+    with pytest.raises(UserError, match="nothing does not exist"):
+        evaluate.run(compose([*line, "generator=nothing"], "evaluate"), line)
+    line.append("generator=embedded")
+    found = evaluate.run(compose(line, "evaluate"), line)["metrics"]
+    names = [value["name"] for value in found]
+    assert names == ["own_face8", "own_whole8"]

@@ -152,7 +152,7 @@ class DiscriminatorFeatures(Features):
     """What a GAN's discriminator sees: the means of its maps, level by level.
 
     Args:
-        weights: holds it: a run, a checkpoint, a weights file, an official pickle, ``embedded``.
+        weights: holds it: a run, a checkpoint, a weights file, an official pickle, `EMBEDDED`.
         name: as metrics name it.
     """
 

@@ -68,6 +68,12 @@ class References:
         self.rank, self.ranks = rank, ranks
         self._fingerprints: dict[int, dict[str, Any]] = {}
 
+    def elsewhere(self, data: Any) -> "References":
+        """The same of other data, of their ``test``."""
+        return References(
+            data, "test", self.keep, self.cache, self.refresh, self.device, self.rank, self.ranks
+        )
+
     def real(self, n: int, extras: Sequence[str] = (), part: str | None = None) -> Any:
         """The dataset of real images for a protocol that counts ``n``; of another part if given."""
         return self.data.reference(part or self.part, n, extras)

@@ -27,6 +27,7 @@ class Points(Task):
 
     name = "points"
     what = "points"
+    fitted_on = "train"
 
     def __init__(self, n: Several = 10_000, val: Several = 2000) -> None:
         self.n, self.val = n, val
@@ -40,21 +41,24 @@ class Points(Task):
         """What a distance of 1 is in images of ``side`` px with these points [n,P,2]: [n]."""
         raise NotImplementedError
 
+    def tried_on(self, trial: Trial) -> Trial:
+        """Where the images of ``test`` are from."""
+        return trial
+
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """The error of the chosen level."""
-        train, val, test = (
-            trial.seen(part, n)
-            for part, n in (("train", self.n), ("val", self.val), ("test", self.n))
-        )
+        there = self.tried_on(trial)
+        train, val = trial.seen("train", self.n), trial.seen("val", self.val)
+        test = there.seen("test", self.n)
         found = {level: self._read(trial, level, train, val, test) for level in train.levels}
         best = best_level(found)
         errors = {level: -chosen.test for level, chosen in found.items()}
         side = trial.references.data.resolution
         blind = np.broadcast_to(self._flat(train).mean(axis=0), self._flat(test).shape)
         of_mean = float(self._errors(blind, test, side).mean())
-        protocol = trial.protocol(
-            real=self.n, fitted_on="train", n=self.n, chosen_on=self.val, unit=self.what,
+        protocol = there.protocol(
+            real=self.n, fitted_on=self.fitted_on, n=self.n, chosen_on=self.val, unit=self.what,
         )  # fmt: skip
         value = mean_value(
             f"{self.name}{count_name(self.n)}",
@@ -120,3 +124,21 @@ class Layout(Points):
     def unit(self, points: Array, side: int) -> Array:
         """The side."""
         return np.full(len(points), float(side))
+
+
+class LayoutTransfer(Layout):
+    """``layout_transfer<n>``: the same of rooms of a family that nothing was learnt from.
+
+    The regression and its level are those of ``layout``.
+    """
+
+    name, fitted_on = "layout_transfer", "train of the first family"
+
+    def lacks(self, trial: Trial) -> str:
+        """A second family."""
+        has = hasattr(trial.references.data, "second")
+        return super().lacks(trial) or ("" if has else "data with a second family")
+
+    def tried_on(self, trial: Trial) -> Trial:
+        """The second family."""
+        return trial.elsewhere(trial.references.data.second())

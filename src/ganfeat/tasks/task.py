@@ -7,7 +7,7 @@ comes out on ``test``, of every level and of the one chosen (methods/ghfeat.md, 
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,6 +58,10 @@ class Trial:
     judge: Judge | None = None
     bar: Bar = silent
     _seen: dict[Any, Seen] = field(default_factory=dict)
+
+    def elsewhere(self, data: Any) -> "Trial":
+        """The encoder, tried on other data."""
+        return replace(self, references=self.references.elsewhere(data), _seen={})
 
     @property
     def rebuilder(self) -> Rebuilder:

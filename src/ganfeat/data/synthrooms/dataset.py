@@ -1,7 +1,7 @@
 """SynthRooms as a data set."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -59,6 +59,13 @@ class SynthRooms(Drawn[Sample]):
         """`image` and these extras, all but `factors`, on `device`."""
         device = torch.device(self.device)
         return draw(rooms.values, self.family, self.resolution, device, rooms.image_key, extras)
+
+    def second(self) -> Self:
+        """The same of the other family: what is learnt on one family is tried on it."""
+        other = "kitchen" if self.family == "bedroom" else "bedroom"
+        found = type(self)("test", self.resolution, seed=self.seed, family=other)
+        found.device = self.device
+        return found
 
     @staticmethod
     def subject_mask(table: Tensor, resolution: int) -> Tensor:

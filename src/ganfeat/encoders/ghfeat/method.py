@@ -39,7 +39,7 @@ class GHFeat(Method):
 
     Args:
         weights: holds G and D: a run, a checkpoint, a weights file, an official pickle, or
-            ``embedded``.
+            `EMBEDDED`.
         resolution: of the data.
         batch_size, seed: as in `Method`.
         num_bf16_res: how many of the highest resolutions of G and D run in bfloat16.

@@ -159,9 +159,19 @@ class GHFeatNet(Rebuilder):
             raise UserError(
                 f"{self.name} was trained with another generator than this one "
                 f"({self.generator_hash[:8]}, not {found[:8]}): its codes mean nothing here; "
-                f"restore {self.weights}, or say where that generator is"
+                f"restore {self.weights}, or give generator=FILE, where that generator is now"
             )
         self._attached = [generator.requires_grad_(False)]
+
+    def find_generator(self, weights: str) -> None:
+        """Take the generator from another place than where it was in training.
+
+        Raises:
+            UserError: there is no generator, or another one.
+        """
+        self.attach(backbone.load(weights))
+        self.weights = weights
+        self.config["weights"] = weights
 
     def taps(self, images: Tensor) -> list[Tensor]:
         """The three maps of the residual network.
