@@ -17,6 +17,7 @@ from ganfeat.metrics.measure import OfNetwork
 from ganfeat.metrics.subject import Judge
 from ganfeat.metrics.value import Value
 from ganfeat.networks import Network, weights_of
+from ganfeat.tasks.task import Task
 from ganfeat.training.setup import Exam, Exams, Found
 
 Config = dict[str, Any]
@@ -49,6 +50,12 @@ def all_measurements(metrics: Mapping[str, Any], tasks: Mapping[str, Any]) -> di
     return {**found, **more}
 
 
+def _takes_judge(measurement: Any) -> bool:
+    if isinstance(measurement, Task):
+        return measurement.reads or measurement.judged
+    return not isinstance(measurement, OfNetwork)
+
+
 def make_judge(nodes: Mapping[str, Any], measurements: Mapping[str, Any]) -> Judge | None:
     """The networks of a judge, None where none of the measurements needs them.
 
@@ -57,7 +64,7 @@ def make_judge(nodes: Mapping[str, Any], measurements: Mapping[str, Any]) -> Jud
     Raises:
         UserError: the weights of a network are missing, or it cannot do its part.
     """
-    if all(isinstance(m, OfNetwork) for m in measurements.values()):
+    if not any(_takes_judge(measurement) for measurement in measurements.values()):
         return None
     built: dict[str, Features | None] = {}
     for node in nodes.values():

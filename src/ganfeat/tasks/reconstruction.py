@@ -42,7 +42,7 @@ class Reconstruction(Task):
         kept: names of factors.
     """
 
-    draws = True
+    draws, judged = True, True
 
     def __init__(
         self,

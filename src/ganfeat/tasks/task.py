@@ -138,6 +138,7 @@ class Task:
 
     draws = False  # whether the encoder must be able to draw
     reads = False  # whether the judge must read factors
+    judged = False  # whether it takes a judge, even one that does not
     extras: Sequence[str] = ()  # what the data must know
 
     def lacks(self, trial: Trial) -> str:
