@@ -112,6 +112,9 @@ def test_octaves_of_groups() -> None:
     best = result.arrays["levels/factors_best"]
     octaves = [np.log2(int(best[f][1:])) for f in ("background_hue", "skin_tone", "hair_colour")]
     assert found["colour_octave500"] == pytest.approx(np.mean(octaves))
+    assert result.arrays["octaves"]["skin_tone"] == octaves[1]
+    scores = result.arrays["equal_factors"]
+    assert found["equal_factors500"] == pytest.approx(np.mean([*scores.values()]))
 
 
 def test_landmarks() -> None:

@@ -8,9 +8,12 @@ from ganfeat.backbone.generator import Generator
 from ganfeat.backbone.official import read_official
 from ganfeat.loading import WEIGHTS, find_checkpoint, load_network
 from ganfeat.networks import AnyPath, Network
+from ganfeat.seeds import seeded
 
 EMBEDDED = {"embedded": "stylegan2_synthfaces", "embedded_rooms": "stylegan2_synthrooms"}
 """GANs in the package, of drawn faces and of drawn bedrooms: names in place of a path."""
+UNTRAINED = "untrained"
+"""In place of a path: a GAN of the size of ``embedded`` that has learnt nothing, for controls."""
 
 
 @overload
@@ -26,7 +29,7 @@ def load(path: AnyPath, network: str = "g_ema", num_bf16_res: int = 0) -> Networ
 
     Args:
         path: a safetensors file of ours, an official StyleGAN2-ADA pickle, a checkpoint, or a run
-            folder (its last checkpoint), or one of `EMBEDDED`.
+            folder (its last checkpoint), one of `EMBEDDED`, or `UNTRAINED`.
         network: ``g_ema`` (the average that makes the best images), ``g`` or ``d``.
         num_bf16_res: how many of its highest resolutions run in bfloat16.
 
@@ -47,6 +50,10 @@ def embedded_file(name: str, network: str = "g_ema") -> Path:
 
 
 def _read(path: AnyPath, network: str) -> Network:
+    if path == UNTRAINED:
+        like = _read("embedded", network)
+        with seeded(0, UNTRAINED, network):
+            return type(like)(**like.config).eval()
     if path in EMBEDDED:
         path = embedded_file(str(path), network)
     file = find_checkpoint(path)

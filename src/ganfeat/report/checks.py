@@ -57,10 +57,12 @@ class Check:
 
     def __init__(self, name: str, text: str, arms: Sequence[str]) -> None:
         self.name, self.text = name, text
+        self.arms = set[str]()
 
         def known(arm: str, number: str) -> Found:
             if arm not in arms:
                 raise UserError(f"check {name}: there is no arm {arm}; there are {', '.join(arms)}")
+            self.arms.add(arm)
             return 1.0
 
         try:
@@ -107,20 +109,24 @@ def checks_of(study: Study) -> list[Check]:
 def verdicts(
     study: Study, done: Mapping[tuple[str, int], Record], seeds: Sequence[int]
 ) -> list[str]:
-    """What had to hold, and whether it does: with every seed, or it does not."""
+    """What had to hold, and whether it does: with every seed of its arms, or it does not."""
     if not study.checks:
         return []
     lines = ["## Checks", "", f"| check | must hold | {' | '.join(f'seed {s}' for s in seeds)} | |"]
     lines += ["| --- " * (len(seeds) + 3) + "|"]
     for check in checks_of(study):
-        found = [
-            check.verdict({arm: record for (arm, of), record in done.items() if of == seed})
+        found = {
+            seed: check.verdict({arm: record for (arm, of), record in done.items() if of == seed})
+            for seed in seeds
+            if all(seed in study.seeds_of(arm) for arm in check.arms)
+        }
+        known = [verdict.holds for verdict in found.values()]
+        whole = "fails" if False in known else "" if None in known or not known else "holds"
+        shown = [
+            f"{VERDICTS[found[seed].holds]}{found[seed].numbers}" if seed in found else ""
             for seed in seeds
         ]
-        known = [verdict.holds for verdict in found]
-        whole = "fails" if False in known else "" if None in known or not known else "holds"
-        cells_ = [f"{VERDICTS[verdict.holds]}{verdict.numbers}" for verdict in found]
-        lines.append(f"| {check.name} | `{check.text}` | {' | '.join(cells_)} | {whole} |")
+        lines.append(f"| {check.name} | `{check.text}` | {' | '.join(shown)} | {whole} |")
     return [*lines, ""]
 
 

@@ -29,7 +29,8 @@ class FactorsByLevel(Task):
     ``equal_factors<n>`` is the same from 128 principal components of each level, so that wide
     levels and narrow ones can be compared. Where levels act at some resolution,
     ``geometry_octave<n>`` and ``colour_octave<n>`` are the means over these groups of factors of
-    the best level's octave: 2 for 4 px, 3 for 8 px and so on. The arrays have all levels.
+    the best level's octave: 2 for 4 px, 3 for 8 px and so on. The arrays have all levels, and by
+    factor the scores of the best ones (``factors``, ``equal_factors``) and their ``octaves``.
 
     Args:
         n: images of ``train``, and of ``test``.
@@ -57,11 +58,16 @@ class FactorsByLevel(Task):
             ("factors", whole, {}), ("equal_factors", equal, {"components": EQUAL})
         ):  # fmt: skip
             best = best_levels(val)
-            mean = np.mean([test[level][factor] for factor, level in best.items()])
-            values.append(self._value(name, float(mean), {**protocol, **more}))
-            arrays |= {f"levels/{name}": test, f"levels/{name}_best": best}
+            of_best = {factor: test[level][factor] for factor, level in best.items()}
+            mean = float(np.mean([*of_best.values()]))
+            values.append(self._value(name, mean, {**protocol, **more}))
+            arrays |= {name: of_best, f"levels/{name}": test, f"levels/{name}_best": best}
         if isinstance(trial.network, Rebuilder):
-            values += self._octaves(trial, best_levels(whole[0]), protocol)
+            sides = trial.rebuilder.resolutions
+            best = best_levels(whole[0])
+            octaves = {factor: float(np.log2(sides[level])) for factor, level in best.items()}
+            values += self._octaves(trial, octaves, protocol)
+            arrays["octaves"] = octaves
         groups = trial.references.data.facts()["groups"]
         picture = curves(
             {group: means(whole[1], names) for group, names in groups.items()},
@@ -73,14 +79,11 @@ class FactorsByLevel(Task):
         return Value(f"{name}{count_name(self.n)}", value, n=self.n, protocol=dict(protocol))
 
     def _octaves(
-        self, trial: Trial, best: Mapping[str, str], protocol: Mapping[str, Any]
+        self, trial: Trial, octaves: Mapping[str, float], protocol: Mapping[str, Any]
     ) -> list[Value]:
-        sides = trial.rebuilder.resolutions
         return [
             self._value(
-                f"{group}_octave",
-                float(np.mean([np.log2(sides[best[factor]]) for factor in names])),
-                protocol,
+                f"{group}_octave", float(np.mean([octaves[name] for name in names])), protocol
             )
             for group, names in trial.references.data.facts()["groups"].items()
         ]
