@@ -171,6 +171,7 @@ def test_retrieval() -> None:
     assert numbers(found)["retrieval_hair_style200"] == 1
     assert found.arrays["levels/retrieval"]["background_hue"]["truth"] < 0.25
     assert found.arrays["retrieval_chance"]["hair_style"] == pytest.approx(0.2, abs=0.02)
+    assert found.arrays["retrieval"]["hair_style"] == 1
     with pytest.raises(UserError, match="retrieval by hue: these data have yaw"):
         Retrieval(["hue"]).check(trial(network))
 
@@ -218,6 +219,8 @@ def test_segmentation() -> None:
     assert min(scores["features"]["2"]) > 0.7
     assert scores["features"] == scores["maps"]
     assert max(scores["pixels"]["2"]) < min(scores["features"]["2"])
+    mean = found.arrays["segmentation_pixels"]["2"]
+    assert mean == pytest.approx(np.mean(scores["pixels"]["2"]))
     assert numbers(found)["segmentation2"] == pytest.approx(np.mean(scores["features"]["2"]))
 
 

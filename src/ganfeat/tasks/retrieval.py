@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganfeat.errors import UserError
+from ganfeat.features import Rebuilder
 from ganfeat.features.small import Column
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.reading import columns_of
@@ -29,7 +30,8 @@ class Retrieval(Task):
 
     Images of ``test`` are compared by the cosine of one level, each of its numbers standardised by
     what it is in ``train``. A continuous or circular factor is the same where it falls into the
-    same of eight equal bins. The level of each factor is chosen on ``val``; the arrays have all.
+    same of eight equal bins. The level of each factor is chosen on ``val``; the arrays have all,
+    and the octave of each one's best level (2 for 4 px) where levels act at some resolution.
 
     Args:
         factors: names of the factors.
@@ -83,7 +85,11 @@ class Retrieval(Task):
         chance = self._chance(trial, test)
         arrays: dict[str, Any] = {
             "levels/retrieval": lines, "levels/retrieval_best": best, "retrieval_chance": chance,
+            "retrieval": {factor: lines[factor][level] for factor, level in best.items()},
         }  # fmt: skip
+        if isinstance(trial.network, Rebuilder):
+            sides = trial.rebuilder.resolutions
+            arrays["retrieval_octaves"] = {f: float(np.log2(sides[x])) for f, x in best.items()}
         marks = {f"chance of {factor}": share for factor, share in chance.items()}
         what = f"share of the {self.nearest} nearest"
         pictures = {

@@ -34,7 +34,7 @@ class Segmentation(Task):
     section 4), and learns from ``shots`` images of ``train``. IoU is the mean over the classes that
     ``test`` has, the number the mean over ``repeats`` choices of images. The arrays have the same
     from colour and position alone, with their products (``pixels``), and from the encoder's own
-    maps (``maps``).
+    maps (``maps``): each choice, and their means in ``segmentation_<way>``.
 
     Args:
         shots: how many annotated images.
@@ -99,7 +99,11 @@ class Segmentation(Task):
             values.append(Value(f"segmentation{shots}", mean, n=self.n, protocol=protocol))
         images, masks = parts["test"]
         rows = {"image": images, "truth": painted(masks[:SHOWN], classes), **shown}
-        return Result(values, {"segmentation": found}, {"segmentation": sheet(rows)})
+        arrays: dict[str, Any] = {"segmentation": found} | {
+            f"segmentation_{way}": {shots: float(np.mean(scores)) for shots, scores in of.items()}
+            for way, of in found.items()
+        }
+        return Result(values, arrays, {"segmentation": sheet(rows)})
 
     def _annotated(self, trial: Trial, part: str, n: int) -> tuple[Tensor, Masks]:
         data = trial.references.real(n, self.extras, part)
