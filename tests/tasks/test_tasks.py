@@ -90,10 +90,15 @@ def test_factors_are_found_where_they_are_and_nowhere_else() -> None:
     )
     result = FactorsByLevel(300, 300).result(trial(network))
     by_level = result.arrays["levels/factors"]
-    assert by_level["truth"]["yaw"] > 0.999
-    assert by_level["truth"]["scale"] > 0.999
-    assert by_level["truth"]["pitch"] < 0.1
-    assert all(abs(score) < 0.1 for score in by_level["nothing"].values())
+    assert by_level["yaw"]["truth"] > 0.999
+    assert by_level["scale"]["truth"] > 0.999
+    assert by_level["pitch"]["truth"] < 0.1
+    assert all(abs(levels["nothing"]) < 0.1 for levels in by_level.values())
+    roll = by_level["roll"]["truth"]
+    assert result.arrays["levels/groups"]["geometry"]["truth"] == pytest.approx(
+        np.mean([by_level["yaw"]["truth"], by_level["scale"]["truth"], roll,
+                 by_level["shift_x"]["truth"], by_level["shift_y"]["truth"]])
+    )  # fmt: skip
     assert result.arrays["levels/factors_best"]["yaw"] == "truth"
     assert numbers(result)["factors300"] == pytest.approx(2 / 37, abs=0.02)
     assert set(result.pictures) == {"factors"}
@@ -310,7 +315,7 @@ def test_mixing_moves_what_the_levels_hold(judge: Judge) -> None:
     value = numbers(found)
     assert value["mixed_coarse_colour"] > 0.7
     assert value["mixed_fine_colour"] < 0.3
-    assert {f"{s} px" for s in SIDES} < set(found.arrays["levels/mixed"])
+    assert {f"{s} px" for s in SIDES} < set(found.arrays["mixed"])
 
 
 class Renderer(Cheat, Laplacian):

@@ -61,7 +61,8 @@ class FactorsByLevel(Task):
             of_best = {factor: test[level][factor] for factor, level in best.items()}
             mean = float(np.mean([*of_best.values()]))
             values.append(self._value(name, mean, {**protocol, **more}))
-            arrays |= {name: of_best, f"levels/{name}": test, f"levels/{name}_best": best}
+            lines = {factor: {x: of[factor] for x, of in test.items()} for factor in of_best}
+            arrays |= {name: of_best, f"levels/{name}": lines, f"levels/{name}_best": best}
         if isinstance(trial.network, Rebuilder):
             sides = trial.rebuilder.resolutions
             best = best_levels(whole[0])
@@ -69,10 +70,14 @@ class FactorsByLevel(Task):
             values += self._octaves(trial, octaves, protocol)
             arrays["octaves"] = octaves
         groups = trial.references.data.facts()["groups"]
-        picture = curves(
-            {group: means(whole[1], names) for group, names in groups.items()},
-            "score, 1 is perfect", "What each level knows of groups of factors",
-        )  # fmt: skip
+        lines = {group: means(whole[1], names) for group, names in groups.items()}
+        arrays["levels/groups"] = lines
+        arrays["groups"] = {
+            group: float(np.mean([arrays["factors"][name] for name in names]))
+            for group, names in groups.items()
+        }
+        title = "What each level knows of groups of factors"
+        picture = curves(lines, "score, 1 is perfect", title)
         return Result(values, arrays, {"factors": picture})
 
     def _value(self, name: str, value: float, protocol: Mapping[str, Any]) -> Value:

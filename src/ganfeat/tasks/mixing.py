@@ -69,7 +69,7 @@ class Mixing(Task):
             for band in ("fine", "coarse")
             for group, names in trial.references.data.facts()["groups"].items()
         ]  # fmt: skip
-        return Result(values, {"levels/mixed": moves}, {"mixing": sheet(shown)})
+        return Result(values, {"mixed": moves}, {"mixing": sheet(shown)})
 
 
 def swapped(

@@ -32,7 +32,7 @@ class Verification(Task):
     Two images are taken for the same person where the cosine of their codes is above a threshold.
     Each number of a code is standardised by what it is in ``train``. ``best`` goes by one level,
     ``vote`` by the majority of all levels, ``all`` by all codes in one row. The arrays have every
-    level, and the levels of each resolution in one row (``levels/verification_grouped``).
+    level, and the levels of each resolution in one row (``verification_grouped``).
 
     Args:
         n: images of ``train`` that codes are standardised by.
@@ -74,7 +74,7 @@ class Verification(Task):
         }
         arrays: dict[str, Any] = {
             "levels/verification": levels,
-            "levels/verification_grouped": groups,
+            "verification_grouped": groups,
         }
         marks = {"chance": 0.5, "vote": float(right["vote"].mean())}
         picture = curves({"one level": levels}, "accuracy", "Same person or not", marks)
