@@ -200,7 +200,7 @@ class LevelLine(NamedTuple):
 
 
 def _level_lines(arrays: Sequence[Mapping[str, Any]]) -> dict[str, LevelLine]:
-    """Means over runs of all lines that all of them have, by panel: ``array`` or ``array: line``."""
+    """Means over runs of the lines that all have, by panel: ``array`` or ``array: line``."""
     found = [_lines_of(one) for one in arrays]
     return {
         panel: LevelLine(
@@ -210,7 +210,7 @@ def _level_lines(arrays: Sequence[Mapping[str, Any]]) -> dict[str, LevelLine]:
             },
             None
             if any(one[panel].chosen is None for one in found)
-            else float(np.mean([one[panel].chosen for one in found])),  # type: ignore[list-item]
+            else float(np.mean([one[panel].chosen for one in found])),
         )
         for panel, line in found[0].items()
         if all(panel in one and list(one[panel].by_level) == list(line.by_level) for one in found)
