@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import tiny
 
 from ganfeat import backbone
 from ganfeat.config import compose
+from ganfeat.data.drawn.visibility import visibility
 from ganfeat.data.synthfaces import NAMES
 from ganfeat.errors import UserError
 from ganfeat.exams import exams
@@ -31,6 +33,7 @@ def test_an_encoder_and_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     result = run(compose(line), line, exams)
     folder = tiny.only(tmp_path, "result.json").parent
     weights = tmp_path / "weights"
+    monkeypatch.setattr("ganfeat.ship.visibility", partial(visibility, n=50))
     files = [path.name for path in ship(folder, weights)]
     assert files == ["factornet.safetensors", "factornet.md"]
     monkeypatch.setattr("ganfeat.features.embedded.WEIGHTS", weights)
