@@ -131,8 +131,10 @@ class Linear(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.v = nn.Parameter(torch.randn(3, 32, 32))
+        self.seen: list[Tensor] = []
 
     def forward(self, images: Tensor, label: Tensor | None) -> Tensor:
+        self.seen.append(images)
         return (images * self.v).sum([1, 2, 3])[:, None]
 
 
@@ -141,10 +143,15 @@ def test_r1(interval: int) -> None:
     """Check S9: gamma / 2 times the squared gradient, in steps that are due."""
     m = method(r1_interval=interval)
     m.discriminator = Linear()
+    losses(m, "encoder_loss", step())
     fakes, reals = losses(m, "discriminator_loss", step())
+    from_e, in_d, real = m.discriminator.seen
+    assert torch.equal(from_e, in_d)  # D meets what E drew
+    assert torch.equal(real, step().images)
     assert [*fakes, *reals] == ["drawn", "real", "r1"]
     torch.testing.assert_close(reals["r1"], 5 * interval * m.discriminator.v.square().sum())
     m.iteration = 1
+    losses(m, "encoder_loss", step())
     assert ("r1" in losses(m, "discriminator_loss", step())[1]) == (interval == 1)
 
 

@@ -118,6 +118,7 @@ class GHFeat(Method):
             self.discriminator = backbone.load(weights, "d", num_bf16_res=num_bf16_res)
         calibrated = float("nan") if perceptual is None else perceptual
         self.register_buffer("perceptual_weight", torch.tensor(calibrated))
+        self._drawn: list[Tensor] = []  # by E in this iteration, one for each micro-batch, for D
         self.perceptual_share, self.tap, self.adversarial = perceptual_share, tap, adversarial
         self.r1_gamma, self.r1_interval = r1_gamma, r1_interval
         self.lr, self.betas = lr, (beta1, beta2)
@@ -178,6 +179,7 @@ class GHFeat(Method):
         if "features" in self._frozen:
             losses["perceptual"] = self.perceptual_loss(drawn, step.images, losses["pixel"])
         if self.discriminator is not None:
+            self._drawn.append(drawn.detach())
             logits = self.discriminator(drawn, step.label)
             losses["adversarial"] = self.adversarial * F.softplus(-logits).mean()
         yield losses
@@ -195,10 +197,13 @@ class GHFeat(Method):
         return self.perceptual_weight * distance
 
     def discriminator_loss(self, step: Step) -> Losses:
-        """Reconstructions, then real images, with R1 in the same pass where it is due."""
+        """Reconstructions, then real images, with R1 in the same pass where it is due.
+
+        The reconstructions are those that E has just learnt from: to draw them anew after E's
+        step would cost a seventh of an iteration.
+        """
         assert self.discriminator is not None
-        with torch.no_grad():
-            drawn = self.encoder.rebuild(step.images)
+        drawn = self._drawn.pop(0)
         logits = self.discriminator(drawn, step.label)
         self.terms.add("score/drawn", logits)
         yield {"drawn": F.softplus(logits).mean()}
