@@ -131,7 +131,8 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
 
 
 def _typed(overrides: list[str], key: str) -> bool:
-    return any(text.partition("=")[0] == key for text in overrides)
+    typed = [text.partition("=")[0] for text in overrides]
+    return any(name == key or name.startswith(f"{key}.") for name in typed)
 
 
 def _source(config: Config) -> tuple[Path, Path]:
@@ -185,7 +186,8 @@ def _of_weights(result: Config, weights: str) -> Config:
     log.warning(
         "%d values were measured of other weights: they are left out", len(result["metrics"])
     )
-    return {**result, "metrics": []}
+    pictures = [name for name in result.get("pictures", []) if not name.startswith("tasks/")]
+    return {**result, "metrics": [], "arrays": {}, "pictures": pictures}
 
 
 def _check_source(target: Path, earlier: Config, weights: str) -> None:

@@ -6,6 +6,7 @@ from typing import Literal, overload
 from ganfeat.backbone.discriminator import Discriminator
 from ganfeat.backbone.generator import Generator
 from ganfeat.backbone.official import read_official
+from ganfeat.errors import UserError
 from ganfeat.loading import WEIGHTS, find_checkpoint, load_network
 from ganfeat.networks import AnyPath, Network
 from ganfeat.seeds import seeded
@@ -42,6 +43,21 @@ def load(path: AnyPath, network: str = "g_ema", num_bf16_res: int = 0) -> Networ
     other = type(found)(**found.config, num_bf16_res=num_bf16_res)
     other.load_state_dict(found.state_dict())
     return other.eval()
+
+
+def load_for(weights: str, resolution: int, num_bf16_res: int = 0) -> Generator:
+    """The generator of a file, for data of this size.
+
+    Raises:
+        UserError: there is none, or it makes images of another size.
+    """
+    found = load(weights, num_bf16_res=num_bf16_res)
+    if found.resolution != resolution:
+        raise UserError(
+            f"{weights} holds a generator of {found.resolution} px, and the data have "
+            f"{resolution} px: set data.resolution={found.resolution}, or other weights"
+        )
+    return found
 
 
 def embedded_file(name: str, network: str = "g_ema") -> Path:

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
-from torch.optim import SGD, Optimizer
+from torch import Tensor
 
 from ganfeat import backbone
 from ganfeat.errors import UserError
@@ -13,12 +12,13 @@ from ganfeat.features.network import area
 from ganfeat.networks import Network
 from ganfeat.processes import mean_over_processes, world_size
 from ganfeat.ranges import Count
-from ganfeat.training.method import Losses, Method, Phase, Step
+from ganfeat.training.fixed import Fixed
+from ganfeat.training.method import Losses, Step
 
 SIDE = 32  # px to which larger images are averaged before their pixels are looked at
 
 
-class Fixed(Method):
+class FixedEncoder(Fixed):
     """A frozen network as an encoder, for the same tasks and records as those that are trained.
 
     Args:
@@ -26,41 +26,21 @@ class Fixed(Method):
         batch_size, seed: as in `Method`.
     """
 
+    network: Features
+
     def __init__(
         self, *, batch_size: int, seed: int, features: Callable[[], Features] | None = None
     ) -> None:
-        super().__init__(batch_size=batch_size, seed=seed)
         if features is None:
             raise UserError("which network? choose one, such as features=teacher")
-        self.network = features()
-        self.clock = nn.Linear(1, 1, bias=False)  # iterations are counted by an optimiser's steps
-
-    def phases(self) -> list[Phase]:
-        """One that does nothing."""
-        return [Phase("count", "clock", self.count)]
-
-    def count(self, step: Step) -> Losses:
-        """Look at the images, where there is something to find out; nothing is learnt."""
-        yield {"nothing": 0 * self.clock.weight.sum()}
-
-    def optimizer(self, parameters: list[nn.Parameter], ratio: float) -> Optimizer:
-        """One that changes nothing."""
-        return SGD(parameters, lr=0.0)
-
-    def networks(self) -> dict[str, Network]:
-        """``encoder_ema``, as encoders are called."""
-        return {"encoder_ema": self.network}
+        super().__init__(features(), "encoder_ema", batch_size=batch_size, seed=seed)
 
     def frozen(self) -> dict[str, Network]:
         """The network, which a judge must not share."""
         return {"features": self.network}
 
-    def artefact(self) -> Network:
-        """The network."""
-        return self.network
 
-
-class PixelPCA(Fixed):
+class PixelPCA(FixedEncoder):
     """The first principal components of pixels, from the images of the run.
 
     Args:

@@ -104,6 +104,22 @@ class References:
         data = self.real(n, extras, part)
         return _batches(data, spread(len(data), n), self.device, self.rank, self.ranks)
 
+    def pairs(
+        self, n: int, extras: Sequence[str] = (), part: str | None = None
+    ) -> Iterator[tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]]:
+        """This process's share of ``n`` pairs of different images: numbers [N], both batches.
+
+        Raises:
+            UserError: there are fewer than twice as many images.
+        """
+        data = self.real(2 * n, extras, part)
+        if len(data) < 2 * n:
+            raise UserError(f"{n} pairs need {2 * n} images; there are {len(data)}")
+        chosen = spread(len(data), 2 * n)
+        for numbers, batch in _batches(data, chosen[:n], self.device, self.rank, self.ranks):
+            other = data.__getitems__([chosen[int(i) + n] for i in numbers])
+            yield numbers, batch, {key: value.to(self.device) for key, value in other.items()}
+
     def of(
         self,
         network: Features,

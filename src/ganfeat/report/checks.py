@@ -9,10 +9,12 @@ the items for which a comparison holds. Nothing else can be said, and nothing is
 import ast
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ganfeat.errors import UserError
+from ganfeat.report.cells import cells
 from ganfeat.report.study import Record, Study
 
 Found = float | dict[str, float]  # a number, or an array by name
@@ -57,40 +59,51 @@ class Check:
 
     def __init__(self, name: str, text: str, arms: Sequence[str]) -> None:
         self.name, self.text = name, text
-        self.arms = set[str]()
-
-        def known(arm: str, number: str) -> Found:
-            if arm not in arms:
-                raise UserError(f"check {name}: there is no arm {arm}; there are {', '.join(arms)}")
-            self.arms.add(arm)
-            return 1.0
-
         try:
             tree = ast.parse(text, mode="eval").body
             if not isinstance(tree, ast.Compare):
                 raise ValueError("it compares nothing")
-            _sides(tree, known)
-        except (SyntaxError, ValueError, ZeroDivisionError) as error:
+            with suppress(AbsentError, ZeroDivisionError):  # of what stands for the numbers here
+                _sides(tree, lambda arm, number: 1.0)
+        except (SyntaxError, ValueError) as error:
             raise UserError(f"check {name}: {text!r} cannot be read: {error}") from error
         self.tree = tree
+        self.arms = {
+            node.value.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        }
+        if unknown := self.arms - {*arms}:
+            raise UserError(
+                f"check {name}: there is no arm {min(unknown)}; there are {', '.join(arms)}"
+            )
 
     def verdict(self, records: Mapping[str, Record]) -> Verdict:
         """Of the records of one seed, by arm."""
+        protocols: dict[str, dict[str, str]] = {}  # by number, of each the arm that has it
 
         def look(arm: str, name: str) -> Found:
             record = records.get(arm)
             if record is None:
                 raise AbsentError(f"no record of {arm}")
-            numbers = {value["name"]: value["value"] for value in record.get("metrics", [])}
-            found = numbers.get(name, record.get("arrays", {}).get(name))
+            numbers = cells(record)
+            if name in numbers:
+                protocols.setdefault(name, {})[numbers[name].protocol] = arm
+                if len(protocols[name]) > 1:
+                    arms = " and ".join(protocols[name].values())
+                    raise AbsentError(f"{arms} measured {name} by different protocols")
+            found = numbers[name].value if name in numbers else record.get("arrays", {}).get(name)
             if found is None:
                 raise AbsentError(f"{arm} has no {name}")
-            return found  # type: ignore[no-any-return]
+            items = found.values() if isinstance(found, dict) else [found]
+            if not all(isinstance(item, int | float) for item in items):
+                raise AbsentError(f"{name} of {arm} is no list of numbers by name")
+            return found
 
         try:
             sides = _sides(self.tree, look)
             holds = all(all(items.values()) for items in _compared(self.tree, sides))
-        except AbsentError as absent:
+        except (AbsentError, ValueError) as absent:
             return Verdict(None, str(absent))
         except ZeroDivisionError:
             return Verdict(False, "something is divided by 0")
@@ -165,7 +178,7 @@ def _value(node: ast.expr, look: Look) -> Found:
 def _some(found: Found, names: Any) -> Found:
     """Some items of an array."""
     if not isinstance(found, dict):
-        return found
+        raise AbsentError(f"a number has no {names}")
     wanted = [names] if isinstance(names, str) else list(names)
     if missing := [name for name in wanted if name not in found]:
         raise AbsentError(f"an array has no {missing[0]}")

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ganfeat.files import atomic_write
+from ganfeat.report.cells import cells
 from ganfeat.report.study import Record, Run, Study
-from ganfeat.report.table import cells
 
 CURVES = "als_shared"  # whose curves are drawn: those with a sigma that all arms share
 COLUMNS = 6

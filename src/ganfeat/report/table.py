@@ -1,16 +1,14 @@
 """Tables of finished runs: a row per arm, every seed shown, each number under its protocol."""
 
 import csv
-import hashlib
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
-from typing import Any, NamedTuple
 
 from ganfeat.files import atomic_write
+from ganfeat.report.cells import cells
 from ganfeat.report.checks import verdicts
 from ganfeat.report.study import Record, Run, Study
 
@@ -23,38 +21,6 @@ SPREADS = "coverage_spread_ratios"  # of each factor, to that of real images
 WITHIN = 0.1  # how far from the baseline's spread a factor may be (methods/hsr.md 6.3, S5)
 
 Records = Mapping[tuple[str, int], Record]
-
-
-class Cell(NamedTuple):
-    """A number of a run.
-
-    Attributes:
-        value: None where it does not apply.
-        low, high: 95 % of resamples within the run, None where there are none.
-        protocol: a hash of all that the number depends on; other protocols are other columns.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    protocol: str
-
-
-def cells(record: Record) -> dict[str, Cell]:
-    """The numbers of a record, by name."""
-    return {
-        value["name"]: Cell(
-            value["value"], value.get("low"), value.get("high"), value.get("n", 0), protocol(value)
-        )
-        for value in record.get("metrics", [])
-    }
-
-
-def protocol(value: Mapping[str, Any]) -> str:
-    """A short hash of a value's protocol. The seed of the samples is part of it."""
-    text = json.dumps(value["protocol"], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def write_tables(study: Study, runs: Sequence[Run]) -> tuple[Path, Path]:

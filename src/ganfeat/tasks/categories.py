@@ -8,12 +8,10 @@ from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array, Chosen, Linear, best_level, choose
 from ganfeat.tasks.pages import curves
-from ganfeat.tasks.task import Seen, Task, Trial, enough
-
-EVERYTHING = "all levels"
+from ganfeat.tasks.task import EVERYTHING, Reading, Seen, Trial
 
 
-class Categories(Task):
+class Categories(Reading):
     """``categories<n>`` and ``categories_all<n>``: the share of images whose class is named right.
 
     A ridge regression on one-hot classes, from the level that is best on ``val``, and from all
@@ -27,20 +25,12 @@ class Categories(Task):
     extras = ("category",)
 
     def __init__(self, n: Several = 50_000, val: Several = 5000) -> None:
-        self.n, self.val = n, val
-
-    def check(self, trial: Trial) -> None:
-        """There must be images in each part."""
-        for part, n in (("train", self.n), ("val", self.val), ("test", self.n)):
-            enough(trial, part, n, 2, "categories")
+        super().__init__(n, val)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """Two accuracies."""
-        train, val, test = (
-            trial.seen(part, n)
-            for part, n in (("train", self.n), ("val", self.val), ("test", self.n))
-        )
+        train, val, test = self.parts(trial)
         count = int(max(seen.truth["category"].max() for seen in (train, val, test))) + 1
         targets = np.eye(count)[train.truth["category"].astype(int)]
         parts = {"val": val, "test": test}
@@ -55,9 +45,9 @@ class Categories(Task):
         single = {level: chosen for level, chosen in found.items() if level != EVERYTHING}
         best = best_level(single)
         protocol = trial.protocol(
-            real=self.n, fitted_on="train", n=self.n, chosen_on=self.val, classes=count
+            real=self.n, fitted_on=trial.learnt_from(self.n), chosen_on=self.val, classes=count
         )
-        end = count_name(self.n)
+        end = count_name(len(test.truth["category"]))
         values = [
             mean_value(f"categories{end}", right(found[best].predicted, test), protocol),
             mean_value(f"categories_all{end}", right(found[EVERYTHING].predicted, test), protocol),

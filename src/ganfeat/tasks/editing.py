@@ -8,22 +8,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganfeat.errors import UserError
+from ganfeat.features import Rebuilder
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
-from ganfeat.metrics.value import Value, mean_value
+from ganfeat.metrics.value import Value, count_name, mean_value
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array
 from ganfeat.tasks.mixing import moved
 from ganfeat.tasks.pages import sheet
-from ganfeat.tasks.task import Task, Trial
+from ganfeat.tasks.task import Task, Trial, check_known, check_points
 
 STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 
 
 class GlobalEditing(Task):
-    """``edited_<attribute>`` and ``edited_others``: attributes put on by a step in the codes.
+    """``edited_<attribute><n>_<judge>``, ``edited_others<n>_<judge>``: a step in the codes.
 
     The step leads from the mean code of images of ``train`` without the attribute to that of images
     with it. Of the images of ``test`` in which the judge sees it not, drawn again, the share in
@@ -51,9 +51,7 @@ class GlobalEditing(Task):
 
     def check(self, trial: Trial) -> None:
         """The attributes must be there."""
-        binary = [c.name for c in trial.reader.columns if c.kind == "binary"]
-        if unknown := [name for name in self.attributes if name not in binary]:
-            raise UserError(f"editing {unknown[0]}: it must be one of {', '.join(binary)}")
+        check_known(self.attributes, trial.reader.columns, "editing", "binary")
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
@@ -67,17 +65,20 @@ class GlobalEditing(Task):
         ]
         found = self._tried(trial, "test", self.n, best)
         protocol = trial.protocol(
-            trial.reader, real=self.n, train=self.train, chosen_on=self.val, strengths=STRENGTHS
-        )
+            trial.reader, real=self.n, fitted_on=trial.learnt_from(self.train),
+            chosen_on=self.val, strengths=STRENGTHS,
+        )  # fmt: skip
+        end = f"{count_name(self.n)}_{trial.reader.name}"
         values = [
-            mean_value(f"edited_{edit.attribute}", tried.hits, protocol)
+            mean_value(f"edited_{edit.attribute}{end}", tried.hits, protocol)
             if len(tried.hits)
-            else Value(f"edited_{edit.attribute}", None)
+            else Value(f"edited_{edit.attribute}{end}", None)
             for edit, tried in zip(best, found, strict=True)
         ]
         costs = [tried.cost for tried in found if len(tried.hits)]
         mean = float(np.mean(costs)) if costs else None
-        values.append(Value("edited_others", mean, n=self.n, protocol=protocol))
+        protocol = {**protocol, "attributes": self.attributes}
+        values.append(Value(f"edited_others{end}", mean, n=self.n, protocol=protocol))
         arrays: dict[str, dict[str, float]] = {name: {} for name in self.attributes}
         for edit, tried in on_val.items():
             arrays[edit.attribute][str(edit.strength)] = tried.share
@@ -166,7 +167,7 @@ def place(trial: Trial, factor: str) -> int:
 
 
 class LocalEditing(Task):
-    """``local_edit`` and ``local_edit_moved``: A's mouth with B's styles.
+    """``local_edit<n>`` and ``local_edit_moved<n>_<judge>``: A's mouth with B's styles.
 
     In the layers of one resolution B's styles act inside a box around A's mouth, A's own outside.
     The first number is the mean change inside the box over that outside. The second is how far the
@@ -192,6 +193,16 @@ class LocalEditing(Task):
         self.corners, self.factors = list(corners), list(factors)
         self.n, self.val = n, val
 
+    def lacks(self, trial: Trial) -> str:
+        """Levels that can act at some places alone."""
+        blends = isinstance(trial.network, Rebuilder) and trial.network.blends
+        return super().lacks(trial) or ("" if blends else "an encoder whose levels act at places")
+
+    def check(self, trial: Trial) -> None:
+        """The factors must be there, and the landmarks."""
+        check_known(self.factors, trial.reader.columns, "local editing")
+        check_points(trial, self.corners, "local_editing.corners")
+
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """Two numbers, and a sheet: A, B, A drawn again, A with B's mouth at each resolution."""
@@ -199,8 +210,15 @@ class LocalEditing(Task):
         on_val = {side: self._at(side, trial, "val", self.val) for side in sides}
         best = max(sides, key=lambda side: on_val[side].moved)
         found = {side: self._at(side, trial, "test", self.n) for side in sides}
-        protocol = trial.protocol(trial.reader, real=2 * self.n, chosen_on=self.val)
-        numbers = {"local_edit": found[best].ratio, "local_edit_moved": found[best].moved}
+        protocol = trial.protocol(
+            trial.reader, real=2 * self.n, chosen_on=self.val, corners=self.corners,
+            factors=self.factors,
+        )  # fmt: skip
+        end = count_name(self.n)
+        numbers = {
+            f"local_edit{end}": found[best].ratio,
+            f"local_edit_moved{end}_{trial.reader.name}": found[best].moved,
+        }
         values = [Value(name, x, n=self.n, protocol=protocol) for name, x in numbers.items()]
         arrays = {f"{side} px": {"ratio": f.ratio, "moved": f.moved} for side, f in found.items()}
         rows = {**found[best].before, **{f"mouth at {s} px": found[s].after for s in sides}}

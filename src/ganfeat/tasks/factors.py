@@ -11,26 +11,26 @@ from ganfeat.features.small import Column
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.reading import columns_of, factor_scores
 from ganfeat.metrics.value import Value, count_name
-from ganfeat.ranges import Several
 from ganfeat.tasks.linear import EQUAL, STRENGTHS, Array, Linear, as_table, as_targets
 from ganfeat.tasks.pages import curves
-from ganfeat.tasks.task import Task, Trial, enough
+from ganfeat.tasks.task import Reading, Trial
 
 Scores = dict[str, dict[str, float]]  # by level and factor
 
 
-class FactorsByLevel(Task):
+class FactorsByLevel(Reading):
     """``factors<n>``: the mean over factors of what each one's best level says of it.
 
     Factors that mean something in some images alone, such as where a bed is, are left out.
 
     Scores are those of `ganfeat.metrics.reading.factor_scores`: 1 is perfect, 0 is to know nothing.
     The level and the strength of the ridge are chosen on ``val`` for each factor by itself.
-    ``equal_factors<n>`` is the same from 128 principal components of each level, so that wide
-    levels and narrow ones can be compared. Where levels act at some resolution,
-    ``geometry_octave<n>`` and ``colour_octave<n>`` are the means over these groups of factors of
-    the best level's octave: 2 for 4 px, 3 for 8 px and so on. The arrays have all levels, and by
-    factor the scores of the best ones (``factors``, ``equal_factors``) and their ``octaves``.
+    ``equal_factors<n>`` is the same from 128 principal components of each level that has more
+    numbers, so that encoders of wide levels and of narrow ones can be compared. Where levels act
+    at some resolution, ``geometry_octave<n>`` and ``colour_octave<n>`` are the means over these
+    groups of factors of the best level's octave: 2 for 4 px, 3 for 8 px and so on. The arrays have
+    all levels, and by factor the scores of the best ones (``factors``, ``equal_factors``) and
+    their ``octaves``.
 
     Args:
         n: images of ``train``, and of ``test``.
@@ -39,20 +39,14 @@ class FactorsByLevel(Task):
 
     extras = ("factors",)
 
-    def __init__(self, n: Several = 10_000, val: Several = 2000) -> None:
-        self.n, self.val = n, val
-
-    def check(self, trial: Trial) -> None:
-        """More images than the widest vectors have numbers would be wise; two are needed."""
-        for part, n in (("train", self.n), ("val", self.val), ("test", self.n)):
-            enough(trial, part, n, 2, "factors")
-
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """Two numbers, or four, and the scores of each level and factor."""
         columns = [column for column in columns_of(trial.references) if not column.needs]
         whole, equal = (self._scores(trial, columns, most) for most in (None, EQUAL))
-        protocol = trial.protocol(real=self.n, fitted_on="train", n=self.n, chosen_on=self.val)
+        protocol = trial.protocol(
+            real=self.n, fitted_on=trial.learnt_from(self.n), chosen_on=self.val
+        )
         values, arrays = [], dict[str, Any]()
         for name, (val, test), more in (
             ("factors", whole, {}), ("equal_factors", equal, {"components": EQUAL})
@@ -97,10 +91,7 @@ class FactorsByLevel(Task):
         self, trial: Trial, columns: Sequence[Column], most: int | None
     ) -> tuple[Scores, Scores]:
         """Scores on ``val`` and on ``test`` by level and factor, each with its own strength."""
-        train, val, test = (
-            trial.seen(part, n)
-            for part, n in (("train", self.n), ("val", self.val), ("test", self.n))
-        )
+        train, val, test = self.parts(trial)
         every = columns_of(trial.references)
         kept = [i for i, column in enumerate(every) if column in columns]
         targets = as_targets(train.truth["factors"][:, kept], columns)

@@ -11,10 +11,10 @@ from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array, Chosen, Linear, best_level, choose
 from ganfeat.tasks.pages import curves
-from ganfeat.tasks.task import Seen, Task, Trial, enough
+from ganfeat.tasks.task import Reading, Seen, Trial, check_points
 
 
-class Points(Task):
+class Points(Reading):
     """The mean distance of points to where a linear regression sees them, over a distance.
 
     Level and strength of the ridge are chosen on ``val``. The arrays have the error of all levels,
@@ -27,19 +27,14 @@ class Points(Task):
 
     name = "points"
     what = "points"
-    fitted_on = "train"
-
-    def __init__(self, n: Several = 10_000, val: Several = 2000) -> None:
-        self.n, self.val = n, val
-
-    def check(self, trial: Trial) -> None:
-        """There must be images in each part."""
-        for part, n in (("train", self.n), ("val", self.val), ("test", self.n)):
-            enough(trial, part, n, 2, self.name)
 
     def unit(self, points: Array, side: int) -> Array:
         """What a distance of 1 is in images of ``side`` px with these points [n,P,2]: [n]."""
         raise NotImplementedError
+
+    def settings(self) -> dict[str, Any]:
+        """What a number depends on beside images."""
+        return {"unit": self.what}
 
     def tried_on(self, trial: Trial) -> Trial:
         """Where the images of ``test`` are from."""
@@ -58,10 +53,10 @@ class Points(Task):
         blind = np.broadcast_to(self._flat(train).mean(axis=0), self._flat(test).shape)
         of_mean = float(self._errors(blind, test, side).mean())
         protocol = there.protocol(
-            real=self.n, fitted_on=self.fitted_on, n=self.n, chosen_on=self.val, unit=self.what,
+            real=self.n, fitted_on=trial.learnt_from(self.n), chosen_on=self.val, **self.settings(),
         )  # fmt: skip
         value = mean_value(
-            f"{self.name}{count_name(self.n)}",
+            f"{self.name}{count_name(len(test.truth[self.extras[0]]))}",
             self._errors(found[best].predicted, test, side),
             protocol,
         )
@@ -109,6 +104,15 @@ class Landmarks(Points):
         super().__init__(n, val)
         self.eyes = list(eyes)
 
+    def check(self, trial: Trial) -> None:
+        """The eyes must be landmarks."""
+        super().check(trial)
+        check_points(trial, self.eyes, "landmarks.eyes")
+
+    def settings(self) -> dict[str, Any]:
+        """The eyes, too."""
+        return {**super().settings(), "eyes": self.eyes}
+
     def unit(self, points: Array, side: int) -> Array:
         """The distance of the eyes."""
         left, right = self.eyes
@@ -132,7 +136,7 @@ class LayoutTransfer(Layout):
     The regression and its level are those of ``layout``.
     """
 
-    name, fitted_on = "layout_transfer", "train of the first family"
+    name = "layout_transfer"
 
     def lacks(self, trial: Trial) -> str:
         """A second family."""

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganfeat.errors import UserError
 from ganfeat.features.network import area
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.reading import factor_scores
@@ -18,7 +17,7 @@ from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name, mean_value
 from ganfeat.ranges import Several
 from ganfeat.tasks.pages import sheet
-from ganfeat.tasks.task import Task, Trial, enough
+from ganfeat.tasks.task import Task, Trial, check_known, enough
 
 AT_ONCE = 64
 SIDE = 64  # px at most, at which all images of a part are held
@@ -60,9 +59,7 @@ class Reconstruction(Task):
         """Enough images; factors that exist."""
         enough(trial, "test", self.n, self.n, "reconstruction")
         if trial.judge is not None and trial.judge.factors is not None:
-            names = [column.name for column in trial.judge.factors.columns]
-            if unknown := [factor for factor in self.kept if factor not in names]:
-                raise UserError(f"reconstruction: kept has {unknown[0]}; there are {names}")
+            check_known(self.kept, trial.judge.factors.columns, "reconstruction keeps")
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
@@ -75,20 +72,21 @@ class Reconstruction(Task):
         if trial.judge.factors is not None and "factors" in facts:
             face, arrays = self._of_faces(trial)
             values += face
-        images = next(iter(trial.references.share(AT_ONCE)))[1]["image"]
+        images = next(trial.references.images(AT_ONCE))
         rows = {"image": images, "drawn again": trial.rebuilt(images)}
         return Result(values, arrays, {"reconstruction": sheet(rows)})
 
     def _training_mode(self, trial: Trial) -> Value:
+        """By every process alike: batch norm in training mode waits for all of them."""
         network = copy.deepcopy(trial.rebuilder).train()
-        errors, mse = [], []
-        for _, batch in trial.batches("test", self.n, (), "training mode"):
-            images = batch["image"]
-            if len(images) > 1:
-                errors.append(float((network.rebuild(images) - images).square().mean()))
-                mse.append(float((trial.rebuilder.rebuild(images) - images).square().mean()))
+        errors = torch.zeros(2, dtype=torch.float64)
+        for images in trial.references.images(self.n):
+            if len(images) > 1:  # a single image has no variance to go by
+                drawn = [each.rebuild(images) for each in (network, trial.rebuilder)]
+                both = [(x - images).square().mean(dim=[1, 2, 3]).sum().cpu() for x in drawn]
+                errors += torch.stack(both)
         protocol = trial.protocol(real=self.n, batch=AT_ONCE)
-        ratio = float(np.mean(errors) / np.mean(mse))
+        ratio = float(errors[0] / errors[1])
         return Value(f"training_mode{count_name(self.n)}", ratio, n=self.n, protocol=protocol)
 
     def _of_faces(self, trial: Trial) -> tuple[list[Value], dict[str, Any]]:
@@ -158,7 +156,7 @@ class OwnSamples(Task):
     def lacks(self, trial: Trial) -> str:
         """A generator."""
         missing = super().lacks(trial)
-        if not missing and trial.rebuilder.samples(2, 0) is None:
+        if not missing and not trial.rebuilder.taught_by:
             return "an encoder that a generator taught"
         return missing
 
@@ -166,7 +164,6 @@ class OwnSamples(Task):
     def result(self, trial: Trial) -> Result:
         """Two numbers and a picture. Every process does all of it."""
         data, samples = trial.references.data, trial.rebuilder.samples(self.n, self.seed)
-        assert samples is not None
         samples = samples.clamp(-1, 1)
         advance = trial.bar("own samples", self.n)
         rebuilt, masks = [], []
@@ -176,7 +173,9 @@ class OwnSamples(Task):
             masks.append(data.subject_mask(table, part.shape[-1]))
             advance(len(part))
         drawn, mask = torch.cat(rebuilt), torch.cat(masks)[:, None].float()
-        protocol = trial.protocol(trial.reader, samples=self.n, seed=self.seed)
+        protocol = trial.protocol(
+            trial.reader, samples=self.n, seed=self.seed, generator=trial.rebuilder.taught_by
+        )
         values = [
             Value(f"own_{where}{count_name(self.n)}", explained(samples, drawn, inside), n=self.n,
                   protocol=protocol)

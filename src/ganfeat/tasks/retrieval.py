@@ -8,16 +8,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganfeat.errors import UserError
 from ganfeat.features import Rebuilder
 from ganfeat.features.small import Column
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.reading import columns_of
+from ganfeat.metrics.reference import spread
 from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.ranges import Count, Several
 from ganfeat.tasks.linear import Array
 from ganfeat.tasks.pages import curves, sheet
-from ganfeat.tasks.task import Seen, Task, Trial, enough
+from ganfeat.tasks.task import Seen, Task, Trial, check_known, enough
 
 Indices = NDArray[np.int64]
 BINS = 8  # of a continuous or circular factor
@@ -53,9 +53,7 @@ class Retrieval(Task):
 
     def check(self, trial: Trial) -> None:
         """The factors must exist, and there must be enough to look through."""
-        names = [column.name for column in columns_of(trial.references)]
-        if unknown := [factor for factor in self.factors if factor not in names]:
-            raise UserError(f"retrieval by {unknown[0]}: these data have {', '.join(names)}")
+        check_known(self.factors, columns_of(trial.references), "retrieval by")
         enough(trial, "val", self.val, self.nearest + 1, "retrieval")
         enough(trial, "test", self.n, self.nearest + 1, "retrieval")
 
@@ -132,10 +130,11 @@ class Retrieval(Task):
     def _sheet(self, trial: Trial, found: Mapping[str, Indices], best: Mapping[str, str]) -> Tensor:
         """For each factor's level some images, each before what it finds."""
         data = trial.references.real(self.n)
+        chosen = spread(len(data), self.n)
         groups = []
         for factor, level in best.items():
             numbers = [[i, *found[level][i].tolist()] for i in range(QUERIES)]
-            rows = [data.__getitems__(row)["image"] for row in numbers]
+            rows = [data.__getitems__([chosen[i] for i in row])["image"] for row in numbers]
             names = [factor, f"by {level}", *(f"query {i + 1}" for i in range(2, QUERIES))]
             groups.append(dict(zip(names, rows, strict=True)))
         return sheet(*groups)

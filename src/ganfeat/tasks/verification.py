@@ -19,11 +19,10 @@ from ganfeat.metrics.value import Value, mean_value
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array
 from ganfeat.tasks.pages import curves
-from ganfeat.tasks.task import Task, Trial
+from ganfeat.tasks.task import EVERYTHING, Task, Trial
 
 Bools = NDArray[np.bool_]
 AT_ONCE = 64  # pairs
-EVERYTHING = "all levels"
 
 
 class Verification(Task):
@@ -61,8 +60,9 @@ class Verification(Task):
             "all": told[EVERYTHING].said == pairs.same,
         }
         protocol = trial.protocol(
-            real=self.n, pairs=pairs.fingerprint(), folds=len({*pairs.folds.tolist()}), n=self.n
-        )
+            standardised_by=trial.learnt_from(self.n), pairs=pairs.fingerprint(),
+            folds=len({*pairs.folds.tolist()}),
+        )  # fmt: skip
         values: list[Value] = [
             mean_value(f"verification_{how}", items.astype(float), protocol)
             for how, items in right.items()

@@ -85,9 +85,10 @@ class Benchmark(Dataset[dict[str, Tensor]], ABC):
             UserError: there is none.
         """
         for name in names:
-            for place in (self.path / name, *sorted(self.path.glob(f"*/{name}"))):
-                if place.exists():
-                    return place
+            if (self.path / name).exists():
+                return self.path / name
+            if below := sorted(self.path.glob(f"*/{name}")):
+                return below[0]
         raise UserError(f"{self.path} has no {' and no '.join(names)}: {self.name} comes with it")
 
     def below(self, path: Path) -> str:

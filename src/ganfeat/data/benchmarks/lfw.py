@@ -1,5 +1,6 @@
 """Labeled Faces in the Wild (Huang et al. 2007): are these two the same person?"""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -32,10 +33,14 @@ class LFW(Benchmark):
     def read(self, split: str) -> tuple[list[str], dict[str, Array]]:
         """The images that the pairs of a part show, each once."""
         pairs = read_pairs(self.find(LISTS[split]))
-        return sorted({self._file(*who) for pair in pairs for who in pair}), {}
+        files = self.files(pairs)
+        return sorted({file for pair in files for file in pair}), {}
 
-    def _file(self, person: str, number: int) -> str:
-        return self.below(self.find(person) / f"{person}_{number:04d}.jpg")
+    def files(self, pairs: Sequence[tuple["Person", "Person"]]) -> list[list[str]]:
+        """The files of pairs, below the benchmark's folder."""
+        people = self.find(pairs[0][0][0]).parent
+        folder = "" if people == self.path else f"{self.below(people)}/"
+        return [[f"{folder}{who}/{who}_{i:04d}.jpg" for who, i in pair] for pair in pairs]
 
     def pairs(self) -> "Pairs":
         """The pairs of ``pairs.txt``, for `ganfeat.tasks.verification`."""
@@ -62,6 +67,8 @@ def read_pairs(path: Path) -> list[tuple[Person, Person]]:
                 pass
             case _:
                 raise UserError(f"{path}, line {number}: {line!r} is no pair of images")
+    if not found:
+        raise UserError(f"{path} lists no pairs")
     return found
 
 
@@ -92,7 +99,7 @@ class Pairs:
                 f"{path} has {len(pairs)} pairs, {int(self.same.sum())} of one person: expected "
                 f"{folds} folds of {each} of either kind"
             )
-        self._files = [[data._file(*who) for who in pair] for pair in pairs]
+        self._files = data.files(pairs)
 
     def images(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Both images [N,3,R,R] of these pairs."""
@@ -102,4 +109,7 @@ class Pairs:
 
     def fingerprint(self) -> dict[str, Any]:
         """What identifies them."""
-        return {"name": "lfw", "pairs": len(self.same), "crop": self.data.crop}
+        listed = "".join(f"{a} {b}\n" for a, b in self._files)
+        digest = hashlib.sha256(listed.encode()).hexdigest()
+        return {"name": "lfw", "pairs": len(self.same), "list_sha256": digest,
+                "crop": self.data.crop}  # fmt: skip

@@ -90,12 +90,7 @@ class GHFeat(Method):
         ema_kimg: NotNegative = 10.0,
     ) -> None:
         super().__init__(batch_size=batch_size, seed=seed)
-        generator = backbone.load(weights, num_bf16_res=num_bf16_res)
-        if generator.resolution != resolution:
-            raise UserError(
-                f"{weights} holds a generator of {generator.resolution} px, and the data have "
-                f"{resolution} px: set data.resolution={generator.resolution}, or other weights"
-            )
+        generator = backbone.load_for(weights, resolution, num_bf16_res)
         self._frozen: dict[str, Network] = {"generator": generator}
         if perceptual != 0:
             if features is None:
