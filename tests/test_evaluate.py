@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -348,6 +349,9 @@ def test_values_go_to_the_run_of_wandb_that_was_trained(tmp_path: Path) -> None:
     for path, name in ((trained, b"reading64_factornet"), (measured, b"reading96_factornet")):
         assert known in path.name  # wandb appends -1 to the second folder of one second
         [file] = path.glob("*.wandb")
+        until = time.monotonic() + 20  # a process of wandb's own writes it
+        while name not in file.read_bytes() and time.monotonic() < until:
+            time.sleep(0.2)
         assert name in file.read_bytes()
 
 
