@@ -16,7 +16,7 @@ from ganfeat.metrics.value import Value, count_name, mean_value
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array
 from ganfeat.tasks.mixing import moved
-from ganfeat.tasks.pages import sheet
+from ganfeat.tasks.pages import sheets
 from ganfeat.tasks.task import Task, Trial, check_known, check_points
 
 STRENGTHS = (0.5, 1.0, 1.5, 2.0)
@@ -82,11 +82,8 @@ class GlobalEditing(Task):
         arrays: dict[str, dict[str, float]] = {name: {} for name in self.attributes}
         for edit, tried in on_val.items():
             arrays[edit.attribute][str(edit.strength)] = tried.share
-        shown = [
-            {"image": t.images[0], "drawn again": t.images[1], edit.attribute: t.images[2]}
-            for edit, t in zip(best, found, strict=True)
-        ]
-        return Result(values, {"edited_on_val": arrays}, {"editing": sheet(*shown)})
+        pictures = sheets("editing", *(tried.images for tried in found))
+        return Result(values, {"edited_on_val": arrays}, pictures)
 
     def _step(self, trial: Trial, attribute: str) -> dict[str, Tensor]:
         """The difference of the mean codes, by level."""
@@ -103,14 +100,17 @@ class GlobalEditing(Task):
         columns, draw = trial.reader.columns, trial.rebuilder.draw
         width = len(columns)
         rows = Rows(n, (2 + len(edits)) * width, what="a factor").to(trial.references.device)
-        shown: list[list[Tensor]] = []
+        shown: list[dict[str, Tensor]] = [{} for _ in edits]
         for numbers, batch in trial.batches(part, n, ("factors",), f"edits of {part}"):
             codes = trial.network.encode(batch["image"])
             drawn = [draw(codes), *(draw(edit.of(codes)) for edit in edits)]
             drawn = [images.clamp(-1, 1) for images in drawn]
             read = [factors_of(trial.reader, images) for images in drawn]
             rows.update(torch.cat([batch["factors"], *read], dim=1), numbers)
-            shown = shown or [[batch["image"], drawn[0], edited] for edited in drawn[1:]]
+            if not shown[0]:
+                for images, edit, edited in zip(shown, edits, drawn[1:], strict=True):
+                    both = {"image": batch["image"], "drawn again": drawn[0]}
+                    images |= {**both, edit.attribute: edited}
         truth, before, *after = np.split(rows.numpy(), 2 + len(edits), axis=1)
         found = []
         for edit, table, images in zip(edits, after, shown, strict=True):
@@ -148,12 +148,12 @@ class Tried(NamedTuple):
     Attributes:
         hits: whether the attribute is there now, of each image that had it not.
         cost: change of the continuous factors, in deviations.
-        images: some, as they are drawn again, and edited.
+        images: some, as they are drawn again, and edited; none where a process has none.
     """
 
     hits: Array
     cost: float
-    images: Sequence[Tensor]
+    images: Mapping[str, Tensor]
 
     @property
     def share(self) -> float:
@@ -221,8 +221,12 @@ class LocalEditing(Task):
         }
         values = [Value(name, x, n=self.n, protocol=protocol) for name, x in numbers.items()]
         arrays = {f"{side} px": {"ratio": f.ratio, "moved": f.moved} for side, f in found.items()}
-        rows = {**found[best].before, **{f"mouth at {s} px": found[s].after for s in sides}}
-        return Result(values, {"local_edit": arrays}, {"local_editing": sheet(rows)})
+        rows: dict[str, Tensor] = {}
+        for side in sides:
+            if found[side].images:
+                *before, (_, after) = found[side].images.items()
+                rows |= {**dict(before), f"mouth at {side} px": after}
+        return Result(values, {"local_edit": arrays}, sheets("local_editing", rows))
 
     def _at(self, side: int, trial: Trial, part: str, n: int) -> "Changed":
         """Edit ``n`` pairs at one resolution."""
@@ -251,7 +255,7 @@ class LocalEditing(Task):
         moves = moved(before, target_table, after, [columns[i] for i in mouth])
         return Changed(
             float(inside / max(outside, 1e-12)), float(np.mean([*moves.values()])),
-            shown, shown.pop("edited"),
+            shown,
         )  # fmt: skip
 
     def _box(self, points: Tensor, images: Tensor) -> Tensor:
@@ -272,11 +276,9 @@ class Changed(NamedTuple):
     Attributes:
         ratio: of the mean change inside over that outside.
         moved: how far the factors of the mouth go to B's.
-        before: some images A, B, and A drawn again.
-        after: A with B's mouth.
+        images: some A, B, A drawn again and, last, with B's mouth; none where a process has none.
     """
 
     ratio: float
     moved: float
-    before: Mapping[str, Tensor]
-    after: Tensor
+    images: Mapping[str, Tensor]

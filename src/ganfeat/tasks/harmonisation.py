@@ -10,7 +10,7 @@ from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name
 from ganfeat.ranges import Several, Share
-from ganfeat.tasks.pages import sheet
+from ganfeat.tasks.pages import sheets
 from ganfeat.tasks.task import Task, Trial, check_known
 
 CAST = (0.35, 0.0, -0.35)  # added to red, green and blue
@@ -76,7 +76,7 @@ class Harmonisation(Task):
             Value(f"harmonised_{name}{by_judge}", (1 + score) / 2, n=self.n, protocol=protocol)
             for name, score in scores.items()
         ]
-        return Result(values, {}, {"harmonisation": sheet(shown)})
+        return Result(values, {}, sheets("harmonisation", shown))
 
     def _edges(self, side: int) -> tuple[int, int]:
         margin = max(1, round((1 - self.size) / 2 * side))

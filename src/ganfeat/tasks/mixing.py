@@ -13,7 +13,7 @@ from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array
-from ganfeat.tasks.pages import sheet
+from ganfeat.tasks.pages import sheets
 from ganfeat.tasks.task import Task, Trial
 
 
@@ -68,7 +68,7 @@ class Mixing(Task):
                 mean = float(np.mean([moves[band][factor] for factor in names]))
                 name = f"mixed_{band}_{group}{end}"
                 values.append(Value(name, mean, n=self.n, protocol=protocol))
-        return Result(values, {"mixed": moves}, {"mixing": sheet(shown)})
+        return Result(values, {"mixed": moves}, sheets("mixing", shown))
 
 
 def swapped(

@@ -31,7 +31,7 @@ class Reconstruction(Task):
       the image of ``train`` has there that is nearest in these pixels. All of images averaged down
       to 64 px where they are larger.
     - ``kept<n>_<judge>``: the judge reads factors from the reconstruction; of those in ``kept`` the
-      one that suffers most, as the share of what it reads from the image itself.
+      one that suffers most, as the share of what it reads from the image itself, if anything.
     - ``training_mode<n>``: the error in training mode, where batch norm goes by the batch, over
       that in evaluation mode.
 
@@ -122,8 +122,10 @@ class Reconstruction(Task):
         own, of_constant, of_nearest = rows.numpy().T
         before, after, truth = np.split(tables.numpy(), 3, axis=1)
         scores = [factor_scores(said, truth, columns) for said in (before, after)]
-        share = {name: scores[1][name] / scores[0][name] for name in self.kept}
-        protocol = trial.protocol(real=self.n, train=self.train)
+        readable = [name for name in self.kept if scores[0][name] > 0]
+        share = {name: scores[1][name] / scores[0][name] for name in readable}
+        least = min(share.values(), default=None)
+        protocol = trial.protocol(real=self.n, train=trial.learnt_from(self.train))
         by_judge = trial.protocol(reader, real=self.n, factors=self.kept)
         end = count_name(self.n)
         values = [
@@ -132,7 +134,7 @@ class Reconstruction(Task):
                   protocol=protocol),
             Value(f"face_to_nearest{end}", float(own.mean() / of_nearest.mean()), n=self.n,
                   protocol=protocol),
-            Value(f"kept{end}_{reader.name}", min(share.values()), n=self.n, protocol=by_judge),
+            Value(f"kept{end}_{reader.name}", least, n=self.n, protocol=by_judge),
         ]  # fmt: skip
         return values, {"kept": share, "read_before": scores[0], "read_after": scores[1]}
 
