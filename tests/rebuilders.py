@@ -15,6 +15,7 @@ class Laplacian(Rebuilder):
     """The image as a sum of four octaves, each a level; nothing is lost."""
 
     name = "laplacian"
+    blends = True
 
     def __init__(self) -> None:
         super().__init__()

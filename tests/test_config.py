@@ -281,6 +281,7 @@ def test_the_flags_of_hydra_go_on_working(command, capsys, flags):
     assert "total_kimg:" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_after_a_failure_and_ends_with_1(tmp_path):
     (tmp_path / "job.py").write_text(
         "from ganfeat.config import entry_point\n"

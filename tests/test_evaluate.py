@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from ganfeat.backbone import Generator
 from ganfeat.config import compose
 from ganfeat.data import SynthFaces
 from ganfeat.errors import Interrupted, UserError
-from ganfeat.exams import Examiner, exams, make_judge, print_table
+from ganfeat.examiner import Examiner
+from ganfeat.exams import exams, make_judge, print_table
 from ganfeat.features import FactorNet
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.ppl import PPL
@@ -347,6 +349,9 @@ def test_values_go_to_the_run_of_wandb_that_was_trained(tmp_path: Path) -> None:
     for path, name in ((trained, b"reading64_factornet"), (measured, b"reading96_factornet")):
         assert known in path.name  # wandb appends -1 to the second folder of one second
         [file] = path.glob("*.wandb")
+        until = time.monotonic() + 20  # a process of wandb's own writes it
+        while name not in file.read_bytes() and time.monotonic() < until:
+            time.sleep(0.2)
         assert name in file.read_bytes()
 
 

@@ -30,6 +30,7 @@ TYPES: dict[str, Any] = {
     "paths.outputs": str,
     "run": str | None,
     "checkpoint": str | None,
+    "generator": str | None,
     "psi": Annotated[float, Range(-10, 10)],
     "refresh": bool,
     "study": str | None,

@@ -98,7 +98,8 @@ def study_runs(study: Study, config: Config) -> list[Run]:
 
     for seed in study.seeds:
         for arm in study.arms:
-            make(arm, seed)
+            if seed in study.seeds_of(arm):
+                make(arm, seed)
     return list(made.values())
 
 

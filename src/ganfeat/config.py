@@ -6,6 +6,7 @@ mistake is one line that names the nearest right word, and what a task gets is p
 every value in it.
 """
 
+import copy
 import os
 import re
 import signal
@@ -255,18 +256,37 @@ def _groups() -> dict[str, list[str]]:
 
 
 def _compose(overrides: list[str], config_name: str) -> tuple[DictConfig, dict[str, Any]]:
-    """What Hydra composes, and the option chosen in each group. Works inside a running job too."""
+    """What Hydra composes, and the option chosen in each group. Works inside a running job too.
+
+    Values are put into what the choices give, as Hydra itself does, since choosing takes so long.
+    """
+    groups, parsed = _groups(), [_parse(text) for text in overrides]
+    chooses = [o.key_or_group in groups or o.key_or_group.startswith("hydra") for o in parsed]
+    choices = tuple(str(o.input_line) for o, of in zip(parsed, chooses, strict=True) if of)
+    composed, chosen = copy.deepcopy(_chosen(choices, config_name, _files()))
+    with _one_line(), open_dict(composed):
+        for override in [o for o, of in zip(parsed, chooses, strict=True) if not of]:
+            key, value = override.key_or_group, override.value()
+            OmegaConf.update(composed, key, value, merge=True, force_add=True)
+    return composed, chosen
+
+
+@lru_cache(maxsize=64)
+def _chosen(
+    choices: tuple[str, ...], config_name: str, files: tuple[Any, ...]
+) -> tuple[DictConfig, dict[str, Any]]:
+    """The config with these options of groups. ``files`` is the state of ``conf/``."""
     outer = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
         with _one_line(), hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
-            composed = hydra.compose(config_name, overrides, return_hydra_config=True)
+            composed = hydra.compose(config_name, [*choices], return_hydra_config=True)
     finally:
         GlobalHydra.instance().hydra = outer
-    choices = dict(composed.hydra.runtime.choices)
+    chosen = dict(composed.hydra.runtime.choices)
     with open_dict(composed):
         del composed["hydra"]
-    return composed, choices
+    return composed, chosen
 
 
 def _plain(composed: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:

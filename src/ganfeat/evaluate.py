@@ -9,13 +9,14 @@ from typing import Any
 
 from ganfeat import backbone
 from ganfeat.backbone import Generator
-from ganfeat.backbone.loading import EMBEDDED, FACES
+from ganfeat.backbone.loading import EMBEDDED, embedded_file
 from ganfeat.build import build
+from ganfeat.encoders.ghfeat.network import GHFeatNet
 from ganfeat.errors import UserError
+from ganfeat.examiner import Examiner
 from ganfeat.exams import (
-    Examiner,
+    all_measurements,
     asked_for,
-    both,
     check_apart,
     make_judge,
     print_table,
@@ -73,7 +74,7 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
             raise UserError(f"{path} has a damaged header: its {key} is {node}; add {key}=NAME")
     # Tasks alone are asked for by tasks=: the usual metrics are those of generators.
     alone = config["tasks"] and not _typed(overrides, "metrics")
-    measurements = both({} if alone else config["metrics"], config["tasks"])
+    measurements = all_measurements({} if alone else config["metrics"], config["tasks"])
     if not measurements:
         raise UserError(
             "there is nothing to measure: choose metrics=quick, standard or paper, or tasks=all"
@@ -82,6 +83,10 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
     machine.prepare(device, config["threads"], "auto")
     encoder = "encoder_ema" in header.get("networks", ())
     artefact = load_network(path, "encoder_ema") if encoder else backbone.load(path)
+    if config["generator"]:
+        if not isinstance(artefact, GHFeatNet):
+            raise UserError(f"{path} has no generator beside it: leave out generator=")
+        artefact.find_generator(config["generator"])
     if isinstance(artefact, Generator):
         if data.get("resolution") != artefact.resolution and _typed(overrides, "data.resolution"):
             raise UserError(
@@ -126,7 +131,8 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
 
 
 def _typed(overrides: list[str], key: str) -> bool:
-    return any(text.partition("=")[0] == key for text in overrides)
+    typed = [text.partition("=")[0] for text in overrides]
+    return any(name == key or name.startswith(f"{key}.") for name in typed)
 
 
 def _source(config: Config) -> tuple[Path, Path]:
@@ -146,8 +152,8 @@ def _source(config: Config) -> tuple[Path, Path]:
         weights = path / "checkpoints" / "networks.safetensors"
         return weights if weights.is_file() else path, path / "result.json"
     outputs = Path(config["paths"]["outputs"]).expanduser() / "evaluate"
-    if checkpoint == EMBEDDED:
-        return FACES, outputs / "embedded" / "result.json"
+    if checkpoint in EMBEDDED:
+        return embedded_file(checkpoint), outputs / checkpoint / "result.json"
     path = Path(checkpoint).expanduser()
     of_a_run = [path.parents[1].name] if path.parent.name == LAST_CHECKPOINT.parent.name else []
     return path, outputs / "-".join([*of_a_run, path.stem]) / "result.json"
@@ -180,7 +186,8 @@ def _of_weights(result: Config, weights: str) -> Config:
     log.warning(
         "%d values were measured of other weights: they are left out", len(result["metrics"])
     )
-    return {**result, "metrics": []}
+    pictures = [name for name in result.get("pictures", []) if not name.startswith("tasks/")]
+    return {**result, "metrics": [], "arrays": {}, "pictures": pictures}
 
 
 def _check_source(target: Path, earlier: Config, weights: str) -> None:

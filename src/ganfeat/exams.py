@@ -2,176 +2,25 @@
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
-from ganfeat.backbone import Generator
 from ganfeat.build import build
 from ganfeat.errors import UserError
+from ganfeat.examiner import Examiner
 from ganfeat.features import AttributeScorer, Features
-from ganfeat.metrics.evaluation import check, evaluate, evaluate_network, joined
-from ganfeat.metrics.measure import OfNetwork, Result, Subject
-from ganfeat.metrics.progress import progress_bar
-from ganfeat.metrics.reference import References
-from ganfeat.metrics.subject import Judge, Samples
+from ganfeat.metrics.measure import OfNetwork
+from ganfeat.metrics.subject import Judge
 from ganfeat.metrics.value import Value
-from ganfeat.networks import Network, fresh_copy, weights_of
-from ganfeat.processes import rank, world_size
-from ganfeat.tasks.task import Task, Trial, perform
-from ganfeat.training import machine
+from ganfeat.networks import Network, weights_of
+from ganfeat.tasks.task import Task
 from ganfeat.training.setup import Exam, Exams, Found
 
 Config = dict[str, Any]
-
-
-class Examiner:
-    """The judge and the measurements of a config, ready before anything is trained.
-
-    Args:
-        judge: what measures generators; None where networks are measured.
-        measurements: by name.
-        device: where everything runs.
-        cache: the folder for reference statistics.
-        refresh: compute them anew.
-    """
-
-    def __init__(
-        self,
-        judge: Judge | None,
-        measurements: Mapping[str, Any],
-        device: str,
-        cache: Path,
-        refresh: bool = False,
-    ) -> None:
-        self.judge, self.measurements = judge, measurements
-        self.device, self.cache, self.refresh = device, cache, refresh
-
-    def check(self, artefact: Network, data: Any, asked: Collection[str] = ()) -> None:
-        """Refuse what cannot be measured, as far as that is known before it begins.
-
-        Args:
-            artefact: as in `examine`.
-            data: the same.
-            asked: measurements that were asked for by name: ``n/a`` is no answer to that.
-
-        Raises:
-            UserError: a measurement is for another kind of network, or there are too few images for
-                it, or of a size that the judge cannot look at.
-        """
-        generates = isinstance(artefact, Generator)
-        for name, measurement in self.measurements.items():
-            if isinstance(measurement, OfNetwork | Task) == generates:
-                kinds = ["networks that look at images", "generators"]
-                measured, this = kinds if generates else kinds[::-1]
-                raise UserError(
-                    f"the metric {name} is for {measured}, and this is one of the {this}: choose "
-                    "metrics=quick, standard or paper for generators, factors, linear or classes "
-                    "and tasks= for others"
-                )
-        if isinstance(artefact, Features):
-            self._check_network(artefact, data, asked)
-        if isinstance(artefact, Generator):
-            subject = self.subject(artefact, data, "test", "cpu")
-            for name in self.measurements.keys() & set(asked):
-                if not self.measurements[name].applies(subject.judge):
-                    needs = self.measurements[name].needs
-                    raise UserError(f"{name} cannot be measured here: {needs} is needed")
-            check(subject, self.measurements)
-
-    def _check_network(self, network: Features, data: Any, asked: Collection[str]) -> None:
-        trial = self.trial(network, data, "test", "cpu")
-        for name, measurement in self.measurements.items():
-            if isinstance(measurement, OfNetwork):
-                measurement.check(network, trial.references)
-            elif missing := measurement.lacks(trial):
-                if name in asked:
-                    raise UserError(f"{name} cannot be done here: {missing} is needed")
-            else:
-                measurement.check(trial)
-
-    @torch.no_grad()
-    def examine(
-        self,
-        artefact: Network,
-        data: Any,
-        *,
-        part: str = "test",
-        seed: int = 0,
-        psi: float = 1.0,
-        show: bool = True,
-    ) -> Result:
-        """Measure a network against ``data``, in full precision whatever it is trained in.
-
-        Args:
-            artefact: a generator, or a network that looks at images.
-            data: the dataset of the run.
-            part: of the data, ``test`` or ``val``.
-            seed: of a generator's samples.
-            psi: their truncation.
-            show: a progress bar with the time left.
-        """
-        artefact = fresh_copy(artefact).to(self.device)
-        with machine.full_precision():
-            if isinstance(artefact, Features):
-                return self._examine_network(self.trial(artefact, data, part, self.device), show)
-            assert isinstance(artefact, Generator)
-            subject = self.subject(artefact, data, part, self.device, seed, psi)
-            return evaluate(subject, self.measurements, show)
-
-    def _examine_network(self, trial: Trial, show: bool) -> Result:
-        tasks = {k: m for k, m in self.measurements.items() if isinstance(m, Task)}
-        metrics = {k: m for k, m in self.measurements.items() if k not in tasks}
-        results = [evaluate_network(trial.network, trial.references, metrics, show)]
-        with progress_bar(show and rank() == 0) as bar:
-            results.append(perform(replace(trial, bar=bar), tasks))
-        return joined(results)
-
-    def trial(self, network: Features, data: Any, part: str, device: str) -> Trial:
-        """A network that looks at images, and what it is tried on."""
-        judge = None if self.judge is None else self.judge.of(data).to(device)
-        return Trial(network.to(device), self.references(data, part, device), judge)
-
-    def subject(
-        self,
-        generator: Generator,
-        data: Any,
-        part: str,
-        device: str,
-        seed: int = 0,
-        psi: float = 1.0,
-    ) -> Subject:
-        """What is measured, and all that measures it."""
-        assert self.judge is not None
-        labels = None
-        if generator.label_dim:
-            if data.label_dim != generator.label_dim:
-                raise UserError(
-                    f"this generator is told classes of {generator.label_dim}, and the data have "
-                    f"{data.label_dim}: give the data that it was trained on, with data.labels=true"
-                )
-            labels = data.all_labels()
-        samples = Samples(generator, labels, seed, psi)
-        references = self.references(data, part, device)
-        judge = self.judge.of(data).to(device)
-        return Subject(samples, judge, references, rank(), world_size())
-
-    def references(self, data: Any, part: str, device: str) -> References:
-        """The real images."""
-        return References(
-            data,
-            part,
-            cache=self.cache,
-            refresh=self.refresh,
-            device=device,
-            rank=rank(),
-            ranks=world_size(),
-        )
 
 
 def build_all(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,7 +38,7 @@ def build_all(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {name: build(node) for name, node in metrics.items() if node is not None}
 
 
-def both(metrics: Mapping[str, Any], tasks: Mapping[str, Any]) -> dict[str, Any]:
+def all_measurements(metrics: Mapping[str, Any], tasks: Mapping[str, Any]) -> dict[str, Any]:
     """Measurements and tasks from their nodes.
 
     Raises:
@@ -201,6 +50,12 @@ def both(metrics: Mapping[str, Any], tasks: Mapping[str, Any]) -> dict[str, Any]
     return {**found, **more}
 
 
+def _takes_judge(measurement: Any) -> bool:
+    if isinstance(measurement, Task):
+        return measurement.reads or measurement.judged
+    return not isinstance(measurement, OfNetwork)
+
+
 def make_judge(nodes: Mapping[str, Any], measurements: Mapping[str, Any]) -> Judge | None:
     """The networks of a judge, None where none of the measurements needs them.
 
@@ -209,7 +64,7 @@ def make_judge(nodes: Mapping[str, Any], measurements: Mapping[str, Any]) -> Jud
     Raises:
         UserError: the weights of a network are missing, or it cannot do its part.
     """
-    if all(isinstance(m, OfNetwork) for m in measurements.values()):
+    if not any(_takes_judge(measurement) for measurement in measurements.values()):
         return None
     built: dict[str, Features | None] = {}
     for node in nodes.values():
@@ -276,7 +131,10 @@ def exams(
             measured.
     """
     cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
-    watched, reported = build_all(config["monitor"]), both(config["metrics"], config["tasks"])
+    watched, reported = (
+        build_all(config["monitor"]),
+        all_measurements(config["metrics"], config["tasks"]),
+    )
     try:
         judge = make_judge(config["judge"], {**watched, **reported})
     except UserError as error:

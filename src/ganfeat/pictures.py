@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from ganfeat.features import Rebuilder
 from ganfeat.features.network import to_uint8
 from ganfeat.files import atomic_write
+
+RECONSTRUCTED = 16  # images in a picture of what becomes of them
 
 
 def grid_shape(resolution: int) -> tuple[int, int]:
@@ -32,6 +36,14 @@ def image_grid(images: Tensor, columns: int) -> Tensor:
 def enlarged(images: Tensor, scale: int) -> Tensor:
     """Images [N,3,R,R] with every pixel ``scale`` times as wide and high."""
     return images.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
+
+
+@torch.no_grad()
+def reconstructions(network: Rebuilder, data: Any, device: torch.device) -> Tensor:
+    """Images of the validation split above what a network makes of them, as one picture."""
+    some = data.reference("val", RECONSTRUCTED)
+    images = some.__getitems__(range(min(RECONSTRUCTED, len(some))))["image"].to(device)
+    return image_grid(torch.cat([images, network.rebuild(images)]), len(images))
 
 
 def save_pictures(pictures: Mapping[str, Tensor], folder: Path, below: str) -> list[str]:

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ganfeat.build import defaults
-from ganfeat.data import SynthFaces
+from ganfeat.build import build, defaults
 from ganfeat.data.drawn.visibility import VISIBLE, visibility
 from ganfeat.errors import UserError
 from ganfeat.features.blocks import SIZE
@@ -118,7 +117,7 @@ def _lines(result: Result, parts: list[Part], data: Mapping[str, Any]) -> Iterat
         linear = any(v["name"].startswith("linear") for v in values)
         local = result["arrays"].get("local_reading", {})
         how = "linearly from its vectors" if linear else "by itself"
-        yield from ("", *_reading(scores, local, how))
+        yield from ("", *_reading(scores, local, how, data))
     if "coverage_spread_ratios" in result["arrays"]:
         yield from ("", *_studied(result))
 
@@ -133,9 +132,11 @@ def _real(data: Mapping[str, Any]) -> str:
     return ""
 
 
-def _reading(scores: dict[str, float], local: dict[str, float], how: str) -> Iterator[str]:
+def _reading(
+    scores: dict[str, float], local: dict[str, float], how: str, data: Mapping[str, Any]
+) -> Iterator[str]:
     """What can be read of held-out drawn images, and what cannot; ``local``: at the landmarks."""
-    seen = visibility(SynthFaces("test", SIZE))
+    seen = visibility(build({**data, "split": "test", "resolution": SIZE, "length": None}))
     visible = {name: score for name, score in scores.items() if seen[name] > VISIBLE}
     missed = [name for name, score in visible.items() if score < ENOUGH]
     yield (

@@ -247,3 +247,16 @@ def test_a_real_program_in_the_file_is_not_run(tmp_path: Path) -> None:
 def test_numpy_numbers_as_arguments(tmp_path: Path) -> None:
     source = official.write(tmp_path / "a.pkl", official.networks(), kwargs(z_dim=np.int64(6)))
     assert convert.convert(source, tmp_path / "x")["networks"]["g"]["config"]["z_dim"] == 6
+
+
+def test_a_generator_that_has_learnt_nothing() -> None:
+    """It is the same whoever asks, of the size of the embedded one, and draws other images."""
+    torch.manual_seed(5)
+    one = load("untrained")
+    torch.manual_seed(6)
+    other, embedded = load("untrained"), load("embedded")
+    assert one.config == embedded.config
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    z = torch.randn(2, one.z_dim)
+    assert (one(z) - embedded(z)).abs().mean() > 0.1
+    assert load("untrained", "d").config == load("embedded", "d").config

@@ -2,11 +2,14 @@
 
 import dataclasses
 
+import pytest
+
 from ganfeat.data import SynthFaces
 from ganfeat.data.drawn.visibility import VISIBLE, visibility
 from ganfeat.data.synthfaces import NAMES, factor
 
 
+@pytest.mark.slow
 def test_every_factor_can_be_seen_at_32_px_and_grain_least() -> None:
     levels = visibility(SynthFaces("test", 32))
     assert list(levels) == list(NAMES)

@@ -9,7 +9,7 @@ import tiny
 import torch
 from torch import Tensor, nn
 
-from ganfeat import backbone
+from ganfeat import backbone, evaluate
 from ganfeat.backbone import Generator
 from ganfeat.config import compose
 from ganfeat.encoders.ghfeat import GHFeat, GHFeatNet
@@ -86,7 +86,7 @@ def test_the_official_preset_has_the_paper_s_size() -> None:
         levels = layout(Generator(256, **options), config["method"]["space"])
         network = GHFeatNet(256, levels, **values)
     said = {i: head[1].out_features for i, head in network.heads.items()}
-    assert said == {"0": 1792, "1": 3072, "2": 2560}
+    assert said == {"0": 1280, "1": 3072, "2": 3072}
     assert len(network.levels) == 20
     without = sum(p.numel() for p in network.parameters()) - sum(
         p.numel() for p in network.heads.parameters()
@@ -131,8 +131,10 @@ class Linear(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.v = nn.Parameter(torch.randn(3, 32, 32))
+        self.seen: list[Tensor] = []
 
     def forward(self, images: Tensor, label: Tensor | None) -> Tensor:
+        self.seen.append(images)
         return (images * self.v).sum([1, 2, 3])[:, None]
 
 
@@ -141,10 +143,15 @@ def test_r1(interval: int) -> None:
     """Check S9: gamma / 2 times the squared gradient, in steps that are due."""
     m = method(r1_interval=interval)
     m.discriminator = Linear()
+    losses(m, "encoder_loss", step())
     fakes, reals = losses(m, "discriminator_loss", step())
+    from_e, in_d, real = m.discriminator.seen
+    assert torch.equal(from_e, in_d)  # D meets what E drew
+    assert torch.equal(real, step().images)
     assert [*fakes, *reals] == ["drawn", "real", "r1"]
     torch.testing.assert_close(reals["r1"], 5 * interval * m.discriminator.v.square().sum())
     m.iteration = 1
+    losses(m, "encoder_loss", step())
     assert ("r1" in losses(m, "discriminator_loss", step())[1]) == (interval == 1)
 
 
@@ -239,3 +246,32 @@ def test_an_encoder_of_another_generator_does_not_resume(tmp_path: Path) -> None
             f"backbone.weights={tmp_path / 'other.safetensors'}",
             experiment=PRESET,
         )
+
+
+def test_a_generator_that_was_moved(tmp_path: Path) -> None:
+    """Its place can be given, and no other generator is taken for it."""
+    g = backbone.load("embedded")
+    network = GHFeatNet(32, layout(g, "s"), 18, 8, 16, weights="nowhere", generator_hash="")
+    with pytest.raises(UserError, match="another generator than this one"):
+        network.find_generator("embedded")
+    config = compose([f"experiment={PRESET}", "tasks=all"])
+    header = {"source": {}, "licence": "", "data": config["data"], "judge": config["judge"]}
+    tasks = config["tasks"]
+    network = GHFeatNet(
+        32, layout(g, "s"), 18, 8, 16, weights="nowhere", generator_hash=state_hash(g)
+    )
+    path = tmp_path / "encoder.safetensors"
+    save_networks(path, {"encoder_ema": network}, header)
+    line = [
+        f"checkpoint={path}", f"paths.outputs={tmp_path}", "logger=csv", "device=cpu", "threads=1",
+        "tasks=all", *(f"tasks.{name}=null" for name in tasks if name != "own_samples"),
+        "tasks.own_samples.n=8",
+    ]  # fmt: skip
+    with pytest.raises(UserError, match=r"nowhere does not exist.* generator=FILE says where"):
+        evaluate.run(compose(line, "evaluate"), line)
+    with pytest.raises(UserError, match="nothing does not exist"):
+        evaluate.run(compose([*line, "generator=nothing"], "evaluate"), line)
+    line.append("generator=embedded")
+    found = evaluate.run(compose(line, "evaluate"), line)["metrics"]
+    names = [value["name"] for value in found]
+    assert names == ["own_face8", "own_whole8"]

@@ -18,7 +18,7 @@ def record(values: dict[str, float | None], arrays: dict[str, Any] | None = None
 RECORDS = {
     "ghfeat": record(
         {"mse": 0.1, "vote": 0.7, "best": 0.705, "none": None},
-        {"factors": {"yaw": 0.9, "roll": 0.8, "hue": 0.2}},
+        {"factors": {"yaw": 0.9, "roll": 0.8, "hue": 0.2}, "levels": {"b4": {"yaw": 1}}},
     ),
     "pixels": record({"mse": 0.3, "zero": 0}, {"factors": {"yaw": 0.5, "roll": 0.85, "hue": 0.1}}),
 }
@@ -46,6 +46,10 @@ RECORDS = {
         ("ghfeat.speed > 0", None),
         ('ghfeat.factors["pitch"] > 0', None),
         ('ghfeat.factors["yaw"] > pixels.factors', None),
+        ('ghfeat.mse["yaw"] > 0', None),
+        ("ghfeat.levels > 0", None),
+        ("ghfeat.vote / (ghfeat.best - pixels.zero) < 1", True),
+        ("ghfeat.mse / (ghfeat.mse - ghfeat.mse) < 1", False),
     ],
 )  # fmt: skip
 def test_what_holds(text: str, holds: bool | None) -> None:
@@ -58,6 +62,13 @@ def test_the_numbers_are_shown() -> None:
     assert said.numbers == "[yaw 0.9], 0.5"
     assert Check("L", "ghfeat.mse < 1", ARMS).verdict({}).numbers == "no record of ghfeat"
     assert Check("L", "ghfeat.speed < 1", ARMS).verdict(RECORDS).numbers == "ghfeat has no speed"
+
+
+def test_numbers_of_different_protocols_are_not_compared() -> None:
+    other = record({"mse": 0.3})
+    other["metrics"][0]["protocol"] = {"n": 6}
+    said = Check("L", "ghfeat.mse < pixels.mse", ARMS).verdict({**RECORDS, "pixels": other})
+    assert said == (None, "ghfeat and pixels measured mse by different protocols")
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,34 @@ def test_curves_are_means_over_seeds_of_the_arms_shown() -> None:
     assert (band.min(), band.max()) == (0, pytest.approx(2.1))
 
 
+def leveled(yaw: float, found: dict[str, float], best: str) -> dict[str, Any]:
+    arrays: dict[str, Any] = {
+        "levels/groups": {"geometry": {level: x * yaw for level, x in found.items()}},
+        "groups": {"geometry": yaw * found[best]},
+        "levels/identity": found, "levels/identity_best": best,
+        "levels/factors": {f"f{i}": found for i in range(9)}, "other": {"a": 1.0},
+    }  # fmt: skip
+    return {"metrics": [], "arrays": arrays}
+
+
+def test_curves_over_levels() -> None:
+    """Of the arms shown; one with other levels is a line across."""
+    done = {
+        ("plain", 0): leveled(1, {"b4": 0.1, "b8": 0.3}, "b8"),
+        ("plain", 1): leveled(1, {"b4": 0.3, "b8": 0.5}, "b4"),
+        ("more", 0): leveled(2, {"pixels": 0.2}, "pixels"),
+        ("third", 0): leveled(1, {"b4": 9.0, "b8": 9.0}, "b4"),
+    }
+    figure = figures.level_curves(STUDY, done)
+    assert figure is not None
+    panels = {axis.get_title(): axis for axis in figure.axes if axis.has_data()}
+    assert [*panels] == ["groups: geometry", "identity"]
+    curve, across = panels["groups: geometry"].lines
+    assert curve.get_ydata() == pytest.approx([0.2, 0.4])
+    assert [*across.get_ydata()] == [0.4, 0.4]
+    assert figures.level_curves(STUDY, DONE) is None
+
+
 def test_points_are_runs_and_the_line_has_the_ratio_of_the_baseline() -> None:
     figure = figures.ppl_and_diversity(STUDY, DONE)
     assert figure is not None

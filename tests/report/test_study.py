@@ -80,7 +80,7 @@ class Lab:
         study = read_study(self.folder)
         made: dict[tuple[str, int], Run] = {}
         for seed in study.seeds:
-            for arm in study.arms:
+            for arm in [arm for arm in study.arms if seed in study.seeds_of(arm)]:
                 settings = f"{zlib.crc32(' '.join(study.arms[arm]).encode())}"
                 place = self.outputs / settings / f"{arm}-{seed}"
                 start = study.start_of(arm)
@@ -345,6 +345,23 @@ def test_what_had_to_hold_stands_in_the_report(lab: Lab) -> None:
     assert "| L1 | `more.fid >= plain.fid` | yes: 1, 1 | yes: 2, 2 | holds |" in text
     assert "| L2 | `plain.fid < 2` | yes: 1, 2 | no: 2, 2 | fails |" in text
     assert "| L3 | `more.speed > 1` | more has no speed | more has no speed |  |" in text
+
+
+def test_arms_that_some_seeds_are_enough_for(lab: Lab) -> None:
+    lab.write(only={"more": [1]}, checks={"L1": "more.fid > plain.fid", "L2": "plain.fid < 1.5"})
+    assert "more-s0" not in lab.run()
+    assert [run.name for run in lab.runs() if run.arm == "more"] == ["more-s1"]
+    text = write_tables(read_study(lab.folder), lab.runs())[1].read_text()
+    assert "| L1 | `more.fid > plain.fid` |  | no: 2, 2 | fails |" in text
+    assert "| `more` |  | 2 | +0 (+0.0 %) |" in text
+    assert "## Not in these tables" not in text
+    for only, message in (
+        ({"more": [2]}, r"only\.more must be some"),
+        ({"less": [0]}, "only=less"),
+    ):
+        lab.write(only=only)
+        with pytest.raises(UserError, match=message):
+            read_study(lab.folder)
 
 
 def test_protocols_never_share_a_column(lab: Lab) -> None:

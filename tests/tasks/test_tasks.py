@@ -8,6 +8,8 @@ import torch
 from rebuilders import SIDES, Laplacian
 from torch import Tensor
 
+from ganfeat.build import build
+from ganfeat.config import compose
 from ganfeat.data import SynthFaces
 from ganfeat.data.synthfaces import FACTORS, NAMES
 from ganfeat.data.synthfaces.painting import CLASSES
@@ -30,6 +32,11 @@ from ganfeat.tasks.restoration import Restoration, coarse, grey, holed, noisy
 from ganfeat.tasks.retrieval import Retrieval, binned, nearest
 from ganfeat.tasks.segmentation import Segmentation, mean_iou, with_places
 from ganfeat.tasks.task import Task, Trial, perform
+
+READERS = {
+    "synthfaces": "experiment=factornet_synthfaces", "synthrooms": "experiment=roomnet_synthrooms",
+}  # fmt: skip
+TRIED = ["ghfeat_synthfaces", "ghfeat_synthrooms", "fixed_synthfaces"]
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +97,15 @@ def test_factors_are_found_where_they_are_and_nowhere_else() -> None:
     )
     result = FactorsByLevel(300, 300).result(trial(network))
     by_level = result.arrays["levels/factors"]
-    assert by_level["truth"]["yaw"] > 0.999
-    assert by_level["truth"]["scale"] > 0.999
-    assert by_level["truth"]["pitch"] < 0.1
-    assert all(abs(score) < 0.1 for score in by_level["nothing"].values())
+    assert by_level["yaw"]["truth"] > 0.999
+    assert by_level["scale"]["truth"] > 0.999
+    assert by_level["pitch"]["truth"] < 0.1
+    assert all(abs(levels["nothing"]) < 0.1 for levels in by_level.values())
+    roll = by_level["roll"]["truth"]
+    assert result.arrays["levels/groups"]["geometry"]["truth"] == pytest.approx(
+        np.mean([by_level["yaw"]["truth"], by_level["scale"]["truth"], roll,
+                 by_level["shift_x"]["truth"], by_level["shift_y"]["truth"]])
+    )  # fmt: skip
     assert result.arrays["levels/factors_best"]["yaw"] == "truth"
     assert numbers(result)["factors300"] == pytest.approx(2 / 37, abs=0.02)
     assert set(result.pictures) == {"factors"}
@@ -112,6 +124,9 @@ def test_octaves_of_groups() -> None:
     best = result.arrays["levels/factors_best"]
     octaves = [np.log2(int(best[f][1:])) for f in ("background_hue", "skin_tone", "hair_colour")]
     assert found["colour_octave500"] == pytest.approx(np.mean(octaves))
+    assert result.arrays["octaves"]["skin_tone"] == octaves[1]
+    scores = result.arrays["equal_factors"]
+    assert found["equal_factors500"] == pytest.approx(np.mean([*scores.values()]))
 
 
 def test_landmarks() -> None:
@@ -168,7 +183,8 @@ def test_retrieval() -> None:
     assert numbers(found)["retrieval_hair_style200"] == 1
     assert found.arrays["levels/retrieval"]["background_hue"]["truth"] < 0.25
     assert found.arrays["retrieval_chance"]["hair_style"] == pytest.approx(0.2, abs=0.02)
-    with pytest.raises(UserError, match="retrieval by hue: these data have yaw"):
+    assert found.arrays["retrieval"]["hair_style"] == 1
+    with pytest.raises(UserError, match="retrieval by hue: it must be one of yaw"):
         Retrieval(["hue"]).check(trial(network))
 
 
@@ -215,6 +231,8 @@ def test_segmentation() -> None:
     assert min(scores["features"]["2"]) > 0.7
     assert scores["features"] == scores["maps"]
     assert max(scores["pixels"]["2"]) < min(scores["features"]["2"])
+    mean = found.arrays["segmentation_pixels"]["2"]
+    assert mean == pytest.approx(np.mean(scores["pixels"]["2"]))
     assert numbers(found)["segmentation2"] == pytest.approx(np.mean(scores["features"]["2"]))
 
 
@@ -302,9 +320,9 @@ def test_mixing_moves_what_the_levels_hold(judge: Judge) -> None:
     """The colour of large areas is in the coarse octaves of an image."""
     found = Mixing(128).result(trial(Laplacian(), judge))
     value = numbers(found)
-    assert value["mixed_coarse_colour"] > 0.7
-    assert value["mixed_fine_colour"] < 0.3
-    assert {f"{s} px" for s in SIDES} < set(found.arrays["levels/mixed"])
+    assert value["mixed_coarse_colour128_factornet"] > 0.7
+    assert value["mixed_fine_colour128_factornet"] < 0.3
+    assert {f"{s} px" for s in SIDES} < set(found.arrays["mixed"])
 
 
 class Renderer(Cheat, Laplacian):
@@ -329,8 +347,8 @@ def test_a_step_to_glasses(judge: Judge) -> None:
     task = GlobalEditing(("glasses",), n=128, val=64, train=2000)
     result = task.result(trial(network, judge))
     found = numbers(result)
-    assert found["edited_glasses"] > 0.95
-    assert 0 < found["edited_others"] < 0.5
+    assert found["edited_glasses128_factornet"] > 0.95
+    assert 0 < found["edited_others128_factornet"] < 0.5
     assert result.arrays["edited_on_val"]["glasses"]["1.0"] > 0.95
     with pytest.raises(UserError, match="editing smile: it must be one of glasses"):
         GlobalEditing(("smile",)).check(trial(network, judge))
@@ -350,21 +368,21 @@ def test_nothing_to_edit(judge: Judge) -> None:
     found = numbers(
         GlobalEditing(("glasses",), n=64, val=64, train=100).result(trial(network, judge))
     )
-    assert found == {"edited_glasses": None, "edited_others": None}
+    assert found == {"edited_glasses64_factornet": None, "edited_others64_factornet": None}
 
 
 def test_a_local_edit_changes_nothing_elsewhere(judge: Judge) -> None:
     result = LocalEditing(n=64, val=64).result(trial(Laplacian(), judge))
-    assert numbers(result)["local_edit"] > 1e6
+    assert numbers(result)["local_edit64"] > 1e6
     assert all(-0.5 < found["moved"] < 1 for found in result.arrays["local_edit"].values())
 
 
 def test_what_is_drawn_as_it_is_keeps_its_border(judge: Judge) -> None:
     found = numbers(Harmonisation(64).result(trial(Laplacian(), judge)))
-    assert found["harmonised_border"] == pytest.approx(0, abs=1e-4)
+    assert found["harmonised_border64"] == pytest.approx(0, abs=1e-4)
     without = numbers(Harmonisation(64).result(trial(Average(100), judge)))
-    assert without["harmonised_border"] == pytest.approx(1)
-    assert without["harmonised_glasses"] == pytest.approx(0.5)
+    assert without["harmonised_border64"] == pytest.approx(1)
+    assert without["harmonised_glasses64_factornet"] == pytest.approx(0.5)
 
 
 def test_the_step_across_an_edge() -> None:
@@ -379,6 +397,32 @@ def test_the_step_across_an_edge() -> None:
 
 
 # All together.
+
+
+@pytest.mark.parametrize("preset", TRIED)
+def test_the_tasks_of_a_preset_fit_its_data(preset: str) -> None:
+    """What its encoder could do is possible with its data: nothing ends a run after training."""
+    config = compose([f"experiment={preset}"])
+    data = build(config["data"])
+    reader = build(compose([READERS[data.name]])["backbone"]["network"], **data.facts())
+    network = Laplacian()
+    network.taught_by = "somebody"
+    tried = Trial(network, References(data), Judge(reader, reader, reader))
+    for node in config["tasks"].values():
+        if node is not None and not (task := build(node)).lacks(tried):
+            task.check(tried)
+
+
+def test_what_cannot_act_at_places_is_not_edited_there(judge: Judge) -> None:
+    network = Laplacian()
+    network.blends = False
+    assert LocalEditing().lacks(trial(network, judge)) == "an encoder whose levels act at places"
+    for options, message in (
+        ({"factors": ["smirk"]}, "local editing smirk: it must be one of yaw"),
+        ({"corners": [5, 10]}, "has 10: these data have landmarks 0 to 9"),
+    ):
+        with pytest.raises(UserError, match=message):
+            LocalEditing(**options).check(trial(Laplacian(), judge))  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_done_is_not_applicable() -> None:
@@ -403,7 +447,7 @@ def test_codes_are_computed_once() -> None:
 
     one = trial(Counting())
     perform(one, {"a": Landmarks(n=100, val=50), "b": FactorsByLevel(100, 50)})
-    assert sum(calls) == 250
+    assert sum(calls) == 253  # and the first image of each part by itself
 
 
 def test_best_levels() -> None:

@@ -535,6 +535,7 @@ def test_micro_batches_compute_what_one_batch_does(tmp_path: Path) -> None:
     torch.testing.assert_close(a["generator.mapping.w_avg"], b["generator.mapping.w_avg"])
 
 
+@pytest.mark.slow
 def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
     line = ["total_kimg=0.032", *ADA]
     one = tiny.train(tmp_path / "one", *line)

@@ -2,6 +2,6 @@
 
 from ganfeat.backbone.discriminator import Discriminator
 from ganfeat.backbone.generator import Generator
-from ganfeat.backbone.loading import load
+from ganfeat.backbone.loading import load, load_for
 
-__all__ = ["Discriminator", "Generator", "load"]
+__all__ = ["Discriminator", "Generator", "load", "load_for"]

@@ -1,16 +1,20 @@
 """One network of a GAN from whatever holds it: a file of ours, a run, an official pickle."""
 
+from pathlib import Path
 from typing import Literal, overload
 
 from ganfeat.backbone.discriminator import Discriminator
 from ganfeat.backbone.generator import Generator
 from ganfeat.backbone.official import read_official
+from ganfeat.errors import UserError
 from ganfeat.loading import WEIGHTS, find_checkpoint, load_network
 from ganfeat.networks import AnyPath, Network
+from ganfeat.seeds import seeded
 
-EMBEDDED = "embedded"  # in place of a path
-FACES = WEIGHTS / "stylegan2_synthfaces.safetensors"
-FACES_D = WEIGHTS / "stylegan2_synthfaces_d.safetensors"
+EMBEDDED = {"embedded": "stylegan2_synthfaces", "embedded_rooms": "stylegan2_synthrooms"}
+"""GANs in the package, of drawn faces and of drawn bedrooms: names in place of a path."""
+UNTRAINED = "untrained"
+"""In place of a path: a GAN of the size of ``embedded`` that has learnt nothing, for controls."""
 
 
 @overload
@@ -26,7 +30,7 @@ def load(path: AnyPath, network: str = "g_ema", num_bf16_res: int = 0) -> Networ
 
     Args:
         path: a safetensors file of ours, an official StyleGAN2-ADA pickle, a checkpoint, or a run
-            folder (its last checkpoint); ``embedded`` is the generator of faces in the package.
+            folder (its last checkpoint), one of `EMBEDDED`, or `UNTRAINED`.
         network: ``g_ema`` (the average that makes the best images), ``g`` or ``d``.
         num_bf16_res: how many of its highest resolutions run in bfloat16.
 
@@ -41,9 +45,33 @@ def load(path: AnyPath, network: str = "g_ema", num_bf16_res: int = 0) -> Networ
     return other.eval()
 
 
+def load_for(weights: str, resolution: int, num_bf16_res: int = 0) -> Generator:
+    """The generator of a file, for data of this size.
+
+    Raises:
+        UserError: there is none, or it makes images of another size.
+    """
+    found = load(weights, num_bf16_res=num_bf16_res)
+    if found.resolution != resolution:
+        raise UserError(
+            f"{weights} holds a generator of {found.resolution} px, and the data have "
+            f"{resolution} px: set data.resolution={found.resolution}, or other weights"
+        )
+    return found
+
+
+def embedded_file(name: str, network: str = "g_ema") -> Path:
+    """The file in the package that holds a network of one of `EMBEDDED`."""
+    return WEIGHTS / f"{EMBEDDED[name]}{'_d' if network == 'd' else ''}.safetensors"
+
+
 def _read(path: AnyPath, network: str) -> Network:
-    if path == EMBEDDED:
-        path = FACES_D if network == "d" else FACES
+    if path == UNTRAINED:
+        like = _read("embedded", network)
+        with seeded(0, UNTRAINED, network):
+            return type(like)(**like.config).eval()
+    if path in EMBEDDED:
+        path = embedded_file(str(path), network)
     file = find_checkpoint(path)
     with open(file, "rb") as opened:
         start = opened.read(9)

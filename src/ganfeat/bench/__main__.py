@@ -56,6 +56,7 @@ def measure(device: str, out: Path) -> None:
         name: training.embedded_speed(bench, name)
         for name in ("stylegan2_synthfaces", "stylegan2_synthfaces_64")
     }
+    presets["ghfeat_synthfaces"] = training.ghfeat_speed(bench)
     renderer = {str(side): training.renderer_speed(bench, side) for side in (32, 64)}
     for name, value in presets.items():
         print(f"{name}: {value:.1f} images/s of training")

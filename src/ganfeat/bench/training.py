@@ -22,6 +22,7 @@ from ganfeat.backbone import Discriminator, Generator
 from ganfeat.build import build
 from ganfeat.config import compose
 from ganfeat.data import SynthFaces
+from ganfeat.encoders.ghfeat import GHFeat
 from ganfeat.generators.hsr import HSR
 from ganfeat.generators.stylegan2 import StyleGAN2
 from ganfeat.training.method import Method, Phase
@@ -124,19 +125,25 @@ def seconds_of(method: "Timed", bench: Bench, images: Tensor) -> float:
     Path length counts a quarter and R1 a sixteenth, as StyleGAN2 runs them; while measuring, R1
     runs every 4th time too.
     """
+    found = times_of(method, bench, images, ITERATIONS)
+    times = {name: statistics.median(t[1:] or t) for name, t in found.items()}
+    return times["Gmain"] + times["Gpl"] / 4 + times["Dmain"] + times["Dr1"] / 16 + times["end"]
+
+
+def times_of(method: "Timed", bench: Bench, images: Tensor, steps: int) -> dict[str, list[float]]:
+    """Seconds of each phase of so many iterations, and of what ends each."""
     method.bench, method.times = bench, defaultdict(list)
     trainer = Trainer(
         accelerator="gpu" if bench.device == "cuda" else "cpu",
         devices=1,
-        max_steps=ITERATIONS,
+        max_steps=steps,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
     trainer.fit(method, train_dataloaders=Repeat({"image": images}))
-    times = {name: statistics.median(t[1:] or t) for name, t in method.times.items()}
-    return times["Gmain"] + times["Gpl"] / 4 + times["Dmain"] + times["Dr1"] / 16 + times["end"]
+    return method.times
 
 
 class Repeat:
@@ -176,6 +183,33 @@ class TimedHSR(Timed, HSR):
     """HSR that notes its times."""
 
 
+class TimedGHFeat(Timed, GHFeat):
+    """GH-Feat that notes its times."""
+
+
+def ghfeat_speed(bench: Bench) -> float:
+    """Images per second of ``ghfeat_synthfaces``, without data and logging.
+
+    R1 is part of D's phase, so a whole cycle of it is timed, after one iteration that is not.
+    """
+    method, images = timed_preset("ghfeat_synthfaces", TimedGHFeat, bench)
+    cycle = cast(GHFeat, method).r1_interval
+    times = times_of(method, bench, images, 1 + cycle)
+    return cycle * len(images) / sum(sum(t[1:]) for t in times.values())
+
+
+def timed_preset(
+    experiment: str, kind: type[Timed], bench: Bench, *overrides: str
+) -> tuple[Timed, Tensor]:
+    """The method of a preset as one that notes its times, and a batch of noise for it."""
+    config = compose([f"experiment={experiment}", *overrides])
+    config["method"]["_target_"] = f"{__name__}.{kind.__name__}"
+    method = make_method(config, make_data(config), bench.device).to(bench.device)
+    side = config["data"]["resolution"]
+    images = torch.randn(config["batch_size"], 3, side, side, device=bench.device)
+    return cast(Timed, method), images
+
+
 def hsr_cost(bench: Bench) -> dict[str, float]:
     """How much longer an iteration of ``hsr_synthfaces`` takes than one without heads and teacher.
 
@@ -186,13 +220,8 @@ def hsr_cost(bench: Bench) -> dict[str, float]:
     for i in range(ROUNDS):
         for name in list(ways)[:: 1 - 2 * (i % 2)]:
             line = [f"method.weight={ways[name]}", "method.r1_interval=4"]
-            config = compose(["experiment=hsr_synthfaces", *line])
-            config["method"]["_target_"] = f"{__name__}.{TimedHSR.__name__}"
-            data = make_data(config)
-            method = make_method(config, data, bench.device).to(bench.device)
-            side = config["data"]["resolution"]
-            images = torch.randn(config["batch_size"], 3, side, side, device=bench.device)
-            seconds[name].append(seconds_of(cast(Timed, method), bench, images))
+            method, images = timed_preset("hsr_synthfaces", TimedHSR, bench, *line)
+            seconds[name].append(seconds_of(method, bench, images))
     ratios = [a / b for a, b in zip(seconds["hsr"], seconds["plain"], strict=True)]
     return {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
 

@@ -15,19 +15,16 @@ from ganfeat.encoders.encoder import Encoder
 from ganfeat.encoders.ghfeat.latents import layout
 from ganfeat.encoders.ghfeat.network import GHFeatNet
 from ganfeat.errors import UserError
-from ganfeat.features import Rebuilder
-from ganfeat.features.network import stacked
-from ganfeat.pictures import image_grid
+from ganfeat.pictures import reconstructions
 from ganfeat.ranges import Count, LearningRate, NotNegative
 from ganfeat.training.ema import ema_decay, update_ema
 from ganfeat.training.method import Losses, Step
 
-SHOWN = 16  # images in a picture
 SPREAD = 0.5  # of the styles around 1, at first
 
 
-class AutoencoderNet(Rebuilder):
-    """`GHFeatNet` and a generator of its own.
+class AutoencoderNet(GHFeatNet):
+    """`GHFeatNet` and a generator of its own, whose styles begin around 1.
 
     Args:
         levels: as in `GHFeatNet`.
@@ -45,37 +42,21 @@ class AutoencoderNet(Rebuilder):
         channels: Count = 512,
         name: str = "autoencoder",
     ) -> None:
-        super().__init__()
-        self.config = AutoencoderNet.arguments(locals())
-        self.name = name
-        self.decoder = Generator(**generator)
-        self.encoder = GHFeatNet(self.decoder.resolution, levels, depth, width, channels)
-        self.encoder.mean.fill_(1.0)
-        self.encoder.deviation.fill_(SPREAD)
-        self.resolutions = self.encoder.resolutions
+        config = AutoencoderNet.arguments(locals())
+        decoder = Generator(**generator)
+        super().__init__(decoder.resolution, levels, depth, width, channels, name=name)
+        self.config, self.decoder = config, decoder
+        self.mean.fill_(1.0)
+        self.deviation.fill_(SPREAD)
 
-    def taps(self, images: Tensor) -> list[Tensor]:
-        """The three maps of the encoder."""
-        return self.encoder.taps(images)
+    @property
+    def generator(self) -> Generator:
+        """Its own."""
+        return self.decoder
 
-    def embed(self, images: Tensor) -> Tensor:
-        """All codes, [N,total]."""
-        return self.encoder.embed(images)
-
-    def encode(self, images: Tensor) -> dict[str, Tensor]:
-        """Codes by level."""
-        return self.encoder.encode(images)
-
-    def draw(self, levels: Mapping[str, Tensor], **options: Any) -> Any:
-        """What its generator makes of codes, with its stored noise."""
-        codes = torch.cat([levels[level] for level in self.encoder.levels], dim=1)
-        return self.decoder.synthesize(styles=self.encoder.styles(codes), **options)
-
-    def per_pixel(self, images: Tensor) -> Tensor:
-        """The generator's maps while it draws the images again."""
-        sides = self.decoder.synthesis.resolutions
-        _, maps = self.draw(self.encode(images), taps=sides)
-        return stacked([maps[side] for side in sides], self.decoder.resolution)
+    def find_generator(self, weights: str) -> None:
+        """There is nothing to find."""
+        raise UserError(f"{self.name} draws with a generator of its own: leave out generator=")
 
 
 class Autoencoder(Encoder):
@@ -106,12 +87,7 @@ class Autoencoder(Encoder):
         warmup_kimg: NotNegative = 1.0,
         ema_kimg: NotNegative = 10.0,
     ) -> None:
-        like = backbone.load(weights)
-        if like.resolution != resolution:
-            raise UserError(
-                f"{weights} holds a generator of {like.resolution} px, and the data have "
-                f"{resolution} px: set data.resolution={like.resolution}, or other weights"
-            )
+        like = backbone.load_for(weights, resolution)
         network = AutoencoderNet(layout(like, "s"), like.config, depth, width, channels)
         super().__init__(
             network, total_kimg=total_kimg, batch_size=batch_size, seed=seed, lr=lr,
@@ -130,10 +106,6 @@ class Autoencoder(Encoder):
     @torch.no_grad()
     def pictures(self) -> Mapping[str, Tensor]:
         """Images of the validation split above what they become."""
-        data = self.trainer.datamodule.dataset.reference("val", SHOWN)  # type: ignore[attr-defined]
-        images = data.__getitems__(range(min(SHOWN, len(data))))["image"].to(self.device)
-        ema = self.ema
+        data, ema = self.trainer.datamodule.dataset, self.ema  # type: ignore[attr-defined]
         assert isinstance(ema, AutoencoderNet)
-        return {
-            "reconstructions": image_grid(torch.cat([images, ema.rebuild(images)]), len(images))
-        }
+        return {"reconstructions": reconstructions(ema, data, self.device)}

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
-from torch.optim import SGD, Optimizer
+from torch import Tensor
 
 from ganfeat import backbone
 from ganfeat.errors import UserError
@@ -13,12 +12,13 @@ from ganfeat.features.network import area
 from ganfeat.networks import Network
 from ganfeat.processes import mean_over_processes, world_size
 from ganfeat.ranges import Count
-from ganfeat.training.method import Losses, Method, Phase, Step
+from ganfeat.training.fixed import Fixed
+from ganfeat.training.method import Losses, Step
 
 SIDE = 32  # px to which larger images are averaged before their pixels are looked at
 
 
-class Fixed(Method):
+class FixedEncoder(Fixed):
     """A frozen network as an encoder, for the same tasks and records as those that are trained.
 
     Args:
@@ -26,41 +26,21 @@ class Fixed(Method):
         batch_size, seed: as in `Method`.
     """
 
+    network: Features
+
     def __init__(
         self, *, batch_size: int, seed: int, features: Callable[[], Features] | None = None
     ) -> None:
-        super().__init__(batch_size=batch_size, seed=seed)
         if features is None:
             raise UserError("which network? choose one, such as features=teacher")
-        self.network = features()
-        self.clock = nn.Linear(1, 1, bias=False)  # iterations are counted by an optimiser's steps
-
-    def phases(self) -> list[Phase]:
-        """One that does nothing."""
-        return [Phase("count", "clock", self.count)]
-
-    def count(self, step: Step) -> Losses:
-        """Look at the images, where there is something to find out; nothing is learnt."""
-        yield {"nothing": 0 * self.clock.weight.sum()}
-
-    def optimizer(self, parameters: list[nn.Parameter], ratio: float) -> Optimizer:
-        """One that changes nothing."""
-        return SGD(parameters, lr=0.0)
-
-    def networks(self) -> dict[str, Network]:
-        """``encoder_ema``, as encoders are called."""
-        return {"encoder_ema": self.network}
+        super().__init__(features(), "encoder_ema", batch_size=batch_size, seed=seed)
 
     def frozen(self) -> dict[str, Network]:
         """The network, which a judge must not share."""
         return {"features": self.network}
 
-    def artefact(self) -> Network:
-        """The network."""
-        return self.network
 
-
-class PixelPCA(Fixed):
+class PixelPCA(FixedEncoder):
     """The first principal components of pixels, from the images of the run.
 
     Args:
@@ -148,45 +128,11 @@ def flat(images: Tensor, resolution: int) -> Tensor:
     return area(images, min(resolution, SIDE), "pixels").flatten(1)
 
 
-class ColourHistogram(Features):
-    """How often each colour is in an image, wherever it is.
-
-    Args:
-        bins: of each of the three channels.
-        name: as metrics name it.
-    """
-
-    places: Tensor
-
-    def __init__(self, bins: Count = 8, name: str = "histogram") -> None:
-        super().__init__()
-        self.config = ColourHistogram.arguments(locals())
-        self.bins, self.name = bins, name
-        places = torch.tensor([bins**2, bins, 1.0])
-        self.register_buffer("places", places, persistent=False)
-
-    def taps(self, images: Tensor) -> list[Tensor]:
-        """The image."""
-        return [images]
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Shares of the pixels, [N,bins^3]."""
-        bins = ((images.clamp(-1, 1) + 1) / 2 * self.bins).floor().clamp(max=self.bins - 1)
-        number = (bins * self.places[:, None, None]).sum(dim=1).long().flatten(1)
-        found = torch.zeros(len(images), self.bins**3, device=images.device)
-        share = torch.full(number.shape, 1 / number.shape[1], device=images.device)
-        return found.scatter_add_(1, number, share)
-
-    def encode(self, images: Tensor) -> dict[str, Tensor]:
-        """One level."""
-        return {"colours": self.embed(images)}
-
-
 class DiscriminatorFeatures(Features):
     """What a GAN's discriminator sees: the means of its maps, level by level.
 
     Args:
-        weights: holds it: a run, a checkpoint, a weights file, an official pickle, ``embedded``.
+        weights: holds it: a run, a checkpoint, a weights file, an official pickle, `EMBEDDED`.
         name: as metrics name it.
     """
 

@@ -26,7 +26,7 @@ class Optimised(Rebuilder):
 
     Args:
         weights: holds the generator: a run, a checkpoint, a weights file, an official pickle,
-            ``embedded``.
+            `EMBEDDED`.
         perceptual: a network of the package that looks with, None for none.
         steps: of Adam.
         lr: of Adam, which falls to 0 in half a cosine.

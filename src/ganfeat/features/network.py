@@ -42,10 +42,15 @@ class Features(Network):
     def encode(self, images: Tensor) -> dict[str, Tensor]:
         """What it says of images level by level, coarse to fine: [N,D] each.
 
-        Unless a network knows better: its vector, then the means of its maps, the deepest first.
+        Unless a network knows better: its vector, then the means of its maps, the deepest first:
+        ``map<side>``, and ``map<side>_1`` and so on where several have one size.
         """
-        maps = {f"map{m.shape[-1]}": m.mean(dim=[2, 3]) for m in reversed(self.taps(images))}
-        return {"vector": self.embed(images), **maps}
+        found, maps = {"vector": self.embed(images)}, self.taps(images)[::-1]
+        sides = [each.shape[-1] for each in maps]
+        for i, (side, each) in enumerate(zip(sides, maps, strict=True)):
+            number = f"_{sides[: i + 1].count(side)}" if sides.count(side) > 1 else ""
+            found[f"map{side}{number}"] = each.mean(dim=[2, 3])
+        return found
 
     def per_pixel(self, images: Tensor) -> Tensor:
         """What it says of every pixel, [N,C,R,R]: hyper-columns (Hariharan et al. 2015).
@@ -79,9 +84,13 @@ class Rebuilder(Features):
 
     Attributes:
         resolutions: the px at which each level acts.
+        blends: whether levels can act at some places alone, as `blend` has them.
+        taught_by: the hash of the generator that taught it, whose `samples` there are.
     """
 
     resolutions: dict[str, int]
+    blends: bool = False
+    taught_by: str = ""
 
     def draw(self, levels: Mapping[str, Tensor]) -> Tensor:
         """The images [N,3,R,R] that levels, as `encode` gives them, stand for; not clamped."""
@@ -110,9 +119,13 @@ class Rebuilder(Features):
         """
         raise UserError(f"{self.name} draws whole images: its levels cannot act at some places")
 
-    def samples(self, n: int, seed: int) -> Tensor | None:
-        """Images [n,3,R,R] of the generator that taught it; None where none did."""
-        return None
+    def samples(self, n: int, seed: int) -> Tensor:
+        """Images [n,3,R,R] of the generator that taught it.
+
+        Raises:
+            UserError: none did.
+        """
+        raise UserError(f"{self.name} was taught by no generator: it has no samples")
 
 
 class AttributeScorer(Features):

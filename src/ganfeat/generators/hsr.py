@@ -24,7 +24,7 @@ from ganfeat.features.network import across_channels, paired
 from ganfeat.generators.stylegan2 import StyleGAN2
 from ganfeat.networks import Network
 from ganfeat.ranges import Count, NotNegative, Range
-from ganfeat.seeds import seed_of
+from ganfeat.seeds import seeded
 from ganfeat.training.method import Losses, Step
 
 Distance = Literal["mse", "cosine"]
@@ -88,7 +88,7 @@ class HSR(StyleGAN2):
             raise UserError("HSR needs a teacher: choose one, such as features=teacher")
         teacher = features()
         if control == "random":
-            teacher = randomised(teacher, seed_of(seed, "random teacher"))
+            teacher = randomised(teacher, seed)
         self._teacher = (teacher,)
         maps = seen(teacher, generator.resolution)
         self.heads = made_heads(generator, maps, self.layers, head_width, seed)
@@ -270,16 +270,14 @@ def made_heads(
                 "method.taps, or method.layers"
             )
     channels = [blocks[tap][1].conv1.weight.shape[0] for tap in layers]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(seed, "heads"))
+    with seeded(seed, "heads"):
         return Heads([*layers], channels, [maps[i].shape[1] for i in layers.values()], width)
 
 
 def randomised(network: Features, seed: int) -> Features:
     """A copy of a network with new random weights."""
     other = copy.deepcopy(network)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
+    with seeded(seed, "random teacher"), torch.no_grad():
         for module in other.modules():
             if isinstance(module, nn.Conv2d):  # whose own start lets images fade away with depth
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -27,7 +27,8 @@ class FactorCoverage(OfSamples):
     in place of the standard deviation for angles; ``range``: mean over the same of the total
     variation between the shares of ten bins, each of which holds a tenth of the real images;
     ``shares``: mean over binary and categorical ones of the total variation between their shares;
-    ``correlation``: root mean square difference of the correlation matrices. 0 is perfect in all.
+    ``missed``: how many of all these bins and classes no sample is in; ``correlation``: root mean
+    square difference of the correlation matrices. 0 is perfect in all.
     Single factors are in the arrays.
 
     Args:
@@ -97,15 +98,17 @@ def compare(samples: Array, real: Array, columns: list[Column]) -> dict[str, Any
         ]
     off = ~np.eye(len(lines), dtype=bool)
     difference = (correlations[0] - correlations[1])[off]
-    variation, missed = (
+    hit = [share for pairs in (shares, reached) for share, _ in pairs.values()]
+    variation, off_bins = (
         [np.abs(np.subtract(*pair)).sum() / 2 for pair in both.values()]
         for both in (shares, reached)
     )
     return {
         "summary": {
             "spread": float(np.mean([abs(ratio - 1) for ratio in spread.values()] or [0])),
-            "range": float(np.mean(missed or [0])),
+            "range": float(np.mean(off_bins or [0])),
             "shares": float(np.mean(variation or [0])),
+            "missed": float(sum(share == 0 for of_factor in hit for share in of_factor)),
             "correlation": float(np.sqrt(np.square(difference).sum() / max(len(difference), 1))),
         },
         "factors": [columns[i].name for i in lines],

@@ -26,7 +26,7 @@ from ganfeat.metrics.rows import Rows, finite
 from ganfeat.metrics.subject import BLOCK, Judge, Samples
 from ganfeat.metrics.value import Value
 from ganfeat.ranges import Count, LearningRate, Positive, Range
-from ganfeat.seeds import seed_of
+from ganfeat.seeds import seeded
 
 log = logging.getLogger(__name__)
 
@@ -258,8 +258,7 @@ def seen(
 
 def head(maps: Tensor, width: int, target: Tensor, tap: int) -> nn.Module:
     """A new head from maps [N,C,r,r] to a target [N,T,h,w], the same at every call."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(0, "readout", tap))
+    with seeded(0, "readout", tap):
         layers = nn.Sequential(
             # Generators differ in the scale of their maps. The mean of all that it has seen.
             nn.BatchNorm2d(maps.shape[1], eps=1e-8, momentum=None, affine=False),

@@ -68,6 +68,12 @@ class References:
         self.rank, self.ranks = rank, ranks
         self._fingerprints: dict[int, dict[str, Any]] = {}
 
+    def elsewhere(self, data: Any) -> "References":
+        """The same of other data, of their ``test``."""
+        return References(
+            data, "test", self.keep, self.cache, self.refresh, self.device, self.rank, self.ranks
+        )
+
     def real(self, n: int, extras: Sequence[str] = (), part: str | None = None) -> Any:
         """The dataset of real images for a protocol that counts ``n``; of another part if given."""
         return self.data.reference(part or self.part, n, extras)
@@ -83,9 +89,12 @@ class References:
         data = self.fingerprint(real) if real else None
         return {"networks": describe(*networks), "data": data, **more}
 
-    def images(self, n: int) -> Iterator[Tensor]:
-        """Batches of ``n`` of these images, spread over all of them; all where there are fewer."""
-        data = self.real(n)
+    def images(self, n: int, part: str | None = None) -> Iterator[Tensor]:
+        """Batches of ``n`` of these images, spread over all of them; all where there are fewer.
+
+        Every process gets all of them.
+        """
+        data = self.real(n, (), part)
         return (batch["image"] for _, batch in _batches(data, spread(len(data), n), self.device))
 
     def share(
@@ -94,6 +103,22 @@ class References:
         """This process's share of the same: numbers [N] among the ``n``, and the data's batch."""
         data = self.real(n, extras, part)
         return _batches(data, spread(len(data), n), self.device, self.rank, self.ranks)
+
+    def pairs(
+        self, n: int, extras: Sequence[str] = (), part: str | None = None
+    ) -> Iterator[tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]]:
+        """This process's share of ``n`` pairs of different images: numbers [N], both batches.
+
+        Raises:
+            UserError: there are fewer than twice as many images.
+        """
+        data = self.real(2 * n, extras, part)
+        if len(data) < 2 * n:
+            raise UserError(f"{n} pairs need {2 * n} images; there are {len(data)}")
+        chosen = spread(len(data), 2 * n)
+        for numbers, batch in _batches(data, chosen[:n], self.device, self.rank, self.ranks):
+            other = data.__getitems__([chosen[int(i) + n] for i in numbers])
+            yield numbers, batch, {key: value.to(self.device) for key, value in other.items()}
 
     def of(
         self,

@@ -9,10 +9,12 @@ the items for which a comparison holds. Nothing else can be said, and nothing is
 import ast
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ganfeat.errors import UserError
+from ganfeat.report.cells import cells
 from ganfeat.report.study import Record, Study
 
 Found = float | dict[str, float]  # a number, or an array by name
@@ -21,6 +23,7 @@ Look = Callable[[str, str], Found]  # what an arm's record has under a name
 ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
 }  # fmt: skip
+VERDICTS = {True: "yes: ", False: "no: ", None: ""}
 COMPARISONS: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
 }  # fmt: skip
@@ -56,38 +59,51 @@ class Check:
 
     def __init__(self, name: str, text: str, arms: Sequence[str]) -> None:
         self.name, self.text = name, text
-
-        def known(arm: str, number: str) -> Found:
-            if arm not in arms:
-                raise UserError(f"check {name}: there is no arm {arm}; there are {', '.join(arms)}")
-            return 1.0
-
         try:
             tree = ast.parse(text, mode="eval").body
             if not isinstance(tree, ast.Compare):
                 raise ValueError("it compares nothing")
-            _sides(tree, known)
-        except (SyntaxError, ValueError, ZeroDivisionError) as error:
+            with suppress(AbsentError, ZeroDivisionError):  # of what stands for the numbers here
+                _sides(tree, lambda arm, number: 1.0)
+        except (SyntaxError, ValueError) as error:
             raise UserError(f"check {name}: {text!r} cannot be read: {error}") from error
         self.tree = tree
+        self.arms = {
+            node.value.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        }
+        if unknown := self.arms - {*arms}:
+            raise UserError(
+                f"check {name}: there is no arm {min(unknown)}; there are {', '.join(arms)}"
+            )
 
     def verdict(self, records: Mapping[str, Record]) -> Verdict:
         """Of the records of one seed, by arm."""
+        protocols: dict[str, dict[str, str]] = {}  # by number, of each the arm that has it
 
         def look(arm: str, name: str) -> Found:
             record = records.get(arm)
             if record is None:
                 raise AbsentError(f"no record of {arm}")
-            numbers = {value["name"]: value["value"] for value in record.get("metrics", [])}
-            found = numbers.get(name, record.get("arrays", {}).get(name))
+            numbers = cells(record)
+            if name in numbers:
+                protocols.setdefault(name, {})[numbers[name].protocol] = arm
+                if len(protocols[name]) > 1:
+                    arms = " and ".join(protocols[name].values())
+                    raise AbsentError(f"{arms} measured {name} by different protocols")
+            found = numbers[name].value if name in numbers else record.get("arrays", {}).get(name)
             if found is None:
                 raise AbsentError(f"{arm} has no {name}")
-            return found  # type: ignore[no-any-return]
+            items = found.values() if isinstance(found, dict) else [found]
+            if not all(isinstance(item, int | float) for item in items):
+                raise AbsentError(f"{name} of {arm} is no list of numbers by name")
+            return found
 
         try:
             sides = _sides(self.tree, look)
             holds = all(all(items.values()) for items in _compared(self.tree, sides))
-        except AbsentError as absent:
+        except (AbsentError, ValueError) as absent:
             return Verdict(None, str(absent))
         except ZeroDivisionError:
             return Verdict(False, "something is divided by 0")
@@ -101,6 +117,30 @@ def checks_of(study: Study) -> list[Check]:
         UserError: one of them cannot be read, or names an arm that the study has not.
     """
     return [Check(name, text, list(study.arms)) for name, text in study.checks.items()]
+
+
+def verdicts(
+    study: Study, done: Mapping[tuple[str, int], Record], seeds: Sequence[int]
+) -> list[str]:
+    """What had to hold, and whether it does: with every seed of its arms, or it does not."""
+    if not study.checks:
+        return []
+    lines = ["## Checks", "", f"| check | must hold | {' | '.join(f'seed {s}' for s in seeds)} | |"]
+    lines += ["| --- " * (len(seeds) + 3) + "|"]
+    for check in checks_of(study):
+        found = {
+            seed: check.verdict({arm: record for (arm, of), record in done.items() if of == seed})
+            for seed in seeds
+            if all(seed in study.seeds_of(arm) for arm in check.arms)
+        }
+        known = [verdict.holds for verdict in found.values()]
+        whole = "fails" if False in known else "" if None in known or not known else "holds"
+        shown = [
+            f"{VERDICTS[found[seed].holds]}{found[seed].numbers}" if seed in found else ""
+            for seed in seeds
+        ]
+        lines.append(f"| {check.name} | `{check.text}` | {' | '.join(shown)} | {whole} |")
+    return [*lines, ""]
 
 
 def _sides(tree: ast.Compare, look: Look) -> list[Found]:
@@ -138,7 +178,7 @@ def _value(node: ast.expr, look: Look) -> Found:
 def _some(found: Found, names: Any) -> Found:
     """Some items of an array."""
     if not isinstance(found, dict):
-        return found
+        raise AbsentError(f"a number has no {names}")
     wanted = [names] if isinstance(names, str) else list(names)
     if missing := [name for name in wanted if name not in found]:
         raise AbsentError(f"an array has no {missing[0]}")

@@ -1,9 +1,9 @@
-"""Figures of a study, from its records alone: where attributes bend, and PPL beside diversity."""
+"""Figures of a study, from its records alone: what levels know, where attributes bend, PPL."""
 
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -11,19 +11,24 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ganfeat.files import atomic_write
+from ganfeat.report.cells import cells
 from ganfeat.report.study import Record, Run, Study
-from ganfeat.report.table import cells
 
 CURVES = "als_shared"  # whose curves are drawn: those with a sigma that all arms share
 COLUMNS = 6
 GUARD = ("ppl2_wend_", "diversity")  # beginnings of the two values' names
+LEVELS, BEST = "levels/", "_best"  # beginnings and ends of the names of arrays, by level
+MANY = 6  # lines of an array, of which no panels are drawn
 RATIO = "_per_distance"  # a relative of the first, and not meant
 
 
 def draw(study: Study, runs: Sequence[Run]) -> list[Path]:
-    """``als.png`` and ``ppl.png`` in the study's folder, where its records hold what they show."""
+    """``als.png``, ``ppl.png`` and ``levels.png`` in the study's folder, as far as records go."""
     done = {(run.arm, run.seed): run.record() or {} for run in runs if run.state() == "done"}
-    made = {"als.png": als_curves(study, done), "ppl.png": ppl_and_diversity(study, done)}
+    made = {
+        "als.png": als_curves(study, done), "ppl.png": ppl_and_diversity(study, done),
+        "levels.png": level_curves(study, done),
+    }  # fmt: skip
     paths = []
     for name, figure in made.items():
         if figure is not None:
@@ -136,3 +141,100 @@ def ppl_and_diversity(study: Study, done: Mapping[tuple[str, int], Record]) -> F
     axis.set_ylabel("PPL, W, end")
     axis.legend(fontsize=8)
     return figure
+
+
+def level_curves(study: Study, done: Mapping[tuple[str, int], Record]) -> Figure | None:
+    """What each level is good for: a panel for each line of each array ``levels/...``.
+
+    A curve is the mean over a shown arm's seeds. Shown arms with other levels than the first are a
+    dashed line, at the level that they chose. None where no record has such arrays.
+    """
+    shown = {
+        arm: [r["arrays"] for (other, _), r in done.items() if other == arm and r.get("arrays")]
+        for arm in study.shown
+    }
+    lines = {arm: _level_lines(arrays) for arm, arrays in shown.items() if arrays}
+    panels = list(next(iter(lines.values()), {}))
+    if not panels:
+        return None
+    rows = -(-len(panels) // 3)
+    figure = Figure(figsize=(12, 2.6 * rows + 0.5), layout="constrained")
+    axes = figure.subplots(rows, 3, squeeze=False)
+    for axis in axes.flat[len(panels) :]:
+        axis.set_axis_off()
+    levels = list(next(iter(lines.values()))[panels[0]].by_level)
+    for panel, axis in zip(panels, axes.flat, strict=False):
+        for i, (arm, of_arm) in enumerate(lines.items()):
+            if panel not in of_arm:
+                continue
+            by_level, chosen = of_arm[panel]
+            if list(by_level) == levels:
+                axis.plot(range(len(levels)), list(by_level.values()), "o-", color=f"C{i}",
+                          label=arm, markersize=3)  # fmt: skip
+            elif chosen is not None:
+                axis.axhline(chosen, color=f"C{i}", linestyle="--", linewidth=1, label=arm)
+        axis.set_xticks(range(len(levels)), levels, rotation=90, fontsize=6)
+        axis.set_title(panel, fontsize=8)
+        axis.tick_params(labelsize=7)
+    handles = {
+        label: handle
+        for axis in axes.flat
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        handles.values(), handles, loc="outside lower center", ncols=len(handles), fontsize=9
+    )
+    return figure
+
+
+class LevelLine(NamedTuple):
+    """One line of an array ``levels/...``.
+
+    Attributes:
+        by_level: numbers by level, coarse to fine.
+        chosen: that of the level that was chosen on ``val``, where one was.
+    """
+
+    by_level: dict[str, float]
+    chosen: float | None
+
+
+def _level_lines(arrays: Sequence[Mapping[str, Any]]) -> dict[str, LevelLine]:
+    """Means over runs of the lines that all have, by panel: ``array`` or ``array: line``."""
+    found = [_lines_of(one) for one in arrays]
+    return {
+        panel: LevelLine(
+            {
+                level: float(np.mean([one[panel].by_level[level] for one in found]))
+                for level in line.by_level
+            },
+            None
+            if any(one[panel].chosen is None for one in found)
+            else float(np.mean([one[panel].chosen for one in found])),
+        )
+        for panel, line in found[0].items()
+        if all(panel in one and list(one[panel].by_level) == list(line.by_level) for one in found)
+    }
+
+
+def _lines_of(arrays: Mapping[str, Any]) -> dict[str, LevelLine]:
+    """The lines of one run. Arrays have ``{level: number}``, or ``{line: {level: number}}``.
+
+    Of these, ``{line: number}`` without ``levels/`` has the numbers of the chosen levels.
+    """
+    panels = {}
+    for name, array in arrays.items():
+        title = name.removeprefix(LEVELS)
+        if title == name or not isinstance(array, dict) or name.endswith(BEST):
+            continue
+        nested = all(isinstance(item, dict) for item in array.values())
+        if nested and len(array) > MANY:
+            continue
+        for line, by_level in array.items() if nested else [("", array)]:
+            if nested:
+                chosen = arrays.get(title, {}).get(line)
+            else:
+                alone = next(iter(by_level)) if len(by_level) == 1 else None
+                chosen = by_level.get(arrays.get(f"{name}{BEST}", alone))
+            panels[f"{title}: {line}" if line else title] = LevelLine(by_level, chosen)
+    return panels

@@ -20,9 +20,9 @@ from ganfeat.results import LAST_CHECKPOINT, read_result
 
 FIELDS = {
     "question": str, "expectation": str, "baseline": str, "seeds": list, "common": list,
-    "arms": dict, "metrics": list, "shown": list, "checks": dict,
+    "arms": dict, "metrics": list, "shown": list, "checks": dict, "only": dict,
 }  # fmt: skip
-OPTIONAL = ("checks",)
+OPTIONAL = ("checks", "only")
 OURS = ("seed", "threads", "paths.outputs", "resume", "force")  # settings that the runner makes
 STARTS = "init_from="
 
@@ -43,6 +43,7 @@ class Study:
         metrics: names of the values in the table.
         shown: the arms whose curves are drawn.
         checks: what must hold, by name; see `ganfeat.report.checks`.
+        only: for arms that some of the seeds are enough for, which.
     """
 
     folder: Path
@@ -54,11 +55,16 @@ class Study:
     metrics: list[str]
     shown: list[str]
     checks: Mapping[str, str] = field(default_factory=dict)
+    only: Mapping[str, list[int]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The folder's."""
         return self.folder.name
+
+    def seeds_of(self, arm: str) -> list[int]:
+        """Those of an arm."""
+        return self.only.get(arm, self.seeds)
 
     def start_of(self, arm: str) -> str | None:
         """The arm that this one starts from, where ``init_from=`` names one."""
@@ -98,8 +104,13 @@ def read_study(folder: Path) -> Study:
         folder, plain["question"].strip(), plain["expectation"].strip(), plain["baseline"],
         _seeds(plain["seeds"], path), arms, _texts(plain["metrics"], "metrics", path),
         _texts(plain["shown"], "shown", path), {str(k): str(v) for k, v in plain["checks"].items()},
+        {str(arm): found for arm, found in plain["only"].items()},
     )  # fmt: skip
-    for key, named in {"baseline": [study.baseline], "shown": study.shown}.items():
+    for arm, chosen in study.only.items():
+        if not isinstance(chosen, list) or [seed for seed in chosen if seed not in study.seeds]:
+            raise UserError(f"{path}: only.{arm} must be some of the seeds {study.seeds}")
+    named_by = {"baseline": [study.baseline], "shown": study.shown, "only": [*study.only]}
+    for key, named in named_by.items():
         if unknown := [arm for arm in named if arm not in arms]:
             raise UserError(f"{path}: {key}={unknown[0]} is no arm; {suggest(unknown[0], arms)}")
     for arm in arms:

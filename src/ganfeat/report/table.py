@@ -1,17 +1,15 @@
 """Tables of finished runs: a row per arm, every seed shown, each number under its protocol."""
 
 import csv
-import hashlib
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
-from typing import Any, NamedTuple
 
 from ganfeat.files import atomic_write
-from ganfeat.report.checks import checks_of
+from ganfeat.report.cells import cells
+from ganfeat.report.checks import verdicts
 from ganfeat.report.study import Record, Run, Study
 
 HEADINGS = (
@@ -19,44 +17,10 @@ HEADINGS = (
     "processor", "run",
 )  # fmt: skip
 
-
-VERDICTS = {True: "yes: ", False: "no: ", None: ""}
 SPREADS = "coverage_spread_ratios"  # of each factor, to that of real images
 WITHIN = 0.1  # how far from the baseline's spread a factor may be (methods/hsr.md 6.3, S5)
 
 Records = Mapping[tuple[str, int], Record]
-
-
-class Cell(NamedTuple):
-    """A number of a run.
-
-    Attributes:
-        value: None where it does not apply.
-        low, high: 95 % of resamples within the run, None where there are none.
-        protocol: a hash of all that the number depends on; other protocols are other columns.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    protocol: str
-
-
-def cells(record: Record) -> dict[str, Cell]:
-    """The numbers of a record, by name."""
-    return {
-        value["name"]: Cell(
-            value["value"], value.get("low"), value.get("high"), value.get("n", 0), protocol(value)
-        )
-        for value in record.get("metrics", [])
-    }
-
-
-def protocol(value: Mapping[str, Any]) -> str:
-    """A short hash of a value's protocol. The seed of the samples is part of it."""
-    text = json.dumps(value["protocol"], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def write_tables(study: Study, runs: Sequence[Run]) -> tuple[Path, Path]:
@@ -96,26 +60,8 @@ def _report(study: Study, done: Records, runs: Sequence[Run]) -> str:
     for name in study.metrics:
         lines += _metric(study, name, done, seeds)
     return "\n".join(
-        lines + _checks(study, done, seeds) + _factors(study, done) + _absent(study, runs)
+        lines + verdicts(study, done, seeds) + _factors(study, done) + _absent(study, runs)
     )
-
-
-def _checks(study: Study, done: Records, seeds: Sequence[int]) -> list[str]:
-    """What had to hold, and whether it does: with every seed, or it does not."""
-    if not study.checks:
-        return []
-    lines = ["## Checks", "", f"| check | must hold | {' | '.join(f'seed {s}' for s in seeds)} | |"]
-    lines += ["| --- " * (len(seeds) + 3) + "|"]
-    for check in checks_of(study):
-        found = [
-            check.verdict({arm: record for (arm, of), record in done.items() if of == seed})
-            for seed in seeds
-        ]
-        known = [verdict.holds for verdict in found]
-        whole = "fails" if False in known else "" if None in known or not known else "holds"
-        cells_ = [f"{VERDICTS[verdict.holds]}{verdict.numbers}" for verdict in found]
-        lines.append(f"| {check.name} | `{check.text}` | {' | '.join(cells_)} | {whole} |")
-    return [*lines, ""]
 
 
 def _origin(done: Records) -> list[str]:

@@ -8,23 +8,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganfeat.errors import UserError
+from ganfeat.features import Rebuilder
 from ganfeat.metrics.measure import Result
-from ganfeat.metrics.progress import Progress
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
-from ganfeat.metrics.value import Value, mean_value
+from ganfeat.metrics.value import Value, count_name, mean_value
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array
 from ganfeat.tasks.mixing import moved
-from ganfeat.tasks.pages import sheet
-from ganfeat.tasks.task import Task, Trial
+from ganfeat.tasks.pages import sheets
+from ganfeat.tasks.task import Task, Trial, check_known, check_points
 
 STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 
 
 class GlobalEditing(Task):
-    """``edited_<attribute>`` and ``edited_others``: attributes put on by a step in the codes.
+    """``edited_<attribute><n>_<judge>``, ``edited_others<n>_<judge>``: a step in the codes.
 
     The step leads from the mean code of images of ``train`` without the attribute to that of images
     with it. Of the images of ``test`` in which the judge sees it not, drawn again, the share in
@@ -52,46 +51,95 @@ class GlobalEditing(Task):
 
     def check(self, trial: Trial) -> None:
         """The attributes must be there."""
-        binary = [c.name for c in trial.reader.columns if c.kind == "binary"]
-        if unknown := [name for name in self.attributes if name not in binary]:
-            raise UserError(f"editing {unknown[0]}: it must be one of {', '.join(binary)}")
+        check_known(self.attributes, trial.reader.columns, "editing", "binary")
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """A number per attribute and one for what it costs; a sheet: image, drawn, edited."""
-        names = [column.name for column in trial.reader.columns]
-        tries = len(self.attributes) * (len(STRENGTHS) * self.val + self.n)
-        advance = trial.bar("edits", tries // trial.references.ranks)
+        steps = {attribute: self._step(trial, attribute) for attribute in self.attributes}
+        tries = [Edit(name, step, by) for name, step in steps.items() for by in STRENGTHS]
+        on_val = dict(zip(tries, self._tried(trial, "val", self.val, tries), strict=True))
+        best = [
+            max((edit for edit in tries if edit.attribute == name), key=lambda e: on_val[e].share)
+            for name in self.attributes
+        ]
+        found = self._tried(trial, "test", self.n, best)
         protocol = trial.protocol(
-            trial.reader, real=self.n, train=self.train, chosen_on=self.val, strengths=STRENGTHS
-        )
-        values, costs = [], []
-        shown: list[Mapping[str, Tensor]] = []
-        arrays: dict[str, dict[str, float | None]] = {}
-        for attribute in self.attributes:
-            edit = Edit(trial, names.index(attribute), self._step(trial, names.index(attribute)))
-            on_val = [edit.tried("val", self.val, s, advance) for s in STRENGTHS]
-            best = max(range(len(STRENGTHS)), key=lambda i: on_val[i].share or 0)
-            found = edit.tried("test", self.n, STRENGTHS[best], advance)
-            name = f"edited_{attribute}"
-            put_on = len(found.hits) > 0
-            values.append(mean_value(name, found.hits, protocol) if put_on else Value(name, None))
-            costs += [found.cost] if put_on else []
-            arrays[attribute] = {str(s): t.share for s, t in zip(STRENGTHS, on_val, strict=True)}
-            shown.append({**found.rows, attribute: found.edited})
+            trial.reader, real=self.n, fitted_on=trial.learnt_from(self.train),
+            chosen_on=self.val, strengths=STRENGTHS,
+        )  # fmt: skip
+        end = f"{count_name(self.n)}_{trial.reader.name}"
+        values = [
+            mean_value(f"edited_{edit.attribute}{end}", tried.hits, protocol)
+            if len(tried.hits)
+            else Value(f"edited_{edit.attribute}{end}", None)
+            for edit, tried in zip(best, found, strict=True)
+        ]
+        costs = [tried.cost for tried in found if len(tried.hits)]
         mean = float(np.mean(costs)) if costs else None
-        values.append(Value("edited_others", mean, n=self.n, protocol=protocol))
-        return Result(values, {"edited_on_val": arrays}, {"editing": sheet(*shown)})
+        protocol = {**protocol, "attributes": self.attributes}
+        values.append(Value(f"edited_others{end}", mean, n=self.n, protocol=protocol))
+        arrays: dict[str, dict[str, float]] = {name: {} for name in self.attributes}
+        for edit, tried in on_val.items():
+            arrays[edit.attribute][str(edit.strength)] = tried.share
+        pictures = sheets("editing", *(tried.images for tried in found))
+        return Result(values, {"edited_on_val": arrays}, pictures)
 
-    def _step(self, trial: Trial, column: int) -> dict[str, Tensor]:
+    def _step(self, trial: Trial, attribute: str) -> dict[str, Tensor]:
         """The difference of the mean codes, by level."""
         seen = trial.seen("train", self.train)
-        has = seen.truth["factors"][:, column] > 0.5
+        has = seen.truth["factors"][:, place(trial, attribute)] > 0.5
         device = trial.references.device
         return {
             level: torch.from_numpy(x[has].mean(axis=0) - x[~has].mean(axis=0)).float().to(device)
             for level, x in seen.levels.items()
         }
+
+    def _tried(self, trial: Trial, part: str, n: int, edits: Sequence["Edit"]) -> list["Tried"]:
+        """Edit ``n`` images of a part in each of these ways, and see what the judge sees."""
+        columns, draw = trial.reader.columns, trial.rebuilder.draw
+        width = len(columns)
+        rows = Rows(n, (2 + len(edits)) * width, what="a factor").to(trial.references.device)
+        shown: list[dict[str, Tensor]] = [{} for _ in edits]
+        for numbers, batch in trial.batches(part, n, ("factors",), f"edits of {part}"):
+            codes = trial.network.encode(batch["image"])
+            drawn = [draw(codes), *(draw(edit.of(codes)) for edit in edits)]
+            drawn = [images.clamp(-1, 1) for images in drawn]
+            read = [factors_of(trial.reader, images) for images in drawn]
+            rows.update(torch.cat([batch["factors"], *read], dim=1), numbers)
+            if not shown[0]:
+                for images, edit, edited in zip(shown, edits, drawn[1:], strict=True):
+                    both = {"image": batch["image"], "drawn again": drawn[0]}
+                    images |= {**both, edit.attribute: edited}
+        truth, before, *after = np.split(rows.numpy(), 2 + len(edits), axis=1)
+        found = []
+        for edit, table, images in zip(edits, after, shown, strict=True):
+            column = place(trial, edit.attribute)
+            without = before[:, column] < 0.5
+            others = [i for i, c in enumerate(columns) if c.kind == "continuous"]
+            change = np.abs(table - before)[without][:, others] / truth[:, others].std(axis=0)
+            hits = (table[without, column] > 0.5).astype(float)
+            found.append(Tried(hits, float(change.mean()) if without.any() else 0.0, images))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """A step in the codes that is to put an attribute on.
+
+    Attributes:
+        attribute: which.
+        step: by level.
+        strength: how many of it.
+    """
+
+    attribute: str
+    step: Mapping[str, Tensor]
+    strength: float
+
+    def of(self, codes: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Codes after it."""
+        return {level: x + self.strength * self.step[level] for level, x in codes.items()}
 
 
 class Tried(NamedTuple):
@@ -99,61 +147,27 @@ class Tried(NamedTuple):
 
     Attributes:
         hits: whether the attribute is there now, of each image that had it not.
-        cost: change of the other continuous factors, in deviations.
-        rows: some images, and as they are drawn again.
-        edited: the same with the attribute.
+        cost: change of the continuous factors, in deviations.
+        images: some, as they are drawn again, and edited; none where a process has none.
     """
 
     hits: Array
     cost: float
-    rows: Mapping[str, Tensor]
-    edited: Tensor
+    images: Mapping[str, Tensor]
 
     @property
-    def share(self) -> float | None:
-        """Of the images that had it not."""
-        return float(self.hits.mean()) if len(self.hits) else None
+    def share(self) -> float:
+        """Of the images that had it not; 0 where there are none."""
+        return float(self.hits.mean()) if len(self.hits) else 0.0
 
 
-@dataclass(frozen=True)
-class Edit:
-    """A step in the codes that is to put an attribute on.
-
-    Attributes:
-        trial: whose codes.
-        column: of the attribute in the factor table.
-        step: by level.
-    """
-
-    trial: Trial
-    column: int
-    step: Mapping[str, Tensor]
-
-    def tried(self, part: str, n: int, strength: float, advance: Progress) -> Tried:
-        """Edit ``n`` images of a part, and see."""
-        trial, columns = self.trial, self.trial.reader.columns
-        rows = Rows(n, 3 * len(columns), what="a factor").to(trial.references.device)
-        shown: list[Tensor] = []
-        for numbers, batch in trial.references.share(n, ("factors",), part):
-            codes = trial.network.encode(batch["image"])
-            edited = {level: x + strength * self.step[level] for level, x in codes.items()}
-            drawn = [trial.rebuilder.draw(x).clamp(-1, 1) for x in (codes, edited)]
-            read = [factors_of(trial.reader, images) for images in drawn]
-            rows.update(torch.cat([*read, batch["factors"]], dim=1), numbers)
-            if not shown:
-                shown = [batch["image"], *drawn]
-            advance(len(numbers))
-        before, after, truth = np.split(rows.numpy(), 3, axis=1)
-        without = before[:, self.column] < 0.5
-        others = [i for i, c in enumerate(columns) if c.kind == "continuous" and i != self.column]
-        change = np.abs(after - before)[without][:, others] / truth[:, others].std(axis=0)
-        cost = float(change.mean()) if without.any() else 0.0
-        hits = (after[without, self.column] > 0.5).astype(float)
-        return Tried(hits, cost, {"image": shown[0], "drawn again": shown[1]}, shown[2])
+def place(trial: Trial, factor: str) -> int:
+    """The column of a factor."""
+    return [column.name for column in trial.reader.columns].index(factor)
 
 
 class LocalEditing(Task):
-    """``local_edit`` and ``local_edit_moved``: A's mouth with B's styles.
+    """``local_edit<n>`` and ``local_edit_moved<n>_<judge>``: A's mouth with B's styles.
 
     In the layers of one resolution B's styles act inside a box around A's mouth, A's own outside.
     The first number is the mean change inside the box over that outside. The second is how far the
@@ -179,6 +193,16 @@ class LocalEditing(Task):
         self.corners, self.factors = list(corners), list(factors)
         self.n, self.val = n, val
 
+    def lacks(self, trial: Trial) -> str:
+        """Levels that can act at some places alone."""
+        blends = isinstance(trial.network, Rebuilder) and trial.network.blends
+        return super().lacks(trial) or ("" if blends else "an encoder whose levels act at places")
+
+    def check(self, trial: Trial) -> None:
+        """The factors must be there, and the landmarks."""
+        check_known(self.factors, trial.reader.columns, "local editing")
+        check_points(trial, self.corners, "local_editing.corners")
+
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """Two numbers, and a sheet: A, B, A drawn again, A with B's mouth at each resolution."""
@@ -186,12 +210,23 @@ class LocalEditing(Task):
         on_val = {side: self._at(side, trial, "val", self.val) for side in sides}
         best = max(sides, key=lambda side: on_val[side].moved)
         found = {side: self._at(side, trial, "test", self.n) for side in sides}
-        protocol = trial.protocol(trial.reader, real=2 * self.n, chosen_on=self.val)
-        numbers = {"local_edit": found[best].ratio, "local_edit_moved": found[best].moved}
+        protocol = trial.protocol(
+            trial.reader, real=2 * self.n, chosen_on=self.val, corners=self.corners,
+            factors=self.factors,
+        )  # fmt: skip
+        end = count_name(self.n)
+        numbers = {
+            f"local_edit{end}": found[best].ratio,
+            f"local_edit_moved{end}_{trial.reader.name}": found[best].moved,
+        }
         values = [Value(name, x, n=self.n, protocol=protocol) for name, x in numbers.items()]
         arrays = {f"{side} px": {"ratio": f.ratio, "moved": f.moved} for side, f in found.items()}
-        rows = {**found[best].before, **{f"mouth at {s} px": found[s].after for s in sides}}
-        return Result(values, {"local_edit": arrays}, {"local_editing": sheet(rows)})
+        rows: dict[str, Tensor] = {}
+        for side in sides:
+            if found[side].images:
+                *before, (_, after) = found[side].images.items()
+                rows |= {**dict(before), f"mouth at {side} px": after}
+        return Result(values, {"local_edit": arrays}, sheets("local_editing", rows))
 
     def _at(self, side: int, trial: Trial, part: str, n: int) -> "Changed":
         """Edit ``n`` pairs at one resolution."""
@@ -220,7 +255,7 @@ class LocalEditing(Task):
         moves = moved(before, target_table, after, [columns[i] for i in mouth])
         return Changed(
             float(inside / max(outside, 1e-12)), float(np.mean([*moves.values()])),
-            shown, shown.pop("edited"),
+            shown,
         )  # fmt: skip
 
     def _box(self, points: Tensor, images: Tensor) -> Tensor:
@@ -241,11 +276,9 @@ class Changed(NamedTuple):
     Attributes:
         ratio: of the mean change inside over that outside.
         moved: how far the factors of the mouth go to B's.
-        before: some images A, B, and A drawn again.
-        after: A with B's mouth.
+        images: some A, B, A drawn again and, last, with B's mouth; none where a process has none.
     """
 
     ratio: float
     moved: float
-    before: Mapping[str, Tensor]
-    after: Tensor
+    images: Mapping[str, Tensor]

@@ -11,25 +11,26 @@ from ganfeat.features.small import Column
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.reading import columns_of, factor_scores
 from ganfeat.metrics.value import Value, count_name
-from ganfeat.ranges import Several
 from ganfeat.tasks.linear import EQUAL, STRENGTHS, Array, Linear, as_table, as_targets
 from ganfeat.tasks.pages import curves
-from ganfeat.tasks.task import Task, Trial, enough
+from ganfeat.tasks.task import Reading, Trial
 
 Scores = dict[str, dict[str, float]]  # by level and factor
 
 
-class FactorsByLevel(Task):
+class FactorsByLevel(Reading):
     """``factors<n>``: the mean over factors of what each one's best level says of it.
 
     Factors that mean something in some images alone, such as where a bed is, are left out.
 
     Scores are those of `ganfeat.metrics.reading.factor_scores`: 1 is perfect, 0 is to know nothing.
     The level and the strength of the ridge are chosen on ``val`` for each factor by itself.
-    ``equal_factors<n>`` is the same from 128 principal components of each level, so that wide
-    levels and narrow ones can be compared. Where levels act at some resolution,
-    ``geometry_octave<n>`` and ``colour_octave<n>`` are the means over these groups of factors of
-    the best level's octave: 2 for 4 px, 3 for 8 px and so on. The arrays have all levels.
+    ``equal_factors<n>`` is the same from 128 principal components of each level that has more
+    numbers, so that encoders of wide levels and of narrow ones can be compared. Where levels act
+    at some resolution, ``geometry_octave<n>`` and ``colour_octave<n>`` are the means over these
+    groups of factors of the best level's octave: 2 for 4 px, 3 for 8 px and so on. The arrays have
+    all levels, and by factor the scores of the best ones (``factors``, ``equal_factors``) and
+    their ``octaves``.
 
     Args:
         n: images of ``train``, and of ``test``.
@@ -38,49 +39,50 @@ class FactorsByLevel(Task):
 
     extras = ("factors",)
 
-    def __init__(self, n: Several = 10_000, val: Several = 2000) -> None:
-        self.n, self.val = n, val
-
-    def check(self, trial: Trial) -> None:
-        """More images than the widest vectors have numbers would be wise; two are needed."""
-        for part, n in (("train", self.n), ("val", self.val), ("test", self.n)):
-            enough(trial, part, n, 2, "factors")
-
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """Two numbers, or four, and the scores of each level and factor."""
         columns = [column for column in columns_of(trial.references) if not column.needs]
         whole, equal = (self._scores(trial, columns, most) for most in (None, EQUAL))
-        protocol = trial.protocol(real=self.n, fitted_on="train", n=self.n, chosen_on=self.val)
+        protocol = trial.protocol(
+            real=self.n, fitted_on=trial.learnt_from(self.n), chosen_on=self.val
+        )
         values, arrays = [], dict[str, Any]()
         for name, (val, test), more in (
             ("factors", whole, {}), ("equal_factors", equal, {"components": EQUAL})
         ):  # fmt: skip
             best = best_levels(val)
-            mean = np.mean([test[level][factor] for factor, level in best.items()])
-            values.append(self._value(name, float(mean), {**protocol, **more}))
-            arrays |= {f"levels/{name}": test, f"levels/{name}_best": best}
+            of_best = {factor: test[level][factor] for factor, level in best.items()}
+            mean = float(np.mean([*of_best.values()]))
+            values.append(self._value(name, mean, {**protocol, **more}))
+            lines = {factor: {x: of[factor] for x, of in test.items()} for factor in of_best}
+            arrays |= {name: of_best, f"levels/{name}": lines, f"levels/{name}_best": best}
         if isinstance(trial.network, Rebuilder):
-            values += self._octaves(trial, best_levels(whole[0]), protocol)
+            sides = trial.rebuilder.resolutions
+            best = best_levels(whole[0])
+            octaves = {factor: float(np.log2(sides[level])) for factor, level in best.items()}
+            values += self._octaves(trial, octaves, protocol)
+            arrays["octaves"] = octaves
         groups = trial.references.data.facts()["groups"]
-        picture = curves(
-            {group: means(whole[1], names) for group, names in groups.items()},
-            "score, 1 is perfect", "What each level knows of groups of factors",
-        )  # fmt: skip
+        lines = {group: means(whole[1], names) for group, names in groups.items()}
+        arrays["levels/groups"] = lines
+        arrays["groups"] = {
+            group: float(np.mean([arrays["factors"][name] for name in names]))
+            for group, names in groups.items()
+        }
+        title = "What each level knows of groups of factors"
+        picture = curves(lines, "score, 1 is perfect", title)
         return Result(values, arrays, {"factors": picture})
 
     def _value(self, name: str, value: float, protocol: Mapping[str, Any]) -> Value:
         return Value(f"{name}{count_name(self.n)}", value, n=self.n, protocol=dict(protocol))
 
     def _octaves(
-        self, trial: Trial, best: Mapping[str, str], protocol: Mapping[str, Any]
+        self, trial: Trial, octaves: Mapping[str, float], protocol: Mapping[str, Any]
     ) -> list[Value]:
-        sides = trial.rebuilder.resolutions
         return [
             self._value(
-                f"{group}_octave",
-                float(np.mean([np.log2(sides[best[factor]]) for factor in names])),
-                protocol,
+                f"{group}_octave", float(np.mean([octaves[name] for name in names])), protocol
             )
             for group, names in trial.references.data.facts()["groups"].items()
         ]
@@ -89,10 +91,7 @@ class FactorsByLevel(Task):
         self, trial: Trial, columns: Sequence[Column], most: int | None
     ) -> tuple[Scores, Scores]:
         """Scores on ``val`` and on ``test`` by level and factor, each with its own strength."""
-        train, val, test = (
-            trial.seen(part, n)
-            for part, n in (("train", self.n), ("val", self.val), ("test", self.n))
-        )
+        train, val, test = self.parts(trial)
         every = columns_of(trial.references)
         kept = [i for i, column in enumerate(every) if column in columns]
         targets = as_targets(train.truth["factors"][:, kept], columns)

@@ -4,21 +4,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganfeat.errors import UserError
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.reading import factor_scores
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
-from ganfeat.metrics.value import Value
+from ganfeat.metrics.value import Value, count_name
 from ganfeat.ranges import Several, Share
-from ganfeat.tasks.pages import sheet
-from ganfeat.tasks.task import Task, Trial
+from ganfeat.tasks.pages import sheets
+from ganfeat.tasks.task import Task, Trial, check_known
 
 CAST = (0.35, 0.0, -0.35)  # added to red, green and blue
 
 
 class Harmonisation(Task):
-    """``harmonised_border`` and ``harmonised_<what>``: B's middle in A, with a cast of colour.
+    """``harmonised_border<n>``, ``harmonised_<what><n>_<judge>``: B's middle in A, with a cast.
 
     The pasted image is read and drawn again, once, without a mask. The first number is how much of
     the border's step is gone: the mean difference across the edge of the patch, beyond what it is
@@ -43,9 +42,7 @@ class Harmonisation(Task):
 
     def check(self, trial: Trial) -> None:
         """What is looked for must be a factor."""
-        binary = [c.name for c in trial.reader.columns if c.kind == "binary"]
-        if unknown := [name for name in self.seen if name not in binary]:
-            raise UserError(f"harmonisation sees {unknown[0]}: it must be one of {binary}")
+        check_known(self.seen, trial.reader.columns, "harmonisation sees", "binary")
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
@@ -72,12 +69,14 @@ class Harmonisation(Task):
         scores = factor_scores(said, worn, [columns[i] for i in chosen])
         protocol = trial.protocol(trial.reader, real=2 * self.n, size=self.size, cast=list(CAST))
         gone = 1 - (after - bare_after) / (before - bare)
-        values = [Value("harmonised_border", float(gone), n=self.n, protocol=protocol)]
+        end = count_name(self.n)
+        values = [Value(f"harmonised_border{end}", float(gone), n=self.n, protocol=protocol)]
+        by_judge = f"{end}_{trial.reader.name}"
         values += [
-            Value(f"harmonised_{name}", (1 + score) / 2, n=self.n, protocol=protocol)
+            Value(f"harmonised_{name}{by_judge}", (1 + score) / 2, n=self.n, protocol=protocol)
             for name, score in scores.items()
         ]
-        return Result(values, {}, {"harmonisation": sheet(shown)})
+        return Result(values, {}, sheets("harmonisation", shown))
 
     def _edges(self, side: int) -> tuple[int, int]:
         margin = max(1, round((1 - self.size) / 2 * side))

@@ -10,15 +10,15 @@ from ganfeat.features.small import Column
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
-from ganfeat.metrics.value import Value
+from ganfeat.metrics.value import Value, count_name
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array
-from ganfeat.tasks.pages import sheet
+from ganfeat.tasks.pages import sheets
 from ganfeat.tasks.task import Task, Trial
 
 
 class Mixing(Task):
-    """``mixed_<which>_<group>``: how far factors move from A to B when A gets B's styles.
+    """``mixed_<which>_<group><n>_<judge>``: how far factors go from A to B when A gets B's styles.
 
     The judge reads A and B as they are drawn again, and A with the levels of B at the ``fine``
     resolutions (the two finest) or at the ``coarse`` ones (4 and 8 px). 0 is that nothing moves, 1
@@ -61,15 +61,14 @@ class Mixing(Task):
         found = dict(zip(kinds, np.split(tables.numpy(), len(kinds), axis=1), strict=True))
         moves = {band: moved(found["a"], found["b"], found[band], columns) for band in bands}
         protocol = trial.protocol(trial.reader, real=2 * self.n)
-        values = [
-            Value(
-                f"mixed_{band}_{group}", float(np.mean([moves[band][f] for f in names])), n=self.n,
-                protocol=protocol,
-            )
-            for band in ("fine", "coarse")
-            for group, names in trial.references.data.facts()["groups"].items()
-        ]  # fmt: skip
-        return Result(values, {"levels/mixed": moves}, {"mixing": sheet(shown)})
+        end = f"{count_name(self.n)}_{trial.reader.name}"
+        values = []
+        for band in ("fine", "coarse"):
+            for group, names in trial.references.data.facts()["groups"].items():
+                mean = float(np.mean([moves[band][factor] for factor in names]))
+                name = f"mixed_{band}_{group}{end}"
+                values.append(Value(name, mean, n=self.n, protocol=protocol))
+        return Result(values, {"mixed": moves}, sheets("mixing", shown))
 
 
 def swapped(

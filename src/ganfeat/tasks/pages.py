@@ -75,6 +75,11 @@ def sheet(*groups: Mapping[str, Tensor]) -> Tensor:
     return as_tensor(np.asarray(page))
 
 
+def sheets(name: str, *groups: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The `sheet` of groups by its name; none where a process has no images to show."""
+    return {name: sheet(*groups)} if groups and all(groups) else {}
+
+
 def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:
     """Pixels [H,W,3] as [3,H,W] in [-1,1], which `to_uint8` makes the same pixels again."""
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float().sub(127.5).div(127.5)

@@ -11,10 +11,10 @@ from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array, Chosen, Linear, best_level, choose
 from ganfeat.tasks.pages import curves
-from ganfeat.tasks.task import Seen, Task, Trial, enough
+from ganfeat.tasks.task import Reading, Seen, Trial, check_points
 
 
-class Points(Task):
+class Points(Reading):
     """The mean distance of points to where a linear regression sees them, over a distance.
 
     Level and strength of the ridge are chosen on ``val``. The arrays have the error of all levels,
@@ -28,36 +28,35 @@ class Points(Task):
     name = "points"
     what = "points"
 
-    def __init__(self, n: Several = 10_000, val: Several = 2000) -> None:
-        self.n, self.val = n, val
-
-    def check(self, trial: Trial) -> None:
-        """There must be images in each part."""
-        for part, n in (("train", self.n), ("val", self.val), ("test", self.n)):
-            enough(trial, part, n, 2, self.name)
-
     def unit(self, points: Array, side: int) -> Array:
         """What a distance of 1 is in images of ``side`` px with these points [n,P,2]: [n]."""
         raise NotImplementedError
 
+    def settings(self) -> dict[str, Any]:
+        """What a number depends on beside images."""
+        return {"unit": self.what}
+
+    def tried_on(self, trial: Trial) -> Trial:
+        """Where the images of ``test`` are from."""
+        return trial
+
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """The error of the chosen level."""
-        train, val, test = (
-            trial.seen(part, n)
-            for part, n in (("train", self.n), ("val", self.val), ("test", self.n))
-        )
+        there = self.tried_on(trial)
+        train, val = trial.seen("train", self.n), trial.seen("val", self.val)
+        test = there.seen("test", self.n)
         found = {level: self._read(trial, level, train, val, test) for level in train.levels}
         best = best_level(found)
         errors = {level: -chosen.test for level, chosen in found.items()}
         side = trial.references.data.resolution
         blind = np.broadcast_to(self._flat(train).mean(axis=0), self._flat(test).shape)
         of_mean = float(self._errors(blind, test, side).mean())
-        protocol = trial.protocol(
-            real=self.n, fitted_on="train", n=self.n, chosen_on=self.val, unit=self.what,
+        protocol = there.protocol(
+            real=self.n, fitted_on=trial.learnt_from(self.n), chosen_on=self.val, **self.settings(),
         )  # fmt: skip
         value = mean_value(
-            f"{self.name}{count_name(self.n)}",
+            f"{self.name}{count_name(len(test.truth[self.extras[0]]))}",
             self._errors(found[best].predicted, test, side),
             protocol,
         )
@@ -105,6 +104,15 @@ class Landmarks(Points):
         super().__init__(n, val)
         self.eyes = list(eyes)
 
+    def check(self, trial: Trial) -> None:
+        """The eyes must be landmarks."""
+        super().check(trial)
+        check_points(trial, self.eyes, "landmarks.eyes")
+
+    def settings(self) -> dict[str, Any]:
+        """The eyes, too."""
+        return {**super().settings(), "eyes": self.eyes}
+
     def unit(self, points: Array, side: int) -> Array:
         """The distance of the eyes."""
         left, right = self.eyes
@@ -120,3 +128,21 @@ class Layout(Points):
     def unit(self, points: Array, side: int) -> Array:
         """The side."""
         return np.full(len(points), float(side))
+
+
+class LayoutTransfer(Layout):
+    """``layout_transfer<n>``: the same of rooms of a family that nothing was learnt from.
+
+    The regression and its level are those of ``layout``.
+    """
+
+    name = "layout_transfer"
+
+    def lacks(self, trial: Trial) -> str:
+        """A second family."""
+        has = hasattr(trial.references.data, "second")
+        return super().lacks(trial) or ("" if has else "data with a second family")
+
+    def tried_on(self, trial: Trial) -> Trial:
+        """The second family."""
+        return trial.elsewhere(trial.references.data.second())

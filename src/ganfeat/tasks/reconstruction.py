@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganfeat.errors import UserError
+from ganfeat.features.network import area
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.reading import factor_scores
 from ganfeat.metrics.reconstruction import reconstruction
@@ -17,9 +17,10 @@ from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name, mean_value
 from ganfeat.ranges import Several
 from ganfeat.tasks.pages import sheet
-from ganfeat.tasks.task import Task, Trial, enough
+from ganfeat.tasks.task import Task, Trial, check_known, enough
 
 AT_ONCE = 64
+SIDE = 64  # px at most, at which all images of a part are held
 
 
 class Reconstruction(Task):
@@ -27,9 +28,10 @@ class Reconstruction(Task):
 
     - ``face_mse<n>``: mean squared error over the pixels of the face; ``face_to_constant<n>``: its
       share of what the mean of the images of ``train`` has there; ``face_to_nearest<n>``: of what
-      the image of ``train`` has there that is nearest in these pixels.
+      the image of ``train`` has there that is nearest in these pixels. All of images averaged down
+      to 64 px where they are larger.
     - ``kept<n>_<judge>``: the judge reads factors from the reconstruction; of those in ``kept`` the
-      one that suffers most, as the share of what it reads from the image itself.
+      one that suffers most, as the share of what it reads from the image itself, if anything.
     - ``training_mode<n>``: the error in training mode, where batch norm goes by the batch, over
       that in evaluation mode.
 
@@ -39,7 +41,7 @@ class Reconstruction(Task):
         kept: names of factors.
     """
 
-    draws = True
+    draws, judged = True, True
 
     def __init__(
         self,
@@ -57,9 +59,7 @@ class Reconstruction(Task):
         """Enough images; factors that exist."""
         enough(trial, "test", self.n, self.n, "reconstruction")
         if trial.judge is not None and trial.judge.factors is not None:
-            names = [column.name for column in trial.judge.factors.columns]
-            if unknown := [factor for factor in self.kept if factor not in names]:
-                raise UserError(f"reconstruction: kept has {unknown[0]}; there are {names}")
+            check_known(self.kept, trial.judge.factors.columns, "reconstruction keeps")
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
@@ -72,43 +72,44 @@ class Reconstruction(Task):
         if trial.judge.factors is not None and "factors" in facts:
             face, arrays = self._of_faces(trial)
             values += face
-        images = next(iter(trial.references.share(AT_ONCE)))[1]["image"]
+        images = next(trial.references.images(AT_ONCE))
         rows = {"image": images, "drawn again": trial.rebuilt(images)}
         return Result(values, arrays, {"reconstruction": sheet(rows)})
 
     def _training_mode(self, trial: Trial) -> Value:
+        """By every process alike: batch norm in training mode waits for all of them."""
         network = copy.deepcopy(trial.rebuilder).train()
-        errors, mse = [], []
-        for _, batch in trial.batches("test", self.n, (), "training mode"):
-            images = batch["image"]
-            if len(images) > 1:
-                errors.append(float((network.rebuild(images) - images).square().mean()))
-                mse.append(float((trial.rebuilder.rebuild(images) - images).square().mean()))
+        errors = torch.zeros(2, dtype=torch.float64)
+        for images in trial.references.images(self.n):
+            if len(images) > 1:  # a single image has no variance to go by
+                drawn = [each.rebuild(images) for each in (network, trial.rebuilder)]
+                both = [(x - images).square().mean(dim=[1, 2, 3]).sum().cpu() for x in drawn]
+                errors += torch.stack(both)
         protocol = trial.protocol(real=self.n, batch=AT_ONCE)
-        ratio = float(np.mean(errors) / np.mean(mse))
+        ratio = float(errors[0] / errors[1])
         return Value(f"training_mode{count_name(self.n)}", ratio, n=self.n, protocol=protocol)
 
     def _of_faces(self, trial: Trial) -> tuple[list[Value], dict[str, Any]]:
         data, reader = trial.references.data, trial.reader
-        known = torch.cat(
-            [b["image"] for _, b in trial.references.share(self.train, (), "train")]
-        ).flatten(1)
+        every = trial.references.images(self.train, "train")
+        known = torch.cat([small(images) for images in every]).flatten(1)
         constant, squares = known.mean(dim=0), known.square()
         columns = reader.columns
         rows = Rows(self.n, 3, what="an error").to(trial.references.device)
         tables = Rows(self.n, 3 * len(columns), what="a factor").to(trial.references.device)
         for numbers, batch in trial.batches("test", self.n, ("factors",), "faces"):
-            images = batch["image"]
+            rebuilt = trial.rebuilt(batch["image"])
+            images = small(batch["image"])
             mask = data.subject_mask(batch["factors"], images.shape[-1])[:, None]
             inside = mask.expand_as(images).flatten(1).float()
-            flat, rebuilt = images.flatten(1), trial.rebuilt(images)
+            flat, drawn = images.flatten(1), small(rebuilt).flatten(1)
             distances = (inside * flat.square()).sum(dim=1, keepdim=True)
             distances = distances - 2 * (inside * flat) @ known.T + inside @ squares.T
             count = inside.sum(dim=1)
             rows.update(
                 torch.stack(
                     [
-                        (inside * (rebuilt.flatten(1) - flat).square()).sum(dim=1) / count,
+                        (inside * (drawn - flat).square()).sum(dim=1) / count,
                         (inside * (constant - flat).square()).sum(dim=1) / count,
                         distances.min(dim=1).values / count,
                     ],
@@ -116,13 +117,15 @@ class Reconstruction(Task):
                 ),
                 numbers,
             )
-            read = [factors_of(reader, x) for x in (images, rebuilt)]
+            read = [factors_of(reader, x) for x in (batch["image"], rebuilt)]
             tables.update(torch.cat([*read, batch["factors"]], dim=1), numbers)
         own, of_constant, of_nearest = rows.numpy().T
         before, after, truth = np.split(tables.numpy(), 3, axis=1)
         scores = [factor_scores(said, truth, columns) for said in (before, after)]
-        share = {name: scores[1][name] / scores[0][name] for name in self.kept}
-        protocol = trial.protocol(real=self.n, train=self.train)
+        readable = [name for name in self.kept if scores[0][name] > 0]
+        share = {name: scores[1][name] / scores[0][name] for name in readable}
+        least = min(share.values(), default=None)
+        protocol = trial.protocol(real=self.n, train=trial.learnt_from(self.train))
         by_judge = trial.protocol(reader, real=self.n, factors=self.kept)
         end = count_name(self.n)
         values = [
@@ -131,7 +134,7 @@ class Reconstruction(Task):
                   protocol=protocol),
             Value(f"face_to_nearest{end}", float(own.mean() / of_nearest.mean()), n=self.n,
                   protocol=protocol),
-            Value(f"kept{end}_{reader.name}", min(share.values()), n=self.n, protocol=by_judge),
+            Value(f"kept{end}_{reader.name}", least, n=self.n, protocol=by_judge),
         ]  # fmt: skip
         return values, {"kept": share, "read_before": scores[0], "read_after": scores[1]}
 
@@ -155,7 +158,7 @@ class OwnSamples(Task):
     def lacks(self, trial: Trial) -> str:
         """A generator."""
         missing = super().lacks(trial)
-        if not missing and trial.rebuilder.samples(2, 0) is None:
+        if not missing and not trial.rebuilder.taught_by:
             return "an encoder that a generator taught"
         return missing
 
@@ -163,7 +166,6 @@ class OwnSamples(Task):
     def result(self, trial: Trial) -> Result:
         """Two numbers and a picture. Every process does all of it."""
         data, samples = trial.references.data, trial.rebuilder.samples(self.n, self.seed)
-        assert samples is not None
         samples = samples.clamp(-1, 1)
         advance = trial.bar("own samples", self.n)
         rebuilt, masks = [], []
@@ -173,7 +175,9 @@ class OwnSamples(Task):
             masks.append(data.subject_mask(table, part.shape[-1]))
             advance(len(part))
         drawn, mask = torch.cat(rebuilt), torch.cat(masks)[:, None].float()
-        protocol = trial.protocol(trial.reader, samples=self.n, seed=self.seed)
+        protocol = trial.protocol(
+            trial.reader, samples=self.n, seed=self.seed, generator=trial.rebuilder.taught_by
+        )
         values = [
             Value(f"own_{where}{count_name(self.n)}", explained(samples, drawn, inside), n=self.n,
                   protocol=protocol)
@@ -181,6 +185,11 @@ class OwnSamples(Task):
         ]  # fmt: skip
         rows = {"sample": samples, "drawn again": drawn}
         return Result(values, {}, {"own_samples": sheet(rows)})
+
+
+def small(images: Tensor) -> Tensor:
+    """Images of 64 px at most."""
+    return area(images, min(images.shape[-1], SIDE), "a reconstruction")
 
 
 def explained(images: Tensor, rebuilt: Tensor, inside: Tensor) -> float:

@@ -10,7 +10,7 @@ from ganfeat.metrics.measure import Result
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name
 from ganfeat.ranges import Count
-from ganfeat.tasks.pages import sheet
+from ganfeat.tasks.pages import sheets
 from ganfeat.tasks.task import Task, Trial, enough
 
 
@@ -96,5 +96,5 @@ class Restoration(Task):
             protocol = trial.protocol(real=self.n, strength=strengths[-1], seed=self.seed)
             name = f"restored_{how}{count_name(self.n)}"
             values.append(Value(name, arrays[how][str(strengths[-1])], n=self.n, protocol=protocol))
-        picture = {"restoration": sheet(*shown.values())} if shown else {}
-        return Result(values, {"restoration": arrays}, picture)
+        pictures = sheets("restoration", *shown.values())
+        return Result(values, {"restoration": arrays}, pictures)

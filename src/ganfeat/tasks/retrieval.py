@@ -8,15 +8,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganfeat.errors import UserError
+from ganfeat.features import Rebuilder
 from ganfeat.features.small import Column
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.reading import columns_of
+from ganfeat.metrics.reference import spread
 from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.ranges import Count, Several
 from ganfeat.tasks.linear import Array
 from ganfeat.tasks.pages import curves, sheet
-from ganfeat.tasks.task import Seen, Task, Trial, enough
+from ganfeat.tasks.task import Seen, Task, Trial, check_known, enough
 
 Indices = NDArray[np.int64]
 BINS = 8  # of a continuous or circular factor
@@ -29,7 +30,8 @@ class Retrieval(Task):
 
     Images of ``test`` are compared by the cosine of one level, each of its numbers standardised by
     what it is in ``train``. A continuous or circular factor is the same where it falls into the
-    same of eight equal bins. The level of each factor is chosen on ``val``; the arrays have all.
+    same of eight equal bins. The level of each factor is chosen on ``val``; the arrays have all,
+    and the octave of each one's best level (2 for 4 px) where levels act at some resolution.
 
     Args:
         factors: names of the factors.
@@ -51,9 +53,7 @@ class Retrieval(Task):
 
     def check(self, trial: Trial) -> None:
         """The factors must exist, and there must be enough to look through."""
-        names = [column.name for column in columns_of(trial.references)]
-        if unknown := [factor for factor in self.factors if factor not in names]:
-            raise UserError(f"retrieval by {unknown[0]}: these data have {', '.join(names)}")
+        check_known(self.factors, columns_of(trial.references), "retrieval by")
         enough(trial, "val", self.val, self.nearest + 1, "retrieval")
         enough(trial, "test", self.n, self.nearest + 1, "retrieval")
 
@@ -83,7 +83,11 @@ class Retrieval(Task):
         chance = self._chance(trial, test)
         arrays: dict[str, Any] = {
             "levels/retrieval": lines, "levels/retrieval_best": best, "retrieval_chance": chance,
+            "retrieval": {factor: lines[factor][level] for factor, level in best.items()},
         }  # fmt: skip
+        if isinstance(trial.network, Rebuilder):
+            sides = trial.rebuilder.resolutions
+            arrays["retrieval_octaves"] = {f: float(np.log2(sides[x])) for f, x in best.items()}
         marks = {f"chance of {factor}": share for factor, share in chance.items()}
         what = f"share of the {self.nearest} nearest"
         pictures = {
@@ -126,12 +130,13 @@ class Retrieval(Task):
     def _sheet(self, trial: Trial, found: Mapping[str, Indices], best: Mapping[str, str]) -> Tensor:
         """For each factor's level some images, each before what it finds."""
         data = trial.references.real(self.n)
+        chosen = spread(len(data), self.n)
         groups = []
         for factor, level in best.items():
             numbers = [[i, *found[level][i].tolist()] for i in range(QUERIES)]
-            rows = [data.__getitems__(row)["image"] for row in numbers]
-            names = [f"{factor}", f"by {level}", *("" for _ in range(QUERIES))]
-            groups.append({f"{names[i]}{' ' * i}": row for i, row in enumerate(rows)})
+            rows = [data.__getitems__([chosen[i] for i in row])["image"] for row in numbers]
+            names = [factor, f"by {level}", *(f"query {i + 1}" for i in range(2, QUERIES))]
+            groups.append(dict(zip(names, rows, strict=True)))
         return sheet(*groups)
 
 

@@ -34,7 +34,7 @@ class Segmentation(Task):
     section 4), and learns from ``shots`` images of ``train``. IoU is the mean over the classes that
     ``test`` has, the number the mean over ``repeats`` choices of images. The arrays have the same
     from colour and position alone, with their products (``pixels``), and from the encoder's own
-    maps (``maps``).
+    maps (``maps``): each choice, and their means in ``segmentation_<way>``.
 
     Args:
         shots: how many annotated images.
@@ -83,7 +83,7 @@ class Segmentation(Task):
                 scores = []
                 for repeat in range(self.repeats):
                     chosen = slice(repeat * shots, (repeat + 1) * shots)
-                    predicted = self._learnt(said, parts, chosen)
+                    predicted = self._learnt(said, parts, chosen, classes)
                     scores.append(mean_iou(predicted, parts["test"][1], classes))
                     advance(1)
                 found[way][str(shots)] = scores
@@ -99,7 +99,11 @@ class Segmentation(Task):
             values.append(Value(f"segmentation{shots}", mean, n=self.n, protocol=protocol))
         images, masks = parts["test"]
         rows = {"image": images, "truth": painted(masks[:SHOWN], classes), **shown}
-        return Result(values, {"segmentation": found}, {"segmentation": sheet(rows)})
+        arrays: dict[str, Any] = {"segmentation": found} | {
+            f"segmentation_{way}": {shots: float(np.mean(scores)) for shots, scores in of.items()}
+            for way, of in found.items()
+        }
+        return Result(values, arrays, {"segmentation": sheet(rows)})
 
     def _annotated(self, trial: Trial, part: str, n: int) -> tuple[Tensor, Masks]:
         data = trial.references.real(n, self.extras, part)
@@ -107,7 +111,11 @@ class Segmentation(Task):
         return batch["image"].to(trial.references.device), np.asarray(batch["mask"].cpu(), np.int64)
 
     def _learnt(
-        self, said: dict[str, Array], parts: dict[str, tuple[Tensor, Masks]], chosen: slice
+        self,
+        said: dict[str, Array],
+        parts: dict[str, tuple[Tensor, Masks]],
+        chosen: slice,
+        classes: int,
     ) -> Masks:
         """What a classifier of the chosen images says of those of ``test``."""
         known, truth = said["train"][chosen], parts["train"][1][chosen]
@@ -120,10 +128,8 @@ class Segmentation(Task):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # so many steps are the rule
                 reader.fit(rows, truth.reshape(-1))
-            score = mean_iou(
-                told(reader, said["val"], mean, deviation), parts["val"][1],
-                int(parts["val"][1].max()) + 1,
-            )  # fmt: skip
+            on_val = told(reader, said["val"], mean, deviation)
+            score = mean_iou(on_val, parts["val"][1], classes)
             best = max(best, (score, reader), key=lambda pair: pair[0])
         return told(best[1], said["test"], mean, deviation)
 

@@ -93,7 +93,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("generators", nargs="+", metavar="NAME=PATH",
-                        help="a run folder, a checkpoint, a weights file, or embedded")  # fmt: skip
+                        help="a run folder, a checkpoint, a weights file, or "
+                             "embedded")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="the folder for the pictures")
     parser.add_argument("--paths", type=int, default=5, help="how many")
     parser.add_argument("--frames", type=int, default=11, help="images on a path")

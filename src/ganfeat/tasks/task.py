@@ -7,7 +7,7 @@ comes out on ``test``, of every level and of the one chosen (methods/ghfeat.md, 
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ganfeat.errors import UserError
 from ganfeat.features import FactorNet, Features, Rebuilder
+from ganfeat.features.small import Column
 from ganfeat.metrics.evaluation import joined, timed
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.progress import Bar, silent
@@ -24,9 +25,11 @@ from ganfeat.metrics.reference import References
 from ganfeat.metrics.rows import Rows, finite
 from ganfeat.metrics.subject import Judge
 from ganfeat.metrics.value import Value
+from ganfeat.ranges import Several
 
 Array = NDArray[np.float64]
 Batch = dict[str, Tensor]
+EVERYTHING = "all levels"  # in one row
 PICTURES = ("mask",)  # what is true of single pixels
 
 
@@ -59,6 +62,10 @@ class Trial:
     bar: Bar = silent
     _seen: dict[Any, Seen] = field(default_factory=dict)
 
+    def elsewhere(self, data: Any) -> "Trial":
+        """The encoder, tried on other data."""
+        return replace(self, references=self.references.elsewhere(data), _seen={})
+
     @property
     def rebuilder(self) -> Rebuilder:
         """The encoder, where it can draw."""
@@ -84,14 +91,11 @@ class Trial:
     def pairs(
         self, part: str, n: int, extras: Sequence[str], what: str
     ) -> Iterator[tuple[Tensor, Batch, Batch]]:
-        """This process's share of ``n`` pairs of different images of a part, as `batches` has them.
-
-        Image i goes with image n + i.
-        """
-        others = self.references.real(2 * n, extras, part)
-        for numbers, batch in self.batches(part, n, extras, what):
-            other = others.__getitems__([int(i) + n for i in numbers])
-            yield numbers, batch, {k: v.to(self.references.device) for k, v in other.items()}
+        """This process's share of ``n`` pairs of different images of a part."""
+        advance = self.bar(what, n // self.references.ranks)
+        for numbers, one, other in self.references.pairs(n, extras, part):
+            yield numbers, one, other
+            advance(len(numbers))
 
     @torch.no_grad()
     def seen(self, part: str, n: int) -> Seen:
@@ -106,19 +110,32 @@ class Trial:
     def _look(self, part: str, n: int) -> Seen:
         known = self.references.data.facts().get("extras", ())
         extras = [extra for extra in known if extra not in PICTURES]
-        count = min(n, len(self.references.real(n, extras, part)))
-        rows: dict[str, Rows] = {}
-        levels: list[str] = []
+        data = self.references.real(n, extras, part)
+        count = min(n, len(data))
+
+        def look(batch: Batch) -> dict[str, Tensor]:
+            return self.network.encode(batch["image"]) | {extra: batch[extra] for extra in extras}
+
+        # A process may have no images of its own: how wide the rows are, all see in the first one.
+        first = {key: value.to(self.references.device) for key, value in data[0].items()}
+        alone = look({key: value[None] for key, value in first.items()})
+        rows = {
+            name: Rows(count, *values.shape[1:], what=f"{name} of an image").to(values.device)
+            for name, values in alone.items()
+        }
         for numbers, batch in self.batches(part, count, extras, f"{part} codes"):
-            said = self.network.encode(batch["image"])
-            levels = [*said]
-            for name, values in [*said.items(), *((extra, batch[extra]) for extra in extras)]:
-                if name not in rows:
-                    kept = Rows(count, *values.shape[1:], what=f"{name} of an image")
-                    rows[name] = kept.to(values.device)
+            for name, values in look(batch).items():
                 rows[name].update(values.float(), numbers)
         found = {name: kept.numpy() for name, kept in rows.items()}
-        return Seen({k: found[k] for k in levels}, {extra: found[extra] for extra in extras})
+        return Seen(
+            {name: x for name, x in found.items() if name not in extras},
+            {extra: found[extra] for extra in extras},
+        )
+
+    def learnt_from(self, n: int) -> dict[str, Any]:
+        """What identifies the ``n`` images of ``train`` that a reader learns from."""
+        found: dict[str, Any] = self.references.real(n, (), "train").fingerprint()
+        return found
 
     def protocol(self, *networks: Features, **more: Any) -> dict[str, Any]:
         """What a number depends on beside the encoder: images, networks, and more."""
@@ -134,6 +151,7 @@ class Task:
 
     draws = False  # whether the encoder must be able to draw
     reads = False  # whether the judge must read factors
+    judged = False  # whether it takes a judge, even one that does not
     extras: Sequence[str] = ()  # what the data must know
 
     def lacks(self, trial: Trial) -> str:
@@ -173,6 +191,49 @@ def perform(trial: Trial, tasks: Mapping[str, Task]) -> Result:
         began = time.perf_counter()
         results[name] = timed(task.result(trial), began)
     return joined([*results.values()])
+
+
+class Reading(Task):
+    """Something that is read off single levels, by what was learnt on ``train``.
+
+    Args:
+        n: images of ``train``, and of ``test``; all where there are fewer.
+        val: images of ``val``, on which is chosen.
+    """
+
+    def __init__(self, n: Several = 10_000, val: Several = 2000) -> None:
+        self.n, self.val = n, val
+
+    def check(self, trial: Trial) -> None:
+        """There must be images in each part."""
+        for part, n in (("train", self.n), ("val", self.val), ("test", self.n)):
+            enough(trial, part, n, 2, "to read a level")
+
+    def parts(self, trial: Trial) -> tuple[Seen, Seen, Seen]:
+        """``train``, ``val`` and ``test``, as the encoder sees them."""
+        return trial.seen("train", self.n), trial.seen("val", self.val), trial.seen("test", self.n)
+
+
+def check_known(names: Sequence[str], columns: Sequence[Column], what: str, kind: str = "") -> None:
+    """Refuse names that are no factors, or none of a kind.
+
+    Raises:
+        UserError: says which there are.
+    """
+    known = [column.name for column in columns if kind in ("", column.kind)]
+    if unknown := [name for name in names if name not in known]:
+        raise UserError(f"{what} {unknown[0]}: it must be one of {', '.join(known) or 'none'}")
+
+
+def check_points(trial: Trial, numbers: Sequence[int], what: str) -> None:
+    """Refuse numbers of landmarks that the data do not have.
+
+    Raises:
+        UserError: says how many there are.
+    """
+    there = len(trial.references.real(1, ("landmarks",))[0]["landmarks"])
+    if wrong := [number for number in numbers if not 0 <= number < there]:
+        raise UserError(f"{what} has {wrong[0]}: these data have landmarks 0 to {there - 1}")
 
 
 def enough(trial: Trial, part: str, n: int, least: int, what: str) -> None:

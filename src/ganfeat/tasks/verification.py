@@ -19,11 +19,10 @@ from ganfeat.metrics.value import Value, mean_value
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array
 from ganfeat.tasks.pages import curves
-from ganfeat.tasks.task import Task, Trial
+from ganfeat.tasks.task import EVERYTHING, Task, Trial
 
 Bools = NDArray[np.bool_]
 AT_ONCE = 64  # pairs
-EVERYTHING = "all levels"
 
 
 class Verification(Task):
@@ -32,7 +31,7 @@ class Verification(Task):
     Two images are taken for the same person where the cosine of their codes is above a threshold.
     Each number of a code is standardised by what it is in ``train``. ``best`` goes by one level,
     ``vote`` by the majority of all levels, ``all`` by all codes in one row. The arrays have every
-    level, and the levels of each resolution in one row (``levels/verification_grouped``).
+    level, and the levels of each resolution in one row (``verification_grouped``).
 
     Args:
         n: images of ``train`` that codes are standardised by.
@@ -61,8 +60,9 @@ class Verification(Task):
             "all": told[EVERYTHING].said == pairs.same,
         }
         protocol = trial.protocol(
-            real=self.n, pairs=pairs.fingerprint(), folds=len({*pairs.folds.tolist()}), n=self.n
-        )
+            standardised_by=trial.learnt_from(self.n), pairs=pairs.fingerprint(),
+            folds=len({*pairs.folds.tolist()}),
+        )  # fmt: skip
         values: list[Value] = [
             mean_value(f"verification_{how}", items.astype(float), protocol)
             for how, items in right.items()
@@ -74,7 +74,7 @@ class Verification(Task):
         }
         arrays: dict[str, Any] = {
             "levels/verification": levels,
-            "levels/verification_grouped": groups,
+            "verification_grouped": groups,
         }
         marks = {"chance": 0.5, "vote": float(right["vote"].mean())}
         picture = curves({"one level": levels}, "accuracy", "Same person or not", marks)

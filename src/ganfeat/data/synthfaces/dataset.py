@@ -1,19 +1,17 @@
 """SynthFaces as a data set."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from ganfeat.data.drawn.correlation import Spec
 from ganfeat.data.drawn.dataset import Drawn
 from ganfeat.data.synthfaces.drawing import EXTRAS, draw, render
 from ganfeat.data.synthfaces.factors import TABLE, denormalise
 from ganfeat.data.synthfaces.painting import CLASSES
 from ganfeat.data.synthfaces.pairs import Pairs
 from ganfeat.data.synthfaces.sampling import SPLITS, Faces, sample
-from ganfeat.ranges import Natural, Seed
 
 IN_FACE = ("skin", "brows", "eyes", "nose", "mouth", "glasses", "beard")
 
@@ -45,17 +43,10 @@ class SynthFaces(Drawn[Faces]):
         "colour": ("background_hue", "skin_tone", "hair_colour"),
     }
 
-    def __init__(
-        self,
-        split: str = "train",
-        resolution: int = 32,
-        length: Natural | None = None,
-        seed: Seed = 0,
-        extras: Iterable[str] = (),
-        correlate: Spec | None = None,
-    ) -> None:
-        super().__init__(split, resolution, length, seed, extras, correlate)
-        self.people = SPLITS[split].people
+    @property
+    def people(self) -> int:
+        """How many there are."""
+        return SPLITS[self.split].people
 
     def sample(self, indices: Sequence[int]) -> Faces:
         """Physical factors, identities and keys of these images, without drawing them."""

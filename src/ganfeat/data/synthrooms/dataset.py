@@ -1,18 +1,16 @@
 """SynthRooms as a data set."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from ganfeat.data.drawn.correlation import Spec
 from ganfeat.data.drawn.dataset import Drawn
 from ganfeat.data.drawn.sampling import Sample
 from ganfeat.data.synthrooms.drawing import EXTRAS, draw, render
 from ganfeat.data.synthrooms.factors import PRESENCE, table_of
 from ganfeat.data.synthrooms.sampling import sample, splits_of
-from ganfeat.ranges import Natural, Seed
 
 
 class SynthRooms(Drawn[Sample]):
@@ -48,19 +46,10 @@ class SynthRooms(Drawn[Sample]):
     }
     depends: ClassVar[Mapping[str, str]] = PRESENCE
 
-    def __init__(
-        self,
-        split: str = "train",
-        resolution: int = 32,
-        length: Natural | None = None,
-        seed: Seed = 0,
-        extras: Iterable[str] = (),
-        correlate: Spec | None = None,
-        family: str = "bedroom",
-    ) -> None:
+    def __init__(self, *args: Any, family: str = "bedroom", **rest: Any) -> None:
         self.family, self.own = family, {"family": family}
         self.table, self.splits = table_of(family), splits_of(family)
-        super().__init__(split, resolution, length, seed, extras, correlate)
+        super().__init__(*args, **rest)
 
     def sample(self, indices: Sequence[int]) -> Sample:
         """Physical factors and keys of these images, without drawing them."""
@@ -70,6 +59,13 @@ class SynthRooms(Drawn[Sample]):
         """`image` and these extras, all but `factors`, on `device`."""
         device = torch.device(self.device)
         return draw(rooms.values, self.family, self.resolution, device, rooms.image_key, extras)
+
+    def second(self) -> Self:
+        """The same of the other family: what is learnt on one family is tried on it."""
+        other = "kitchen" if self.family == "bedroom" else "bedroom"
+        found = type(self)("test", self.resolution, seed=self.seed, family=other)
+        found.device = self.device
+        return found
 
     @staticmethod
     def subject_mask(table: Tensor, resolution: int) -> Tensor:

@@ -19,7 +19,11 @@ SHARE = 500  # samples at once
 
 
 def layout(generator: Generator, space: Space) -> list[list[str | int]]:
-    """Name, resolution and width of every level, coarse to fine."""
+    """Name, resolution and width of every level, coarse to fine.
+
+    A style acts where it scales what comes into a layer: that of a block's first convolution, which
+    doubles the size, acts at half the block's resolution (methods/ghfeat.md, 1.5).
+    """
     if space == "w":
         return [["w", 4, generator.w_dim]]
     if space == "w+":
@@ -27,9 +31,14 @@ def layout(generator: Generator, space: Space) -> list[list[str | int]]:
         return [[f"w{i}", side, generator.w_dim] for i, side in enumerate(sides)]
     state = generator.synthesis.state_dict()
     return [
-        [name, int(name.partition(".")[0][1:]), len(state[f"{name}.affine.weight"])]
-        for name in generator.style_names
+        [name, _side(name), len(state[f"{name}.affine.weight"])] for name in generator.style_names
     ]
+
+
+def _side(name: str) -> int:
+    """The px at which the style of a layer such as ``b8.conv0`` acts."""
+    block, _, layer = name.partition(".")
+    return int(block[1:]) // (2 if layer == "conv0" else 1)
 
 
 def draw(generator: Generator, levels: Mapping[str, Tensor], **options: Any) -> Any:

@@ -19,15 +19,14 @@ from ganfeat.encoders.ghfeat.network import GHFeatNet
 from ganfeat.errors import UserError
 from ganfeat.features import Features
 from ganfeat.networks import Network, state_hash
-from ganfeat.pictures import image_grid
+from ganfeat.pictures import reconstructions
 from ganfeat.processes import mean_over_processes
 from ganfeat.ranges import Count, Decay, LearningRate, NotNegative, Positive, Range, Share
-from ganfeat.seeds import seed_of
+from ganfeat.seeds import seed_of, seeded
 from ganfeat.training.ema import ema_decay, update_ema
 from ganfeat.training.losses import r1_penalty
 from ganfeat.training.method import Losses, Method, Phase, Step, adam
 
-SHOWN = 16  # images in a picture
 SAMPLES = 10_000  # from which a style's mean and deviation are taken
 
 
@@ -40,7 +39,7 @@ class GHFeat(Method):
 
     Args:
         weights: holds G and D: a run, a checkpoint, a weights file, an official pickle, or
-            ``embedded``.
+            `EMBEDDED`.
         resolution: of the data.
         batch_size, seed: as in `Method`.
         num_bf16_res: how many of the highest resolutions of G and D run in bfloat16.
@@ -91,12 +90,7 @@ class GHFeat(Method):
         ema_kimg: NotNegative = 10.0,
     ) -> None:
         super().__init__(batch_size=batch_size, seed=seed)
-        generator = backbone.load(weights, num_bf16_res=num_bf16_res)
-        if generator.resolution != resolution:
-            raise UserError(
-                f"{weights} holds a generator of {generator.resolution} px, and the data have "
-                f"{resolution} px: set data.resolution={generator.resolution}, or other weights"
-            )
+        generator = backbone.load_for(weights, resolution, num_bf16_res)
         self._frozen: dict[str, Network] = {"generator": generator}
         if perceptual != 0:
             if features is None:
@@ -105,8 +99,7 @@ class GHFeat(Method):
                     "method.perceptual=0"
                 )
             self._frozen["features"] = features()
-        with torch.random.fork_rng(devices=[]):  # whatever was drawn for G and D
-            torch.manual_seed(seed_of(seed, "encoder"))
+        with seeded(seed, "encoder"):  # whatever was drawn for G and D
             levels = layout(generator, space)
             self.encoder = GHFeatNet(
                 resolution, levels, depth, width, channels, align, weights, state_hash(generator)
@@ -120,6 +113,7 @@ class GHFeat(Method):
             self.discriminator = backbone.load(weights, "d", num_bf16_res=num_bf16_res)
         calibrated = float("nan") if perceptual is None else perceptual
         self.register_buffer("perceptual_weight", torch.tensor(calibrated))
+        self._drawn: list[Tensor] = []  # by E in this iteration, one for each micro-batch, for D
         self.perceptual_share, self.tap, self.adversarial = perceptual_share, tap, adversarial
         self.r1_gamma, self.r1_interval = r1_gamma, r1_interval
         self.lr, self.betas = lr, (beta1, beta2)
@@ -180,6 +174,7 @@ class GHFeat(Method):
         if "features" in self._frozen:
             losses["perceptual"] = self.perceptual_loss(drawn, step.images, losses["pixel"])
         if self.discriminator is not None:
+            self._drawn.append(drawn.detach())
             logits = self.discriminator(drawn, step.label)
             losses["adversarial"] = self.adversarial * F.softplus(-logits).mean()
         yield losses
@@ -197,10 +192,13 @@ class GHFeat(Method):
         return self.perceptual_weight * distance
 
     def discriminator_loss(self, step: Step) -> Losses:
-        """Reconstructions, then real images, with R1 in the same pass where it is due."""
+        """Reconstructions, then real images, with R1 in the same pass where it is due.
+
+        The reconstructions are those that E has just learnt from: to draw them anew after E's
+        step would cost a seventh of an iteration.
+        """
         assert self.discriminator is not None
-        with torch.no_grad():
-            drawn = self.encoder.rebuild(step.images)
+        drawn = self._drawn.pop(0)
         logits = self.discriminator(drawn, step.label)
         self.terms.add("score/drawn", logits)
         yield {"drawn": F.softplus(logits).mean()}
@@ -227,7 +225,5 @@ class GHFeat(Method):
     @torch.no_grad()
     def pictures(self) -> Mapping[str, Tensor]:
         """Images of the validation split above what the average encoder and G make of them."""
-        data = self.trainer.datamodule.dataset.reference("val", SHOWN)  # type: ignore[attr-defined]
-        images = data.__getitems__(range(min(SHOWN, len(data))))["image"].to(self.device)
-        drawn = self.ema.eval().rebuild(images)
-        return {"reconstructions": image_grid(torch.cat([images, drawn]), len(images))}
+        data = self.trainer.datamodule.dataset  # type: ignore[attr-defined]
+        return {"reconstructions": reconstructions(self.ema.eval(), data, self.device)}

@@ -113,9 +113,11 @@ class GHFeatNet(Rebuilder):
         self.config = GHFeatNet.arguments(locals())
         self.resolution, self.name = resolution, name
         self.weights, self.generator_hash = weights, generator_hash
+        self.taught_by = generator_hash
         self._attached: list[Generator] = []  # in a list it is no part of this network
         self.levels = {str(level): int(size) for level, _, size in levels}
         self.resolutions = {str(level): int(side) for level, side, _ in levels}
+        self.blends = not {"w", "w0"} & self.levels.keys()  # latents are no layer's alone
         self.backbone = ResNet(resolution, depth, width)
         self.pyramid = Pyramid(self.backbone.channels, channels)
         self.align = Alignment(len(self.backbone.channels), channels, channels) if align else None
@@ -146,7 +148,13 @@ class GHFeatNet(Rebuilder):
     def generator(self) -> Generator:
         """The frozen generator, read from `weights` when it is first needed."""
         if not self._attached:
-            self.attach(backbone.load(self.weights))
+            try:
+                self.attach(backbone.load(self.weights))
+            except UserError as error:
+                raise UserError(
+                    f"{self.name} draws with the generator that it was trained with: {error}; "
+                    "generator=FILE says where that is now"
+                ) from error
         return self._attached[0].to(self.mean.device)
 
     def attach(self, generator: Generator) -> None:
@@ -158,10 +166,19 @@ class GHFeatNet(Rebuilder):
         if (found := state_hash(generator)) != self.generator_hash:
             raise UserError(
                 f"{self.name} was trained with another generator than this one "
-                f"({self.generator_hash[:8]}, not {found[:8]}): its codes mean nothing here; "
-                f"restore {self.weights}, or say where that generator is"
+                f"({self.generator_hash[:8]}, not {found[:8]}): its codes mean nothing here"
             )
         self._attached = [generator.requires_grad_(False)]
+
+    def find_generator(self, weights: str) -> None:
+        """Take the generator from another place than where it was in training.
+
+        Raises:
+            UserError: there is no generator, or another one.
+        """
+        self.attach(backbone.load(weights))
+        self.weights = weights
+        self.config["weights"] = weights
 
     def taps(self, images: Tensor) -> list[Tensor]:
         """The three maps of the residual network.

@@ -1,0 +1,82 @@
+"""CelebA (Liu et al. 2015) and its part MAFL (Zhang et al. 2014): attributes and landmarks."""
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from ganfeat.data.benchmarks.benchmark import Array, Benchmark, held_out
+from ganfeat.errors import UserError
+
+Protocol = Literal["celeba", "mafl"]
+PARTS = {"train": 0, "val": 1, "test": 2}  # as list_eval_partition.txt numbers them
+
+
+class CelebA(Benchmark):
+    """Aligned faces with 40 attributes (`factors` [N,40], 0 or 1) and 5 points (`landmarks`).
+
+    The points are the eyes, the nose and the corners of the mouth.
+
+    Args:
+        path: the folder with ``img_align_celeba`` and the lists, in it or in one folder below.
+        resolution, split, extras, crop: as in `Benchmark`.
+        protocol: ``celeba`` has the parts of ``list_eval_partition.txt``. ``mafl`` has the images
+            of MAFL's ``training.txt``, of which a tenth is ``val``, and of its ``testing.txt``.
+    """
+
+    name = "celeba"
+    known: ClassVar[tuple[str, ...]] = ("factors", "landmarks")
+
+    def __init__(self, *args: Any, protocol: Protocol = "celeba", **rest: Any) -> None:
+        self.own = {"protocol": protocol}
+        super().__init__(*args, **rest)
+
+    def read(self, split: str) -> tuple[list[str], dict[str, Array]]:
+        """Images of a part, their attributes and points."""
+        self.attributes, attributes = self._table("list_attr_celeba.txt")
+        _, points = self._table("list_landmarks_align_celeba.txt")
+        files = self._files(split)
+        if missing := [name for name in files if not (name in attributes and name in points)]:
+            raise UserError(f"{self.path}: the lists of CelebA lack {missing[0]}")
+        folder = self.below(self.find("img_align_celeba"))
+        signs = np.array([attributes[name] for name in files], np.float32)  # 1 or -1
+        places = np.array([points[name] for name in files], np.float32)
+        return [f"{folder}/{name}" for name in files], {
+            "factors": (signs > 0).astype(np.float32),
+            "landmarks": places.reshape(len(files), -1, 2),
+        }
+
+    def _files(self, split: str) -> list[str]:
+        if self.own["protocol"] == "celeba":
+            lines = self.find("list_eval_partition.txt").read_text().split("\n")
+            rows = [line.split() for line in lines if line.strip()]
+            return [name for name, part in rows if int(part) == PARTS[split]]
+        if split == "test":
+            return self.find("testing.txt").read_text().split()
+        files = self.find("training.txt").read_text().split()
+        return [files[i] for i in held_out(files, split)]
+
+    def _table(self, name: str) -> tuple[list[str], dict[str, list[int]]]:
+        """A list of CelebA: a count, the names of the columns, and a line for each image.
+
+        Raises:
+            UserError: a line has not as many numbers as there are columns.
+        """
+        path = self.find(name)
+        _, head, *lines = path.read_text().splitlines()
+        columns, found = head.split(), dict[str, list[int]]()
+        for number, line in enumerate(lines, 3):
+            if not line.strip():
+                continue
+            file, *numbers = line.split()
+            if len(numbers) != len(columns):
+                raise UserError(
+                    f"{path}, line {number} has {len(numbers)} numbers: expected {len(columns)}"
+                )
+            found[file] = [int(text) for text in numbers]
+        return columns, found
+
+    def facts(self) -> dict[str, Any]:
+        """What networks and tasks are made for."""
+        columns = [[attribute, "binary", 2] for attribute in self.attributes]
+        groups = {"attributes": list(self.attributes)}
+        return super().facts() | {"columns": columns, "groups": groups}

@@ -1,0 +1,165 @@
+"""Measures an artefact, whatever it is: a generator, or a network that looks at images."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganfeat.backbone import Generator
+from ganfeat.errors import UserError
+from ganfeat.features import Features
+from ganfeat.metrics.evaluation import check, evaluate, evaluate_network, joined
+from ganfeat.metrics.measure import OfNetwork, Result, Subject
+from ganfeat.metrics.progress import progress_bar
+from ganfeat.metrics.reference import References
+from ganfeat.metrics.subject import Judge, Samples
+from ganfeat.networks import Network, fresh_copy
+from ganfeat.processes import rank, world_size
+from ganfeat.tasks.task import Task, Trial, perform
+from ganfeat.training import machine
+
+
+class Examiner:
+    """The judge and the measurements of a config, ready before anything is trained.
+
+    Args:
+        judge: what measures generators; None where networks are measured.
+        measurements: by name.
+        device: where everything runs.
+        cache: the folder for reference statistics.
+        refresh: compute them anew.
+    """
+
+    def __init__(
+        self,
+        judge: Judge | None,
+        measurements: Mapping[str, Any],
+        device: str,
+        cache: Path,
+        refresh: bool = False,
+    ) -> None:
+        self.judge, self.measurements = judge, measurements
+        self.device, self.cache, self.refresh = device, cache, refresh
+
+    def check(self, artefact: Network, data: Any, asked: Collection[str] = ()) -> None:
+        """Refuse what cannot be measured, as far as that is known before it begins.
+
+        Args:
+            artefact: as in `examine`.
+            data: the same.
+            asked: measurements that were asked for by name: ``n/a`` is no answer to that.
+
+        Raises:
+            UserError: a measurement is for another kind of network, or there are too few images for
+                it, or of a size that the judge cannot look at.
+        """
+        generates = isinstance(artefact, Generator)
+        for name, measurement in self.measurements.items():
+            if isinstance(measurement, OfNetwork | Task) == generates:
+                kinds = ["networks that look at images", "generators"]
+                measured, this = kinds if generates else kinds[::-1]
+                raise UserError(
+                    f"the metric {name} is for {measured}, and this is one of the {this}: choose "
+                    "metrics=quick, standard or paper for generators, factors, linear or classes "
+                    "and tasks= for others"
+                )
+        if isinstance(artefact, Features):
+            self._check_network(artefact, data, asked)
+        if isinstance(artefact, Generator):
+            subject = self.subject(artefact, data, "test", "cpu")
+            for name in self.measurements.keys() & set(asked):
+                if not self.measurements[name].applies(subject.judge):
+                    needs = self.measurements[name].needs
+                    raise UserError(f"{name} cannot be measured here: {needs} is needed")
+            check(subject, self.measurements)
+
+    def _check_network(self, network: Features, data: Any, asked: Collection[str]) -> None:
+        trial = self.trial(network, data, "test", "cpu")
+        for name, measurement in self.measurements.items():
+            if isinstance(measurement, OfNetwork):
+                measurement.check(network, trial.references)
+            elif missing := measurement.lacks(trial):
+                if name in asked:
+                    raise UserError(f"{name} cannot be done here: {missing} is needed")
+            else:
+                measurement.check(trial)
+
+    @torch.no_grad()
+    def examine(
+        self,
+        artefact: Network,
+        data: Any,
+        *,
+        part: str = "test",
+        seed: int = 0,
+        psi: float = 1.0,
+        show: bool = True,
+    ) -> Result:
+        """Measure a network against ``data``, in full precision whatever it is trained in.
+
+        Args:
+            artefact: a generator, or a network that looks at images.
+            data: the dataset of the run.
+            part: of the data, ``test`` or ``val``.
+            seed: of a generator's samples.
+            psi: their truncation.
+            show: a progress bar with the time left.
+        """
+        artefact = fresh_copy(artefact).to(self.device)
+        with machine.full_precision():
+            if isinstance(artefact, Features):
+                return self._examine_network(self.trial(artefact, data, part, self.device), show)
+            assert isinstance(artefact, Generator)
+            subject = self.subject(artefact, data, part, self.device, seed, psi)
+            return evaluate(subject, self.measurements, show)
+
+    def _examine_network(self, trial: Trial, show: bool) -> Result:
+        tasks = {k: m for k, m in self.measurements.items() if isinstance(m, Task)}
+        metrics = {k: m for k, m in self.measurements.items() if k not in tasks}
+        results = [evaluate_network(trial.network, trial.references, metrics, show)]
+        with progress_bar(show and rank() == 0) as bar:
+            results.append(perform(replace(trial, bar=bar), tasks))
+        return joined(results)
+
+    def trial(self, network: Features, data: Any, part: str, device: str) -> Trial:
+        """A network that looks at images, and what it is tried on."""
+        judge = None if self.judge is None else self.judge.of(data).to(device)
+        return Trial(network.to(device), self.references(data, part, device), judge)
+
+    def subject(
+        self,
+        generator: Generator,
+        data: Any,
+        part: str,
+        device: str,
+        seed: int = 0,
+        psi: float = 1.0,
+    ) -> Subject:
+        """What is measured, and all that measures it."""
+        assert self.judge is not None
+        labels = None
+        if generator.label_dim:
+            if data.label_dim != generator.label_dim:
+                raise UserError(
+                    f"this generator is told classes of {generator.label_dim}, and the data have "
+                    f"{data.label_dim}: give the data that it was trained on, with data.labels=true"
+                )
+            labels = data.all_labels()
+        samples = Samples(generator, labels, seed, psi)
+        references = self.references(data, part, device)
+        judge = self.judge.of(data).to(device)
+        return Subject(samples, judge, references, rank(), world_size())
+
+    def references(self, data: Any, part: str, device: str) -> References:
+        """The real images."""
+        return References(
+            data,
+            part,
+            cache=self.cache,
+            refresh=self.refresh,
+            device=device,
+            rank=rank(),
+            ranks=world_size(),
+        )

@@ -1,0 +1,40 @@
+"""The numbers of a record, each under the protocol that it depends on."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ganfeat.report.study import Record
+
+
+class Cell(NamedTuple):
+    """A number of a run.
+
+    Attributes:
+        value: None where it does not apply.
+        low, high: 95 % of resamples within the run, None where there are none.
+        protocol: a hash of all that the number depends on; other protocols are other columns.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    protocol: str
+
+
+def cells(record: Record) -> dict[str, Cell]:
+    """The numbers of a record, by name."""
+    return {
+        value["name"]: Cell(
+            value["value"], value.get("low"), value.get("high"), value.get("n", 0), protocol(value)
+        )
+        for value in record.get("metrics", [])
+    }
+
+
+def protocol(value: Mapping[str, Any]) -> str:
+    """A short hash of a value's protocol. The seed of the samples is part of it."""
+    text = json.dumps(value["protocol"], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
