@@ -78,7 +78,7 @@ def narrow(preset: str) -> list[str]:
     if not nodes:
         return [f"data.resolution={16 if chosen(preset, 'features') == 'none' else 32}"]
     if "weights" in nodes:
-        return TRAINED
+        return TRAINED[-1:] if chosen(preset, "method") == "fixed_generator" else TRAINED
     # A frozen network reads maps up to 64 px.
     return GAN if chosen(preset, "features") == "none" else [*GAN, "data.resolution=64"]
 

@@ -735,8 +735,11 @@ def test_coverage_of_samples_by_the_judge() -> None:
         show=False,
     )
     assert set(numbers(found)) == {
-        f"coverage_{k}64_factornet" for k in ("spread", "range", "shares", "correlation")
+        f"coverage_{k}64_factornet" for k in ("spread", "range", "shares", "missed", "correlation")
     }
+    shares = [found.arrays[f"coverage_{k}_shares"].values() for k in ("range", "class")]
+    empty = sum(x == 0 for pairs in shares for samples, _ in pairs for x in samples)
+    assert numbers(found)["coverage_missed64_factornet"] == empty > 0
     assert set(found.arrays["coverage_spread_ratios"]) == {
         c[0] for c in COLUMNS if c[1] in ("continuous", "circular")
     }
