@@ -6,6 +6,7 @@ image suffix), so that a folder of jpg and the zip of png made from it list the 
 same order.
 """
 
+import hashlib
 import os
 import unicodedata
 import zipfile
@@ -61,6 +62,14 @@ def image_key(name: str) -> str:
         if suffix.lower() not in IMAGE_SUFFIXES:
             return key
         key = stem
+
+
+def sha256_of(blocks: Iterable[bytes]) -> str:
+    """The SHA-256 of blocks, one after the other."""
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(block)
+    return digest.hexdigest()
 
 
 class Archive(ABC):

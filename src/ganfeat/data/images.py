@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any, Literal, get_args
 
@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset, get_worker_info
 
-from ganfeat.data.archive import Archive, open_archive
+from ganfeat.data.archive import Archive, open_archive, sha256_of
 from ganfeat.data.labels import Labels, read_labels
 from ganfeat.data.pixels import check_resolution, decode, fit_square
 from ganfeat.data.trouble import Trouble
@@ -152,9 +152,9 @@ class ImageDataset(Dataset[dict[str, torch.Tensor]]):
         return {
             "files": n,
             "bytes": sum(sizes),
-            "list_sha256": _sha256(line.encode() for line in lines),
-            "images_sha256": _sha256(self._readable(i)[1].tobytes() for i in spread),
-            "labels_sha256": _sha256([self._labels.values.tobytes()]) if self._labels else None,
+            "list_sha256": sha256_of(line.encode() for line in lines),
+            "images_sha256": sha256_of(self._readable(i)[1].tobytes() for i in spread),
+            "labels_sha256": sha256_of([self._labels.values.tobytes()]) if self._labels else None,
             "resolution": self.resolution,
             **self._options,
         }
@@ -164,7 +164,7 @@ class ImageDataset(Dataset[dict[str, torch.Tensor]]):
 
         Unlike the fingerprint it is another one for a copy, and nothing but a cache depends on it.
         """
-        return _sha256(f"{name}\t{self._archive.stamp(name)}\n".encode() for name in self.names)
+        return sha256_of(f"{name}\t{self._archive.stamp(name)}\n".encode() for name in self.names)
 
     def _readable(self, index: int) -> tuple[int, np.ndarray[Any, Any]]:
         """Image `index`, or the next one that can be read: (its index, uint8 [R, R, 3])."""
@@ -239,10 +239,3 @@ def _labels(archive: Archive) -> Labels:
             "dataset.json; without them, train with data.labels=false"
         )
     return labels
-
-
-def _sha256(blocks: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for block in blocks:
-        digest.update(block)
-    return digest.hexdigest()

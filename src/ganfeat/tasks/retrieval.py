@@ -70,7 +70,11 @@ class Retrieval(Task):
             for factor, levels in on_val.items()
         }
         protocol = trial.protocol(
-            real=self.n, n=self.n, chosen_on=self.val, nearest=self.nearest, bins=BINS
+            real=self.n,
+            standardised_by=trial.learnt_from(self.n),
+            chosen_on=self.val,
+            nearest=self.nearest,
+            bins=BINS,
         )
         values = [
             mean_value(f"retrieval_{factor}{count_name(self.n)}", levels[best[factor]], protocol)

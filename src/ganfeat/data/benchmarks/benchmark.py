@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ganfeat.data.archive import image_key
+from ganfeat.data.archive import image_key, sha256_of
 from ganfeat.data.pixels import check_resolution, decode, fit_square
 from ganfeat.errors import UserError
 from ganfeat.ranges import Count
@@ -147,7 +147,7 @@ class Benchmark(Dataset[dict[str, Tensor]], ABC):
     def version(self) -> str:
         """Times and sizes of all files, for caches."""
         stats = ((self.path / name).stat() for name in self.names)
-        return _sha256(f"{found.st_size} {found.st_mtime_ns}\n".encode() for found in stats)
+        return sha256_of(f"{found.st_size} {found.st_mtime_ns}\n".encode() for found in stats)
 
     def fingerprint(self) -> dict[str, Any]:
         """What identifies images and truth, as plain values."""
@@ -156,9 +156,9 @@ class Benchmark(Dataset[dict[str, Tensor]], ABC):
         return {
             "name": self.name, **self.own, "split": self.split, "images": n, "crop": self.crop,
             "resolution": self.resolution,
-            "list_sha256": _sha256(f"{image_key(name)}\n".encode() for name in self.names),
-            "images_sha256": _sha256(self._square(self.names[i])[0].tobytes() for i in spread),
-            "truth_sha256": _sha256(self.truth[key].tobytes() for key in sorted(self.truth)),
+            "list_sha256": sha256_of(f"{image_key(name)}\n".encode() for name in self.names),
+            "images_sha256": sha256_of(self._square(self.names[i])[0].tobytes() for i in spread),
+            "truth_sha256": sha256_of(self.truth[key].tobytes() for key in sorted(self.truth)),
         }  # fmt: skip
 
 
@@ -178,10 +178,3 @@ def held_out(names: Sequence[str], split: str) -> list[int]:
 
 def _digit(name: str) -> int:
     return int.from_bytes(hashlib.sha256(image_key(name).encode()).digest()[:8], "big") % 10
-
-
-def _sha256(blocks: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for block in blocks:
-        digest.update(block)
-    return digest.hexdigest()
