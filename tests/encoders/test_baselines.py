@@ -128,6 +128,7 @@ def test_both_halves_of_an_autoencoder_learn(tmp_path: Path) -> None:
         assert not torch.equal(network.get_parameter(name), first.get_parameter(name))
 
 
+@pytest.mark.slow
 def test_optimised_latents_draw_the_image_again() -> None:
     """Of the generator's own samples it finds the picture, each image by itself."""
     network = Optimised(steps=60)

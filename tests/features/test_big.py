@@ -64,7 +64,7 @@ def test_images_are_rounded_as_published() -> None:
     assert to_uint8(torch.tensor([-1.0, -2, 1, 2, 0])).tolist() == [0, 0, 255, 255, 128]
 
 
-@pytest.mark.parametrize("name", ["vgg16", "alexnet"])
+@pytest.mark.parametrize("name", [pytest.param("vgg16", marks=pytest.mark.slow), "alexnet"])
 def test_lpips_is_that_of_its_package(folder: Path, name: str) -> None:
     torch.manual_seed(1)
     trunk = {"vgg16": vgg16, "alexnet": alexnet}[name](weights=None)
@@ -95,6 +95,7 @@ def test_resnet50_gives_four_stages(folder: Path) -> None:
     torch.testing.assert_close(network.embed(images()), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_original_vgg16_takes_0_to_255_minus_a_mean_colour(folder: Path) -> None:
     """methods/ghfeat.md, check S10: what a red image becomes, and which map comes out."""
     theirs = vgg16(weights=None).eval()
@@ -112,6 +113,7 @@ def test_the_original_vgg16_takes_0_to_255_minus_a_mean_colour(folder: Path) -> 
     assert torch.equal(found, before.relu())
 
 
+@pytest.mark.slow
 def test_vgg16_gives_its_last_four_poolings(folder: Path) -> None:
     torch.manual_seed(2)
     theirs = vgg16(weights=None).eval()

@@ -280,6 +280,7 @@ def test_shuffled_pairs_need_whole_shares(tmp_path: Path, line: list[str]) -> No
         weights(tmp_path, "method.start_kimg=500", "method.pl_weight=0", *line)
 
 
+@pytest.mark.slow
 def test_micro_batches_compute_what_one_batch_does(tmp_path: Path) -> None:
     found = {}
     for parts in (1, 2):
@@ -430,6 +431,7 @@ def test_a_random_teacher_sees_images(teachers: Callable[[str], Path], name: str
 # From a plain StyleGAN2.
 
 
+@pytest.mark.slow
 def test_init_from_a_plain_run_lacks_the_heads_alone(tmp_path: Path) -> None:
     """Check C7: G, D and the average are the plain run's; the first step has the heads."""
     result = tiny.train(tmp_path / "plain", "data.resolution=32", "total_kimg=0.064")

@@ -259,6 +259,7 @@ class Average(Laplacian):
         return self.mean.expand(len(levels["b4"]), -1, -1, -1)
 
 
+@pytest.mark.slow
 def test_the_constant_image_is_as_good_as_the_constant_image(judge: Judge) -> None:
     found = numbers(Reconstruction(300, 300).result(trial(Average(300), judge)))
     assert found["face_to_constant300"] == pytest.approx(1, rel=1e-5)
@@ -316,6 +317,7 @@ def test_moves() -> None:
     assert moved(before, target, before, columns) == {"a": 0, "b": 0, "c": 0}
 
 
+@pytest.mark.slow
 def test_mixing_moves_what_the_levels_hold(judge: Judge) -> None:
     """The colour of large areas is in the coarse octaves of an image."""
     found = Mixing(128).result(trial(Laplacian(), judge))
@@ -341,6 +343,7 @@ class Renderer(Cheat, Laplacian):
         return SynthFaces.redraw(torch.where(classed, table.round(), table.clamp(-1, 1)), 32)
 
 
+@pytest.mark.slow
 def test_a_step_to_glasses(judge: Judge) -> None:
     """The difference of the mean tables is a table with glasses and hardly anything else."""
     network = Renderer(shown(2000, lambda batch: batch["factors"]).known)

@@ -120,6 +120,7 @@ class Histogram(Features):
             1, number, torch.ones_like(number, dtype=torch.float32))}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_colours_alone_decide_nothing() -> None:
     """../shared/synthfaces.md: a colour histogram stays below 58 %."""
     trial = Trial(Histogram(), References(SynthFaces("test", 32)))
