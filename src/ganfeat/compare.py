@@ -16,8 +16,9 @@ from ganfeat.config import compose
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import locked
 from ganfeat.report.checks import checks_of
+from ganfeat.report.plan import Plan, Record, Run
 from ganfeat.report.runner import run_all
-from ganfeat.report.study import STARTS, Plan, Record, Run, Study, read_study
+from ganfeat.report.study import STARTS, Study, read_study
 from ganfeat.report.table import side_by_side, write_tables
 from ganfeat.results import read_result
 from ganfeat.training.record import RunFolder

@@ -16,8 +16,9 @@ import yaml
 
 from ganfeat.errors import UserError
 from ganfeat.report import runner
+from ganfeat.report.plan import Plan, Run
 from ganfeat.report.runner import run_all
-from ganfeat.report.study import Plan, Run, read_study
+from ganfeat.report.study import read_study
 from ganfeat.report.table import against, interval, side_by_side, write_tables
 
 PLAIN: dict[str, Any] = {

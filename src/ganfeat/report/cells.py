@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ganfeat.report.study import Record
+from ganfeat.report.plan import Record
 
 
 class Cell(NamedTuple):

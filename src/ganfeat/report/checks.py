@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from ganfeat.errors import UserError
 from ganfeat.report.cells import cells
-from ganfeat.report.study import Record, Study
+from ganfeat.report.plan import Record
+from ganfeat.report.study import Study
 
 Found = float | dict[str, float]  # a number, or an array by name
 Look = Callable[[str, str], Found]  # what an arm's record has under a name

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ganfeat.files import atomic_write
 from ganfeat.report.cells import cells
-from ganfeat.report.study import Record, Run, Study
+from ganfeat.report.plan import Record, Run
+from ganfeat.report.study import Study
 
 CURVES = "als_shared"  # whose curves are drawn: those with a sigma that all arms share
 COLUMNS = 6

@@ -12,7 +12,7 @@ from typing import Any
 
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
-from ganfeat.report.study import Plan, Run, recorded_weights
+from ganfeat.report.plan import Plan, Run, recorded_weights
 from ganfeat.results import read_result
 
 LOOK_EVERY = 0.2  # seconds between looks at what is running

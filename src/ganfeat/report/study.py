@@ -1,13 +1,7 @@
-"""A study: its question, its arms and its records, as they lie in ``experiments/<name>/``.
+"""A study: its question, its arms and its checks, as ``experiments/<name>/study.yaml`` says."""
 
-``runs/<arm>-s<seed>.json`` is what the run left (`result.json`), and under ``study`` what it was
-asked for. An arm and a seed with such a file are finished, on whatever machine that was.
-"""
-
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +9,6 @@ import yaml
 
 from ganfeat.build import suggest
 from ganfeat.errors import UserError
-from ganfeat.files import atomic_write
-from ganfeat.results import LAST_CHECKPOINT, read_result
 
 FIELDS = {
     "question": str, "expectation": str, "baseline": str, "seeds": list, "common": list,
@@ -25,8 +17,6 @@ FIELDS = {
 OPTIONAL = ("checks", "only")
 OURS = ("seed", "threads", "paths.outputs", "resume", "force")  # settings that the runner makes
 STARTS = "init_from="
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -140,171 +130,3 @@ def _check_starts(study: Study, arm: str, path: Path) -> None:
         if start in seen:
             raise UserError(f"{path}: {' from '.join([*seen, start])}: no arm comes first")
         seen.append(start)
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """An arm with a seed.
-
-    Attributes:
-        study: which it belongs to.
-        arm, seed: what it is called.
-        command: the overrides that are typed for it.
-        result: where the run leaves its result.
-        weights: where it leaves its networks.
-        kimg: its length.
-        start: the run that it starts from.
-    """
-
-    study: Study
-    arm: str
-    seed: int
-    command: list[str]
-    result: Path
-    weights: Path
-    kimg: float
-    start: "Run | None" = None
-
-    @property
-    def name(self) -> str:
-        """``<arm>-s<seed>``."""
-        return f"{self.arm}-s{self.seed}"
-
-    @property
-    def path(self) -> Path:
-        """Where its record is."""
-        return self.study.folder / "runs" / f"{self.name}.json"
-
-    def __str__(self) -> str:
-        return self.name
-
-    def record(self) -> Record | None:
-        """Its record as it stands, None where there is none."""
-        return read_result(self.path)
-
-    def state(self) -> str:
-        """``done``, or why it is not.
-
-        ``missing``: it was never run to its end; ``failed``: it ended with an error; ``stale``: the
-        study asks for something else now; ``other start``: the arm that it starts from is recorded
-        with other weights than those it had.
-        """
-        record = self.record()
-        if record is None:
-            return "missing"
-        asked = record.get("study", {})
-        if record.get("status") != "finished":
-            return "failed"
-        if asked.get("overrides") != self.study.arms[self.arm]:
-            return "stale"
-        if self.start is not None and asked.get("start") != recorded_weights(self.start):
-            return "other start"
-        return "done"
-
-    def starts(self) -> Iterator["Run"]:
-        """What it starts from, what that starts from, and so on."""
-        run = self.start
-        while run is not None:
-            yield run
-            run = run.start
-
-    def begun_elsewhere(self) -> bool:
-        """Whether what lies here of this run began with other weights than its start has now."""
-        if self.start is None:
-            return False
-        from ganfeat.loading import read_about
-
-        here = read_result(self.result) if self.result.exists() else None
-        checkpoint = self.result.parent / LAST_CHECKPOINT
-        if here is None and checkpoint.exists():  # killed before it could say anything
-            here = read_about(checkpoint)
-        return bool(here) and (here or {}).get("start") != recorded_weights(self.start)
-
-    def at_hand(self) -> bool:
-        """Whether its networks lie here, and are those that it is recorded with."""
-        here = read_result(self.result) if self.weights.exists() else None
-        return here is not None and here.get("weights") == recorded_weights(self)
-
-    def keep(self, result: Record) -> None:
-        """Write its record: the result, and what it was asked for."""
-        asked: Record = {"arm": self.arm, "overrides": self.study.arms[self.arm]}
-        if self.start is not None:
-            asked["start"] = result.get("start")
-        with atomic_write(self.path) as file:
-            file.write((json.dumps({"study": asked, **result}, indent=1) + "\n").encode())
-
-
-def recorded_weights(run: Run) -> Mapping[str, str] | None:
-    """Hashes of the networks that a run is recorded with."""
-    record = run.record()
-    return None if record is None else record.get("weights")
-
-
-class Plan:
-    """What a study comes to: the runs that are wanted, and how long those take that are left.
-
-    Args:
-        study: all runs of the study, every start before what starts from it.
-        runs: those that are wanted.
-        redo: also those that are stale.
-    """
-
-    def __init__(self, study: Sequence[Run], runs: Sequence[Run], redo: bool = False) -> None:
-        self.study, self.runs, self.redo = list(study), list(runs), redo
-
-    def left(self) -> list[Run]:
-        """What is to be run, and the starts that this needs and that are not at hand."""
-        wanted = [run for run in self.runs if self.lacks(run)]
-        needed = {start for run in wanted for start in run.starts() if not self.ready(start)}
-        return [run for run in self.study if run in wanted or run in needed]
-
-    def ready(self, start: Run) -> bool:
-        """Whether others can start from it as it is."""
-        return start.at_hand() and start.state() == "done"
-
-    def lacks(self, run: Run) -> bool:
-        """Whether it has no record that counts, and can be run."""
-        stale = [start for start in run.starts() if start.state() == "stale"]
-        if self.redo and stale:
-            return True
-        state = run.state()
-        wanted = state in ("missing", "failed", "other start") or (state == "stale" and self.redo)
-        return wanted and not stale
-
-    def held_up(self) -> list[Run]:
-        """What lacks a record and waits for a start that is stale."""
-        return [
-            run
-            for run in self.runs
-            if not self.redo
-            and run.state() != "done"
-            and any(start.state() == "stale" for start in run.starts())
-        ]
-
-    def hours(self, jobs: int) -> float | None:
-        """What is left takes about so long; None as long as nothing tells."""
-        left = self.left()
-        if not left:
-            return 0.0
-        if self.rates is None:
-            return None
-        training, measuring = self.rates
-        free, ends = [0.0] * jobs, dict[Run, float]()
-        for run in left:
-            ready = ends.get(run.start, 0.0) if run.start is not None else 0.0
-            begins = max(free[0], ready)
-            ends[run] = begins + training * run.kimg + measuring
-            free = sorted([*free[1:], ends[run]])
-        return max(ends.values()) / 3600
-
-    @cached_property
-    def rates(self) -> tuple[float, float] | None:
-        """Seconds of training per thousand images, and of measuring, as recorded."""
-        records = [run.record() for run in self.study]
-        known = [r for r in records if r is not None and r.get("status") == "finished"]
-        if not known:
-            return None
-        training = [r["seconds"] / r["kimg"] for r in known if r.get("kimg")]
-        # Values that were measured together have the same seconds each.
-        measuring = [sum({v.get("seconds", 0.0) for v in r["metrics"]}) for r in known]
-        return sum(training) / max(len(training), 1), sum(measuring) / len(measuring)

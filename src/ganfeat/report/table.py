@@ -10,7 +10,8 @@ from statistics import mean
 from ganfeat.files import atomic_write
 from ganfeat.report.cells import cells
 from ganfeat.report.checks import verdicts
-from ganfeat.report.study import Record, Run, Study
+from ganfeat.report.plan import Record, Run
+from ganfeat.report.study import Study
 
 HEADINGS = (
     "arm", "seed", "metric", "value", "low", "high", "n", "protocol", "kimg", "commit",

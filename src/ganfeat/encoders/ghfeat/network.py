@@ -112,8 +112,7 @@ class GHFeatNet(Rebuilder):
         super().__init__()
         self.config = GHFeatNet.arguments(locals())
         self.resolution, self.name = resolution, name
-        self.weights, self.generator_hash = weights, generator_hash
-        self.taught_by = generator_hash
+        self.weights, self.taught_by = weights, generator_hash
         self._attached: list[Generator] = []  # in a list it is no part of this network
         self.levels = {str(level): int(size) for level, _, size in levels}
         self.resolutions = {str(level): int(side) for level, side, _ in levels}
@@ -163,10 +162,10 @@ class GHFeatNet(Rebuilder):
         Raises:
             UserError: it is not the one that the encoder was trained with.
         """
-        if (found := state_hash(generator)) != self.generator_hash:
+        if (found := state_hash(generator)) != self.taught_by:
             raise UserError(
                 f"{self.name} was trained with another generator than this one "
-                f"({self.generator_hash[:8]}, not {found[:8]}): its codes mean nothing here"
+                f"({self.taught_by[:8]}, not {found[:8]}): its codes mean nothing here"
             )
         self._attached = [generator.requires_grad_(False)]
 
