@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ganfeat import backbone, evaluate
 from ganfeat.backbone import Generator
 from ganfeat.config import compose
+from ganfeat.data import SynthFaces
 from ganfeat.encoders.ghfeat import GHFeat, GHFeatNet
 from ganfeat.encoders.ghfeat.latents import draw, layout, levels_of, sample
 from ganfeat.errors import UserError
@@ -195,6 +196,22 @@ def test_only_encoder_and_discriminator_learn(tmp_path: Path, monkeypatch: Any) 
     assert float(first["loss/Emain/perceptual"]) == pytest.approx(
         float(first["loss/Emain/pixel"]), rel=1e-4
     )
+
+
+@pytest.mark.slow
+def test_sixteen_images_are_learnt_by_heart() -> None:
+    """Check L4: the error falls more than 20 times in 500 steps."""
+    m = method(perceptual=0.0, adversarial=0.0, width=16, channels=64).train()
+    images = SynthFaces("train", 32).__getitems__(range(16))["image"]
+    optimizer = torch.optim.Adam(m.encoder.parameters(), lr=1e-3)
+    errors = []
+    for i in range(500):
+        (found,) = losses(m, "encoder_loss", Step({"image": images}, Draws((0, i, "Emain"), 16)))
+        optimizer.zero_grad()
+        found["pixel"].backward()
+        optimizer.step()
+        errors.append(float(found["pixel"].detach()))
+    assert errors[0] > 20 * sum(errors[-10:]) / 10
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Reconstructions whose errors are known."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from judges import SIZE, Pixels
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganfeat.data import SynthFaces
+from ganfeat.data import ImageDataset, SynthFaces
 from ganfeat.errors import UserError
 from ganfeat.metrics.reconstruction import pixel_errors, reconstruction
 from ganfeat.metrics.reference import References
@@ -18,7 +19,7 @@ from ganfeat.metrics.subject import Judge
 N = 100
 
 
-def measured(rebuild: Any, n: int = N, length: int = 200) -> dict[str, float]:
+def measured(rebuild: Any, n: int = N, length: int = 200) -> dict[str, Any]:
     references = References(SynthFaces("test", SIZE, length))
     found = reconstruction(rebuild, Judge(Pixels(), Pixels()), references, n)
     assert all(v.n == n and v.protocol["data"] for v in found.values)
@@ -63,8 +64,15 @@ def test_values_outside_are_clamped() -> None:
     assert measured(lambda images: images * 1e6)["mse100"] <= 4
 
 
-def test_what_cannot_be_measured() -> None:
-    with pytest.raises(UserError, match="need more than 48 images; asked for 40"):
-        measured(lambda images: images, n=40)
+def test_few_images_have_no_distance_of_distributions() -> None:
+    found = measured(lambda images: -images, n=40)
+    assert found["mse40"] > 0.1
+    assert found["rfid40_pixels"] is None
+
+
+def test_what_cannot_be_measured(photographs: Path) -> None:
+    references = References(ImageDataset(str(photographs), 16))
+    with pytest.raises(UserError, match="reconstructions of 100 images: there are 24"):
+        reconstruction(lambda images: images, Judge(Pixels(), Pixels()), references, 100)
     with pytest.raises(UserError, match="a reconstruction is not finite for 64 of 64"):
         measured(lambda images: images / 0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from rebuilders import SIDES, Laplacian
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganfeat.build import build
 from ganfeat.config import compose
@@ -246,6 +246,7 @@ def test_a_perfect_reconstruction(judge: Judge) -> None:
     for name in ("mse300", "face_mse300", "face_to_constant300", "face_to_nearest300"):
         assert found[name] == pytest.approx(0, abs=1e-6)
     assert found["kept300_factornet"] == pytest.approx(1, abs=1e-4)
+    assert found["training_mode300"] is None  # there is no batch norm
 
 
 class Average(Laplacian):
@@ -254,6 +255,7 @@ class Average(Laplacian):
     def __init__(self, n: int) -> None:
         super().__init__()
         self.mean = SynthFaces("train", 32, n).__getitems__(range(n))["image"].mean(dim=0)
+        self.norm = nn.BatchNorm1d(1)
 
     def draw(self, levels: Any) -> Tensor:
         return self.mean.expand(len(levels["b4"]), -1, -1, -1)

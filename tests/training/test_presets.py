@@ -19,7 +19,12 @@ METHODS = sorted(path.stem for path in (config_dir() / "method").glob("*.yaml"))
 
 
 Teachers = Callable[[str], Path]
-EMBEDDED = ("none", "teacher", "teacher_cifar10")  # `features` that need no file from elsewhere
+EMBEDDED = (
+    "none",
+    "teacher",
+    "teacher_cifar10",
+    "optimised",
+)  # `features` that need no file from elsewhere
 
 
 def line_for(preset: str, photographs: Path, teachers: Teachers, labels: bool = False) -> list[str]:

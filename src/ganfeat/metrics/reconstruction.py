@@ -26,7 +26,8 @@ def reconstruction(
     """``mse<n>``, ``psnr<n>``, ``ssim<n>``, ``distance<n>_<network>`` and ``rfid<n>_<network>``.
 
     Means over ``n`` real images, both sides clamped to [-1,1] and not rounded. ``rfid`` is the
-    Frechet distance of the reconstructions to these same originals.
+    Frechet distance of the reconstructions to these same originals; of no more images than its
+    network's vectors have numbers there is none (``n/a``).
 
     Args:
         rebuild: what is measured.
@@ -40,12 +41,9 @@ def reconstruction(
     """
     perceptual, embedding = judge.perceptual, judge.embedding
     data, device = references.real(n), references.device
+    if len(data) < n:
+        raise UserError(f"reconstructions of {n} images: there are {len(data)}")
     width = embedding.width(data.resolution, device)
-    if len(data) < n or n <= width:
-        raise UserError(
-            f"reconstructions with {embedding.name} need more than {width} images; asked for {n}, "
-            f"there are {len(data)}"
-        )
     rows = Rows(n, 4, what="an error").to(device)
     before, after = (Moments(width).to(device) for _ in range(2))
     advance = bar("reconstructions", n // references.ranks)
@@ -67,7 +65,7 @@ def reconstruction(
     by_distance = {**protocol, "networks": describe(perceptual)}
     values.append(mean_value(f"distance{count}_{perceptual.name}", found[:, 3], by_distance))
     by_vectors = {**protocol, "networks": describe(embedding)}
-    distance = frechet_distance(after.compute(), before.compute())
+    distance = frechet_distance(after.compute(), before.compute()) if n > width else None
     values.append(Value(f"rfid{count}_{embedding.name}", distance, n=n, protocol=by_vectors))
     return Result(values)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganfeat.features.network import area
 from ganfeat.metrics.measure import Result
@@ -33,7 +34,7 @@ class Reconstruction(Task):
     - ``kept<n>_<judge>``: the judge reads factors from the reconstruction; of those in ``kept`` the
       one that suffers most, as the share of what it reads from the image itself, if anything.
     - ``training_mode<n>``: the error in training mode, where batch norm goes by the batch, over
-      that in evaluation mode.
+      that in evaluation mode; n/a without batch norm.
 
     Args:
         n: images of ``test``.
@@ -66,15 +67,18 @@ class Reconstruction(Task):
         """All of it, and some images above their reconstructions."""
         assert trial.judge is not None
         whole = reconstruction(trial.rebuilt, trial.judge, trial.references, self.n, trial.bar)
-        values = [*whole.values, self._training_mode(trial)]
+        end = count_name(self.n)
+        normed = any(isinstance(x, _BatchNorm) for x in trial.rebuilder.modules())
+        ratio = self._training_mode(trial) if normed else Value(f"training_mode{end}", None)
+        values = [*whole.values, ratio]
         arrays: dict[str, Any] = {}
         facts = trial.references.data.facts().get("extras", ())
         if trial.judge.factors is not None and "factors" in facts:
             face, arrays = self._of_faces(trial)
             values += face
-        images = next(trial.references.images(AT_ONCE))
+        images = next(trial.references.images(min(self.n, AT_ONCE)))
         rows = {"image": images, "drawn again": trial.rebuilt(images)}
-        return Result(values, arrays, {"reconstruction": sheet(rows)})
+        return Result(values, arrays, {f"reconstruction{end}": sheet(rows)})
 
     def _training_mode(self, trial: Trial) -> Value:
         """By every process alike: batch norm in training mode waits for all of them."""
@@ -136,7 +140,8 @@ class Reconstruction(Task):
                   protocol=protocol),
             Value(f"kept{end}_{reader.name}", least, n=self.n, protocol=by_judge),
         ]  # fmt: skip
-        return values, {"kept": share, "read_before": scores[0], "read_after": scores[1]}
+        found = {"kept": share, "read_before": scores[0], "read_after": scores[1]}
+        return values, {f"{name}{end}": table for name, table in found.items()}
 
 
 class OwnSamples(Task):
