@@ -26,7 +26,7 @@ STUDY: dict[str, Any] = {
     "common": [
         text
         for text in tiny.overrides(Path("unused"), experiment="hsr_synthfaces")
-        if not text.startswith(("paths.", "threads", "total_kimg", "trainer.sample_kimg"))
+        if not text.startswith(("paths.", "device", "threads", "total_kimg", "trainer.sample_kimg"))
     ]
     + ["trainer.sample_kimg=0.016", "data.resolution=32"],
     "arms": {
@@ -66,7 +66,8 @@ def test_a_study(tmp_path: Path) -> None:
     plan = compare(tmp_path, "study=tiny", "plan=true", "seeds=3")
     assert "4 of 4 runs are left" in plan
     assert not (tmp_path / "outputs").exists()
-    said = compare(tmp_path, "study=tiny", "seeds=3", "jobs=2")
+    said = compare(tmp_path, "study=tiny", "seeds=3", "jobs=2", code=1)
+    assert "1 of 4 runs have failed (wrong-s3)" in said
     assert "wrong-s3 failed: method.taps has 128, but a generator of 32 px" in said
     records = tmp_path / "experiments" / "tiny" / "runs"
     found = {path.stem: json.loads(path.read_text()) for path in records.glob("*.json")}

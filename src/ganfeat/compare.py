@@ -60,6 +60,11 @@ def run(config: Config, overrides: list[str]) -> None:
                 publish(study, every)
             raise
         publish(study, every)
+    if failed := [run.name for run in plan.runs if run.state() == "failed"]:
+        raise UserError(
+            f"{len(failed)} of {len(plan.runs)} runs have failed ({', '.join(failed)}): report.md "
+            "says with which errors; the same command tries them again"
+        )
 
 
 def publish(study: Study, runs: list[Run]) -> None:
@@ -141,8 +146,8 @@ def overview(plan: Plan, jobs: int) -> tuple[list[str], list[list[str]]]:
         print(f"made again, since others start from it and its weights are not here: {again}")
     if held := [run.name for run in plan.held_up()]:
         print(f"not run, since what they start from is stale (force=true runs it anew): {held}")
-    about = "unknown until one has been run" if hours is None else f"about {hours:.1f} hours"
-    print(f"{len(left)} of {len(plan.runs)} runs are left: {about} with jobs={jobs}")
+    about = "how long is known after the first" if hours is None else f"about {hours:.1f} hours"
+    print(f"{len(left)} of {len(plan.runs)} runs are left: {about}, with jobs={jobs}")
     return ["arm", "seed", "kimg", "state"], rows
 
 
@@ -177,5 +182,5 @@ def show(headings: list[str], rows: list[list[str]]) -> None:
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console = Console()
-    (console if console.is_terminal else Console(width=1000)).print(table)
+    console = Console(markup=False)  # settings have square brackets of their own
+    (console if console.is_terminal else Console(width=1000, markup=False)).print(table)

@@ -18,6 +18,8 @@ from ganfeat.backbone import Discriminator, Generator
 from ganfeat.backbone.official import read_official
 from ganfeat.build import build
 from ganfeat.config import compose
+from ganfeat.data import SynthFaces
+from ganfeat.encoders.fixed import DiscriminatorFeatures
 from ganfeat.errors import UserError
 from ganfeat.exams import check_apart
 from ganfeat.features import Features, SmallNet
@@ -139,11 +141,16 @@ def test_a_whole_generator() -> None:
     assert all(p.grad is None for p in d.parameters())
 
 
-def test_the_grids_of_a_transformer() -> None:
+def test_the_grids_of_a_transformer(teachers: Callable[[str], Path]) -> None:
     """Blocks 3, 6, 9, 12 without the class token, the deepest for the coarsest tap."""
     a = arrays()
-    blocks = [a["vit.in.tokens"][i] for i in (2, 5, 8, 11)]
-    maps = [t[:, 1:].mT.unflatten(2, (14, 14)) for t in blocks]
+    line = ["features=dino_vitb16", f"features.path={teachers('dino_vitb16')}", "data.path=x"]
+    network = build(compose(["experiment=hsr_ffhq", *line])["features"])
+    tokens = [*a["vit.in.tokens"]]  # in the place of what the blocks say
+    for block, said in zip(network.model.blocks, tokens, strict=True):
+        block.forward = lambda x, said=said: said
+    network.model.norm = nn.Identity()
+    maps = network.taps(torch.zeros(len(tokens[0]), 3, 32, 32))
     pairs = paired(TAPS, None)
     assert [*pairs] == list(TAPS)
     for tap, grid in zip(pairs, a["vit.out.grids"], strict=True):
@@ -166,8 +173,9 @@ def test_cosine_is_the_distance_of_unit_vectors() -> None:
 
 def test_enlarging_is_by_area() -> None:
     ramp = torch.arange(8.0).expand(1, 1, 8, 8)
-    said = F.adaptive_avg_pool2d(ramp, 14)
-    assert said[0, 0, 0].tolist() == [0, 0.5, 1, 1.5, 2, 2.5, 3, 4, 4.5, 5, 5.5, 6, 6.5, 7]
+    larger = torch.tensor([0, 0.5, 1, 1.5, 2, 2.5, 3, 4, 4.5, 5, 5.5, 6, 6.5, 7])
+    assert distance(ramp, larger.expand(1, 1, 14, 14), "mse") == 0
+    assert distance(ramp.mT, larger[:, None].expand(1, 1, 14, 14), "mse") == 0
 
 
 # What a step does.
@@ -281,10 +289,12 @@ def test_shuffled_pairs_need_whole_shares(tmp_path: Path, line: list[str]) -> No
 
 
 @pytest.mark.slow
-def test_micro_batches_compute_what_one_batch_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("control", ["none", "shuffled"])
+def test_micro_batches_compute_what_one_batch_does(tmp_path: Path, control: str) -> None:
     found = {}
+    line = ["method.pl_weight=0", f"method.control={control}"]
     for parts in (1, 2):
-        weights(tmp_path / str(parts), "method.pl_weight=0", f"trainer.accumulate={parts}")
+        weights(tmp_path / str(parts), *line, f"trainer.accumulate={parts}")
         rows = csv.DictReader(tiny.only(tmp_path / str(parts), "metrics.csv").open())
         found[parts] = [float(row[f"hsr/{tap}"]) for row in rows for tap in (8, 16)]
     assert found[1] == pytest.approx(found[2], rel=1e-4)
@@ -423,9 +433,17 @@ def test_a_random_teacher_sees_images(teachers: Callable[[str], Path], name: str
     built = build(compose(["experiment=hsr_ffhq", *line])["features"])
     images = torch.rand(4, 3, 64, 64) * 2 - 1
     images[:2] = images[:2].mean(dim=[2, 3], keepdim=True)
-    for maps in randomised(built, 0).taps(images):
-        maps = across_channels(maps)
-        assert maps.var(dim=0).mean() > 0.03 * maps.var()
+    check_that_images_differ(randomised(built, 0).taps(images))
+
+
+def check_that_images_differ(maps: list[Tensor]) -> None:
+    for each in map(across_channels, maps):
+        assert each.var(dim=0).mean() > 0.03 * each.var()
+
+
+def test_a_random_discriminator_sees_images() -> None:
+    images = SynthFaces("val", 32).__getitems__(range(4))["image"]
+    check_that_images_differ(randomised(DiscriminatorFeatures(), 0).taps(images))
 
 
 # From a plain StyleGAN2.

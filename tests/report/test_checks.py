@@ -64,6 +64,17 @@ def test_the_numbers_are_shown() -> None:
     assert Check("L", "ghfeat.speed < 1", ARMS).verdict(RECORDS).numbers == "ghfeat has no speed"
 
 
+def test_arms_with_hyphens() -> None:
+    arms = ["no-pl", "hsr-no-pl", "hsr"]
+    found = {arm: record({"ppl": float(i)}) for i, arm in enumerate(arms)}
+    check = Check("S7", "hsr-no-pl.ppl - no-pl.ppl < hsr.ppl-no-pl.ppl", arms)
+    assert check.arms == {*arms}
+    assert check.verdict(found) == (True, "1, 2")
+    assert Check("S7", "no-pl.ppl < 1", arms).verdict({}).numbers == "no record of no-pl"
+    with pytest.raises(UserError, match="two arms differ in signs alone"):
+        Check("S7", "a-b.x < 1", ["a-b", "a_b"])
+
+
 def test_numbers_of_different_protocols_are_not_compared() -> None:
     other = record({"mse": 0.3})
     other["metrics"][0]["protocol"] = {"n": 6}
@@ -78,14 +89,19 @@ def test_numbers_of_different_protocols_are_not_compared() -> None:
         ("ghfeat.mse", "it compares nothing"),
         ("ghfeat.mse <", "cannot be read"),
         ("ghfeat.mse == 1", "Eq is no comparison"),
-        ("mse < 1", "mse is neither a number nor one of a record"),
+        ("mse < 1", "mse is neither a number, nor one of a record"),
         ("ghfeat.mse.real < 1", "neither a number"),
         ("__import__('os').system('x') < 1", "neither a number"),
         ("max(ghfeat.mse, 1) < 1", "neither a number"),
         ("ghfeat.mse ** 2 < 1", "neither a number"),
         ("'a' < 1", "neither a number"),
         ("share(ghfeat.mse) < 1", "neither a number"),
-        ("ghfeat.factors[x] < 1", "cannot be read"),
+        ("share(0 < ghfeat.factors < 1) > 0.5", "nor the share of one comparison"),
+        ("ghfeat.factors[x] < 1", "must be names"),
+        ("ghfeat.factors[5] < 1", r"\[5\] must be names, such as"),
+        ("ghfeat.factors[()] < 1", "must be names"),
+        ('ghfeat.factors["yaw"] > max(ghfeat.mse, 1)', "neither a number"),
+        ("1 / (ghfeat.mse - pixels.mse) > max(ghfeat.mse, 1)", "neither a number"),
     ],
 )
 def test_what_cannot_be_said(text: str, message: str) -> None:

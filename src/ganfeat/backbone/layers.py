@@ -26,11 +26,18 @@ class Linear(nn.Module):
         bias_init: float = 0.0,
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
-        self.bias = nn.Parameter(torch.full([out_features], bias_init))
-        self.activate = activate
+        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+        self.bias = nn.Parameter(torch.empty(out_features))
+        self.activate, self.bias_init = activate, bias_init
         self.weight_gain = lr_multiplier / math.sqrt(in_features)
         self.bias_gain = lr_multiplier
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Draw the weights anew."""
+        self.weight.copy_(torch.randn(self.weight.shape) / self.bias_gain)
+        self.bias.fill_(self.bias_init)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply to ``x`` [N,I]."""
@@ -62,8 +69,9 @@ class Conv2d(nn.Module):
     ) -> None:
         super().__init__()
         shape = [out_channels, in_channels, kernel_size, kernel_size]
-        self.weight = nn.Parameter(torch.randn(shape))
-        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        self.weight = nn.Parameter(torch.empty(shape))
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
+        self.reset_parameters()
         self.up, self.down, self.activate = up, down, activate
         self.gain = gain * (ops.LRELU_GAIN if activate else 1.0)
         self.weight_gain = self.gain / math.sqrt(in_channels * kernel_size**2)
@@ -71,6 +79,13 @@ class Conv2d(nn.Module):
         if up or down:
             fir = ops.fir_kernel(out_channels, 4.0) if up else ops.fir_kernel(in_channels)
             self.register_buffer("fir", fir, persistent=False)
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Draw the weights anew."""
+        self.weight.copy_(torch.randn(self.weight.shape))
+        if self.bias is not None:
+            self.bias.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply to ``x`` [N,I,H,W], in its precision."""

@@ -238,14 +238,14 @@ def seen(teacher: Features, resolution: int) -> list[Tensor]:
     """The teacher's maps of an empty image of this size.
 
     Raises:
-        UserError: the image is too small for it.
+        UserError: the image is too small for it, or of a size that it was not made for.
     """
     try:
         return teacher.taps(torch.zeros(1, 3, resolution, resolution))
-    except RuntimeError as error:  # of a convolution or a pooling, where nothing is left to pool
+    except (RuntimeError, ValueError) as error:  # such as a pooling with nothing left to pool
         raise UserError(
             f"{teacher.name} cannot look at images of {resolution} px ({error}): choose another "
-            "teacher (features=) or larger images"
+            "teacher (features=) or data.resolution"
         ) from error
 
 

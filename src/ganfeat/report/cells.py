@@ -38,3 +38,10 @@ def protocol(value: Mapping[str, Any]) -> str:
     """A short hash of a value's protocol. The seed of the samples is part of it."""
     text = json.dumps(value["protocol"], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def number(value: float | None) -> str:
+    """With four digits; ``n/a`` where there is none."""
+    if value is None:
+        return "n/a"
+    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"

@@ -4,26 +4,29 @@ A check is a text such as ``hsr.fid10k_factornet <= 1.1 * baseline.fid10k_factor
 records by arm and name, with ``+ - * /``, brackets and comparisons. An array of numbers by name is
 taken item by item; ``["yaw", "roll"]`` behind one keeps some, and ``share(...)`` is the share of
 the items for which a comparison holds. Nothing else can be said, and nothing is executed.
+With ``4 of 5 seeds:`` before it, one seed may fail.
 """
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ganfeat.errors import UserError
-from ganfeat.report.cells import cells
+from ganfeat.report.cells import cells, number
 from ganfeat.report.plan import Record
 from ganfeat.report.study import Study
 
 Found = float | dict[str, float]  # a number, or an array by name
 Look = Callable[[str, str], Found]  # what an arm's record has under a name
+Side = Callable[[Look], Found]  # what an expression comes to
 
 ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
 }  # fmt: skip
+MOST = 8  # items of an array that are all shown
 VERDICTS = {True: "yes: ", False: "no: ", None: ""}
 COMPARISONS: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
@@ -49,6 +52,9 @@ class Verdict(NamedTuple):
 class Check:
     """A comparison of numbers of one seed.
 
+    Attributes:
+        enough: how many seeds it must hold with, and of how many; None for all.
+
     Args:
         name: what it is called.
         text: what must hold.
@@ -60,30 +66,43 @@ class Check:
 
     def __init__(self, name: str, text: str, arms: Sequence[str]) -> None:
         self.name, self.text = name, text
+        self.names = {re.sub(r"\W", "_", arm): arm for arm in arms}  # as Python can read them
         try:
-            tree = ast.parse(text, mode="eval").body
+            if len(self.names) < len(arms):
+                raise ValueError("two arms differ in signs alone")
+            told = re.fullmatch(r"(?:(\d+) of (\d+) seeds:\s*)?(.*)", text, re.DOTALL)
+            assert told is not None
+            few, seeds, compared = told.groups()
+            self.enough = None if few is None else (int(few), int(seeds))
+            tree = ast.parse(self._readable(compared), mode="eval").body
             if not isinstance(tree, ast.Compare):
                 raise ValueError("it compares nothing")
-            with suppress(AbsentError, ZeroDivisionError):  # of what stands for the numbers here
-                _sides(tree, lambda arm, number: 1.0)
+            self.signs, self.sides = _comparison(tree)
         except (SyntaxError, ValueError) as error:
             raise UserError(f"check {name}: {text!r} cannot be read: {error}") from error
-        self.tree = tree
-        self.arms = {
+        named = {
             node.value.id
             for node in ast.walk(tree)
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
         }
-        if unknown := self.arms - {*arms}:
+        if unknown := named - self.names.keys():
             raise UserError(
                 f"check {name}: there is no arm {min(unknown)}; there are {', '.join(arms)}"
             )
+        self.arms = {self.names[arm] for arm in named}
+
+    def _readable(self, text: str) -> str:
+        """The text with names of arms that Python can read: ``no-pl.fid`` as ``no_pl.fid``."""
+        for name, arm in sorted(self.names.items(), key=lambda both: -len(both[1])):
+            text = re.sub(rf"(?<![\w.]){re.escape(arm)}(?=\.)", name, text)
+        return text
 
     def verdict(self, records: Mapping[str, Record]) -> Verdict:
         """Of the records of one seed, by arm."""
         protocols: dict[str, dict[str, str]] = {}  # by number, of each the arm that has it
 
-        def look(arm: str, name: str) -> Found:
+        def look(short: str, name: str) -> Found:
+            arm = self.names[short]
             record = records.get(arm)
             if record is None:
                 raise AbsentError(f"no record of {arm}")
@@ -102,9 +121,9 @@ class Check:
             return found
 
         try:
-            sides = _sides(self.tree, look)
-            holds = all(all(items.values()) for items in _compared(self.tree, sides))
-        except (AbsentError, ValueError) as absent:
+            sides = [side(look) for side in self.sides]
+            holds = all(all(items.values()) for items in _compared(self.signs, sides))
+        except AbsentError as absent:
             return Verdict(None, str(absent))
         except ZeroDivisionError:
             return Verdict(False, "something is divided by 0")
@@ -117,73 +136,119 @@ def checks_of(study: Study) -> list[Check]:
     Raises:
         UserError: one of them cannot be read, or names an arm that the study has not.
     """
-    return [Check(name, text, list(study.arms)) for name, text in study.checks.items()]
+    found = [Check(name, text, list(study.arms)) for name, text in study.checks.items()]
+    for check in found:
+        there = len(_seeds(study, check))
+        if check.enough is not None and not 0 < check.enough[0] <= check.enough[1] == there:
+            raise UserError(
+                f"check {check.name} wants {check.enough[0]} of {check.enough[1]} seeds; its arms "
+                f"have {there}"
+            )
+    return found
+
+
+def _seeds(study: Study, check: Check) -> list[int]:
+    """The seeds that all arms of a check have."""
+    return [s for s in study.seeds if all(s in study.seeds_of(arm) for arm in check.arms)]
 
 
 def verdicts(
     study: Study, done: Mapping[tuple[str, int], Record], seeds: Sequence[int]
 ) -> list[str]:
-    """What had to hold, and whether it does: with every seed of its arms, or it does not."""
+    """What had to hold, and whether it does: with every seed of its arms, if it says no other."""
     if not study.checks:
         return []
     lines = ["## Checks", "", f"| check | must hold | {' | '.join(f'seed {s}' for s in seeds)} | |"]
     lines += ["| --- " * (len(seeds) + 3) + "|"]
     for check in checks_of(study):
+        wanted = _seeds(study, check)
         found = {
             seed: check.verdict({arm: record for (arm, of), record in done.items() if of == seed})
             for seed in seeds
-            if all(seed in study.seeds_of(arm) for arm in check.arms)
+            if seed in wanted
         }
-        known = [verdict.holds for verdict in found.values()]
-        whole = "fails" if False in known else "" if None in known or not known else "holds"
         shown = [
             f"{VERDICTS[found[seed].holds]}{found[seed].numbers}" if seed in found else ""
             for seed in seeds
         ]
+        few = len(wanted) if check.enough is None else check.enough[0]
+        whole = _whole([verdict.holds for verdict in found.values()], few, len(wanted))
         lines.append(f"| {check.name} | `{check.text}` | {' | '.join(shown)} | {whole} |")
     return [*lines, ""]
 
 
-def _sides(tree: ast.Compare, look: Look) -> list[Found]:
-    """The numbers that a comparison compares."""
-    if wrong := [sign for sign in tree.ops if type(sign) not in COMPARISONS]:
-        raise ValueError(f"{type(wrong[0]).__name__} is no comparison of numbers")
-    return [_value(side, look) for side in (tree.left, *tree.comparators)]
+def _whole(found: Sequence[bool | None], few: int, wanted: int) -> str:
+    """What the verdicts of the seeds at hand come to, where so few of all that are wanted do."""
+    if found.count(False) > wanted - few:
+        return "does not hold"
+    if found.count(True) >= few:
+        return "holds"
+    if None in found or not found:
+        return "cannot be told"
+    return f"open, {found.count(True)} of {len(found)} seeds so far"
 
 
-def _compared(tree: ast.Compare, sides: Sequence[Found]) -> list[dict[str, bool]]:
+def _comparison(tree: ast.Compare) -> tuple[list[type[ast.cmpop]], list[Side]]:
+    """The signs of a comparison, and what stands between them."""
+    signs = [type(sign) for sign in tree.ops]
+    if wrong := [sign.__name__ for sign in signs if sign not in COMPARISONS]:
+        raise ValueError(f"{wrong[0]} is no comparison of numbers")
+    return signs, [_side(side) for side in (tree.left, *tree.comparators)]
+
+
+def _compared(signs: Sequence[type[ast.cmpop]], sides: Sequence[Found]) -> list[dict[str, bool]]:
     """Whether each comparison holds, item by item."""
-    signs = [COMPARISONS[type(sign)] for sign in tree.ops]
-    return [_items(sign, *both) for sign, both in zip(signs, pairwise(sides), strict=True)]
+    pairs = zip(signs, pairwise(sides), strict=True)
+    return [_items(COMPARISONS[sign], *both) for sign, both in pairs]
 
 
-def _value(node: ast.expr, look: Look) -> Found:
-    """What an expression comes to."""
+def _side(node: ast.expr) -> Side:
+    """What an expression comes to, once there are numbers to look at."""
     match node:
         case ast.Constant(value=int() | float() as number):
-            return float(number)
-        case ast.UnaryOp(op=ast.USub(), operand=inner):
-            return _joined(operator.sub, 0.0, _value(inner, look))
-        case ast.BinOp(left=left, op=sign, right=right) if type(sign) in ARITHMETIC:
-            return _joined(ARITHMETIC[type(sign)], _value(left, look), _value(right, look))
+            return lambda look: float(number)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            inner = _side(operand)
+            return lambda look: _joined(operator.sub, 0.0, inner(look))
+        case ast.BinOp(left=left, op=op, right=right) if sign := ARITHMETIC.get(type(op)):
+            a, b = _side(left), _side(right)
+            return lambda look: _joined(sign, a(look), b(look))
         case ast.Attribute(value=ast.Name(id=arm), attr=name):
-            return look(arm, name)
-        case ast.Subscript(value=inner, slice=names):
-            return _some(_value(inner, look), ast.literal_eval(names))
-        case ast.Call(func=ast.Name(id="share"), args=[ast.Compare() as inner], keywords=[]):
-            [items] = _compared(inner, _sides(inner, look))
-            return sum(items.values()) / len(items)
-    raise ValueError(f"{ast.unparse(node)} is neither a number nor one of a record")
+            return lambda look: look(arm, name)
+        case ast.Subscript(value=array, slice=of):
+            inner, names = _side(array), _names(of)
+            return lambda look: _some(inner(look), names)
+        case ast.Call(
+            func=ast.Name(id="share"), args=[ast.Compare(ops=[_]) as single], keywords=[]
+        ):
+            signs, sides = _comparison(single)
+            return lambda look: _share(*_compared(signs, [side(look) for side in sides]))
+    raise ValueError(
+        f"{ast.unparse(node)} is neither a number, nor one of a record, nor the share of one "
+        "comparison"
+    )
 
 
-def _some(found: Found, names: Any) -> Found:
+def _names(node: ast.expr) -> list[str]:
+    """The names in square brackets."""
+    elements = node.elts if isinstance(node, ast.Tuple) else [node]
+    names = [e.value for e in elements if isinstance(e, ast.Constant) and isinstance(e.value, str)]
+    if not elements or len(names) < len(elements):
+        raise ValueError(f'[{ast.unparse(node)}] must be names, such as ["yaw", "roll"]')
+    return names
+
+
+def _share(items: Mapping[str, bool]) -> float:
+    return sum(items.values()) / len(items)
+
+
+def _some(found: Found, names: Sequence[str]) -> Found:
     """Some items of an array."""
     if not isinstance(found, dict):
-        raise AbsentError(f"a number has no {names}")
-    wanted = [names] if isinstance(names, str) else list(names)
-    if missing := [name for name in wanted if name not in found]:
+        raise AbsentError(f"a number has no {names[0]}")
+    if missing := [name for name in names if name not in found]:
         raise AbsentError(f"an array has no {missing[0]}")
-    return {name: found[name] for name in wanted}
+    return {name: found[name] for name in names}
 
 
 def _joined(sign: Callable[[float, float], float], a: Found, b: Found) -> Found:
@@ -202,6 +267,11 @@ def _items(sign: Callable[[float, float], Any], a: Found, b: Found) -> dict[str,
 
 
 def _shown(found: Found) -> str:
-    if isinstance(found, dict):
-        return "[" + ", ".join(f"{name} {number:.3g}" for name, number in found.items()) + "]"
-    return f"{found:.4g}"
+    """A number, or an array; of a long one its ends."""
+    if not isinstance(found, dict):
+        return number(found)
+    items = [f"{name} {number:.3g}" for name, number in found.items()]
+    if len(items) <= MOST:
+        return f"[{', '.join(items)}]"
+    low, high = min(found, key=lambda name: found[name]), max(found, key=lambda name: found[name])
+    return f"[{low} {found[low]:.3g} to {high} {found[high]:.3g}, {len(found)} items]"

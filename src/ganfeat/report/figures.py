@@ -17,10 +17,10 @@ from ganfeat.report.study import Study
 
 CURVES = "als_shared"  # whose curves are drawn: those with a sigma that all arms share
 COLUMNS = 6
-GUARD = ("ppl2_wend_", "diversity")  # beginnings of the two values' names
+PPL, GUARD = "ppl2_wend_", "diversity"  # how the names of the two values begin
+PER_DISTANCE = "_per_distance"  # another value, whose name begins as PPL's does
 LEVELS, BEST = "levels/", "_best"  # beginnings and ends of the names of arrays, by level
-MANY = 6  # lines of an array, of which no panels are drawn
-RATIO = "_per_distance"  # a relative of the first, and not meant
+MOST = 6  # lines of an array; of more no panels are drawn
 
 
 def draw(study: Study, runs: Sequence[Run]) -> list[Path]:
@@ -32,9 +32,12 @@ def draw(study: Study, runs: Sequence[Run]) -> list[Path]:
     }  # fmt: skip
     paths = []
     for name, figure in made.items():
-        if figure is not None:
-            paths.append(study.folder / name)
-            save(figure, paths[-1])
+        path = study.folder / name
+        if figure is None:  # and none of earlier records either
+            path.unlink(missing_ok=True)
+        else:
+            paths.append(path)
+            save(figure, path)
     return paths
 
 
@@ -118,9 +121,9 @@ def ppl_and_diversity(study: Study, done: Mapping[tuple[str, int], Record]) -> F
             [
                 (cell.value, cell.protocol)
                 for name, cell in cells(record).items()
-                if name.startswith(start) and RATIO not in name and cell.value is not None
+                if name.startswith(start) and PER_DISTANCE not in name and cell.value is not None
             ]
-            for start in GUARD
+            for start in (PPL, GUARD)
         )
         if ppl and spread:
             points.setdefault(arm, []).append((spread[0][0], ppl[0][0]))
@@ -155,16 +158,17 @@ def level_curves(study: Study, done: Mapping[tuple[str, int], Record]) -> Figure
         for arm in study.shown
     }
     lines = {arm: _level_lines(arrays) for arm, arrays in shown.items() if arrays}
-    panels = list(next(iter(lines.values()), {}))
-    if not panels:
+    first = next((of_arm for of_arm in lines.values() if of_arm), None)
+    if first is None:
         return None
+    panels = list(first)
     rows = -(-len(panels) // 3)
     figure = Figure(figsize=(12, 2.6 * rows + 0.5), layout="constrained")
     axes = figure.subplots(rows, 3, squeeze=False)
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
-    levels = list(next(iter(lines.values()))[panels[0]].by_level)
     for panel, axis in zip(panels, axes.flat, strict=False):
+        levels = list(first[panel].by_level)
         for i, (arm, of_arm) in enumerate(lines.items()):
             if panel not in of_arm:
                 continue
@@ -229,7 +233,7 @@ def _lines_of(arrays: Mapping[str, Any]) -> dict[str, LevelLine]:
         if title == name or not isinstance(array, dict) or name.endswith(BEST):
             continue
         nested = all(isinstance(item, dict) for item in array.values())
-        if nested and len(array) > MANY:
+        if nested and len(array) > MOST:
             continue
         for line, by_level in array.items() if nested else [("", array)]:
             if nested:

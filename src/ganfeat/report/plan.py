@@ -91,11 +91,11 @@ class Run:
             return False
         from ganfeat.loading import read_about
 
-        here = read_result(self.result) if self.result.exists() else None
+        here = read_result(self.result)
         checkpoint = self.result.parent / LAST_CHECKPOINT
         if here is None and checkpoint.exists():  # killed before it could say anything
             here = read_about(checkpoint)
-        return bool(here) and (here or {}).get("start") != recorded_weights(self.start)
+        return here is not None and here.get("start") != recorded_weights(self.start)
 
     def at_hand(self) -> bool:
         """Whether its networks lie here, and are those that it is recorded with."""

@@ -36,7 +36,7 @@ def run_all(plan: Plan, jobs: int, logs: Path, train: list[str], lock: int | Non
         lock: the descriptor of a lock that is held as long as a run goes on, even without us.
 
     Raises:
-        UserError: a record cannot be written.
+        UserError: a record cannot be read or written.
     """
     running: list[Process] = []
     ended: dict[Run, bool] = {}  # and whether somebody stopped it
@@ -50,7 +50,13 @@ def run_all(plan: Plan, jobs: int, logs: Path, train: list[str], lock: int | Non
                     keep_failure(run, f"{run.start}, where it starts, did not come to its end")
             for run in _ready(waiting, running)[: jobs - len(running)]:
                 waiting.remove(run)
-                running.append(Process(run, logs, train, lock))
+                try:  # what began with other weights than its start has now is not gone on with
+                    again = ["force=true"] if run.begun_elsewhere() else []
+                except UserError as error:
+                    ended[run] = False
+                    keep_failure(run, str(error))
+                    continue
+                running.append(Process(run, again, logs, train, lock))
                 print(f"{run.name} begins; what it prints: {running[-1].log}", flush=True)
             for process in [p for p in running if p.ended()]:
                 running.remove(process)
@@ -91,15 +97,15 @@ class Process:
         log: the file that holds what it prints.
     """
 
-    def __init__(self, run: Run, logs: Path, train: list[str], lock: int | None = None) -> None:
+    def __init__(
+        self, run: Run, more: list[str], logs: Path, train: list[str], lock: int | None = None
+    ) -> None:
         self.run, self.log = run, logs / f"{run.name}.log"
         logs.mkdir(parents=True, exist_ok=True)
-        # What began with other weights than its start has now is not gone on with.
-        again = ["force=true"] if run.begun_elsewhere() else []
         # A session of its own: Ctrl-C reaches this process alone, which then stops the runs.
         with open(self.log, "w") as file:
             self.child = subprocess.Popen(
-                [*train, *run.command, *again],
+                [*train, *run.command, *more],
                 stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
                 pass_fds=[] if lock is None else [lock],
             )  # fmt: skip

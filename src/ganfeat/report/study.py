@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from ganfeat.build import suggest
+from ganfeat.build import nearest, suggest
 from ganfeat.errors import UserError
 
 FIELDS = {
@@ -15,7 +15,14 @@ FIELDS = {
     "arms": dict, "metrics": list, "shown": list, "checks": dict, "only": dict,
 }  # fmt: skip
 OPTIONAL = ("checks", "only")
-OURS = ("seed", "threads", "paths.outputs", "resume", "force")  # settings that the runner makes
+OURS = (
+    "seed",
+    "device",
+    "threads",
+    "paths.outputs",
+    "resume",
+    "force",
+)  # settings that the runner makes
 STARTS = "init_from="
 
 
@@ -73,6 +80,10 @@ def read_study(folder: Path) -> Study:
         plain = yaml.safe_load(path.read_text())
     except FileNotFoundError:
         names = sorted(found.parent.name for found in folder.parent.glob("*/study.yaml"))
+        if not names:
+            raise UserError(
+                f"there is no study in {folder.parent.resolve()}: go to the folder of compare.py"
+            ) from None
         raise UserError(f"there is no study {folder.name}; {suggest(folder.name, names)}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
@@ -110,7 +121,7 @@ def read_study(folder: Path) -> Study:
 
 def _texts(found: Any, key: str, path: Path) -> list[str]:
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
-        raise UserError(f"{path}: {key} must be a list of texts, such as [key=value]")
+        raise UserError(f"{path}: {key} must be a list of texts")
     if taken := [text for text in found if text.partition("=")[0] in OURS]:
         raise UserError(f"{path}: {key} has {taken[0]}, which the runner sets: leave it out")
     return found
@@ -125,6 +136,11 @@ def _seeds(found: list[Any], path: Path) -> list[int]:
 
 
 def _check_starts(study: Study, arm: str, path: Path) -> None:
+    for text in study.arms[arm]:
+        named = text.removeprefix(STARTS)
+        near = nearest(named, study.arms)
+        if named != text and named not in study.arms and near and not Path(named).exists():
+            raise UserError(f"{path}: {text} is neither an arm nor a file; did you mean {near}?")
     seen = [arm]
     while (start := study.start_of(seen[-1])) is not None:
         if start in seen:

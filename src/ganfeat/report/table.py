@@ -5,10 +5,10 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 
 from ganfeat.files import atomic_write
-from ganfeat.report.cells import cells
+from ganfeat.report.cells import cells, number
 from ganfeat.report.checks import verdicts
 from ganfeat.report.plan import Record, Run
 from ganfeat.report.study import Study
@@ -17,9 +17,6 @@ HEADINGS = (
     "arm", "seed", "metric", "value", "low", "high", "n", "protocol", "kimg", "commit",
     "processor", "run",
 )  # fmt: skip
-
-SPREADS = "coverage_spread_ratios"  # of each factor, to that of real images
-WITHIN = 0.1  # how far from the baseline's spread a factor may be (methods/hsr.md 6.3, S5)
 
 Records = Mapping[tuple[str, int], Record]
 
@@ -60,9 +57,7 @@ def _report(study: Study, done: Records, runs: Sequence[Run]) -> str:
     lines += _summary(study, done, seeds)
     for name in study.metrics:
         lines += _metric(study, name, done, seeds)
-    return "\n".join(
-        lines + verdicts(study, done, seeds) + _factors(study, done) + _absent(study, runs)
-    )
+    return "\n".join(lines + verdicts(study, done, seeds) + _absent(study, runs))
 
 
 def _origin(done: Records) -> list[str]:
@@ -114,43 +109,10 @@ def _summary(study: Study, done: Records, seeds: Sequence[int]) -> list[str]:
             same = [cell.value for cell in held if cell is not None and cell.protocol == which]
             numbers = [value for value in same if value is not None]
             of = f" ({len(numbers)} of {len(seeds)} seeds)" if len(numbers) < len(seeds) else ""
-            row.append(f"{_number(mean(numbers))}{of}" if numbers else "n/a" if same else "")
+            row.append(f"{number(mean(numbers))}{of}" if numbers else "n/a" if same else "")
         lines.append(f"| `{arm}` | {' | '.join(row)} |")
     absent = [name for name, which in columns if not which]
     return [*lines, "", *[f"No record has {name}.\n" for name in absent]]
-
-
-def _factors(study: Study, done: Records) -> list[str]:
-    """What single factors do against the baseline of the same seed, where records have them."""
-    rows = []
-    for (arm, seed), record in done.items():
-        base = done.get((study.baseline, seed), {}).get("arrays", {})
-        ours = record.get("arrays", {})
-        if arm == study.baseline or not (SPREADS in base and SPREADS in ours):
-            continue
-        ratios = {name: _ratio(ours[SPREADS][name], base[SPREADS][name]) for name in base[SPREADS]}
-        within = sum(abs(ratio - 1) <= WITHIN for ratio in ratios.values())
-        furthest = max(ratios, key=lambda name: abs(ratios[name] - 1))
-        read = []
-        for probe in sorted(key for key in base if key.startswith("probe_b") and key in ours):
-            both = base[probe].keys() & ours[probe].keys()
-            better = sum(ours[probe][name] >= base[probe][name] for name in both)
-            read.append(f"{probe.removeprefix('probe_')}: {better} of {len(both)}")
-        rows.append(
-            f"| `{arm}` | {seed} | {within} of {len(ratios)} | {furthest} "
-            f"{ratios[furthest]:.2f} | {', '.join(read)} |"
-        )
-    if not rows:
-        return []
-    return [
-        "## Factors, against the baseline of the same seed", "",
-        f"| arm | seed | spread within {WITHIN:.0%} | furthest off | read at least as well |",
-        "| --- " * 5 + "|", *rows, "",
-    ]  # fmt: skip
-
-
-def _ratio(ours: float, theirs: float) -> float:
-    return ours / theirs if theirs else math.inf if ours else 1.0
 
 
 def _metric(study: Study, name: str, done: Records, seeds: Sequence[int]) -> list[str]:
@@ -173,7 +135,7 @@ def _metric(study: Study, name: str, done: Records, seeds: Sequence[int]) -> lis
         }
         for arm, of_arm in numbers.items():
             if of_arm:
-                row = [_number(of_arm[seed]) if seed in of_arm else "" for seed in seeds]
+                row = [number(of_arm[seed]) if seed in of_arm else "" for seed in seeds]
                 compared = arm != study.baseline
                 row.append(against(of_arm, numbers[study.baseline]) if compared else "")
                 lines.append(f"| `{arm}` | {' | '.join(row)} |")
@@ -187,13 +149,16 @@ def against(ours: Mapping[int, float | None], theirs: Mapping[int, float | None]
     One or two: each. Three or four: their mean and range, and how many agree in sign. Five or more:
     the mean with its paired 95 % t interval.
     """
-    both = [seed for seed in ours if ours[seed] is not None and theirs.get(seed) is not None]
-    found = [ours[seed] - theirs[seed] for seed in both]  # type: ignore[operator]
+    pairs = [
+        (own, base)
+        for seed, own in ours.items()
+        if own is not None and (base := theirs.get(seed)) is not None
+    ]
+    found = [own - base for own, base in pairs]
     if not found:
         return ""
     if len(found) < 3:
-        pairs = zip(found, [theirs[seed] for seed in both], strict=True)
-        return ", ".join(f"{_signed(d)} ({_percent(d, base)})" for d, base in pairs)
+        return ", ".join(f"{_signed(a - b)} ({_percent(a - b, b)})" for a, b in pairs)
     middle = mean(found)
     agree = max(sum(d > 0 for d in found), sum(d < 0 for d in found))
     text = f"{_signed(middle)}, {agree} of {len(found)} agree"
@@ -207,9 +172,8 @@ def interval(differences: Sequence[float]) -> float:
     """Half the width of the 95 % t interval of their mean."""
     from scipy.stats import t
 
-    n, middle = len(differences), mean(differences)
-    deviation = math.sqrt(sum((d - middle) ** 2 for d in differences) / (n - 1))
-    return float(t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
+    n = len(differences)
+    return float(t.ppf(0.975, n - 1)) * stdev(differences) / math.sqrt(n)
 
 
 def side_by_side(results: Mapping[str, Record]) -> tuple[list[str], list[list[str]]]:
@@ -228,7 +192,7 @@ def side_by_side(results: Mapping[str, Record]) -> tuple[list[str], list[list[st
     for (path, result), typed in zip(results.items(), settings, strict=True):
         found = cells(result)
         row = [
-            _number(found[name].value) if name in found and found[name].protocol == which else ""
+            number(found[name].value) if name in found and found[name].protocol == which else ""
             for name, which in columns
         ]
         own = " ".join(text for text in typed if text not in shared)
@@ -239,12 +203,6 @@ def side_by_side(results: Mapping[str, Record]) -> tuple[list[str], list[list[st
 def _run_name(path: str, result: Record) -> str:
     """The run's own name, or where its record lies."""
     return f"{result['experiment']}/{result['run']}" if "run" in result else path
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "n/a"
-    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
 
 
 def _signed(value: float) -> str:
