@@ -68,3 +68,7 @@ def test_what_it_writes(
             [ours] * len(found["values"]), rel=tolerance
         )
     assert "images/s of training" in capsys.readouterr().out
+    main(["--device", "cpu", "--out", str(tmp_path / "bench.json"), "hsr"])
+    assert json.loads((tmp_path / "bench.json").read_text()).keys() == {
+        "machine", "hsr_cost", "peak_memory"
+    }  # fmt: skip

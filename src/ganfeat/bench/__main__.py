@@ -1,4 +1,4 @@
-"""The command ``python -m ganfeat.bench``: measures everything and writes it to a file."""
+"""The command ``python -m ganfeat.bench``: measures speed and writes it to a file, part by part."""
 
 import argparse
 import json
@@ -6,8 +6,9 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,21 +21,25 @@ from ganfeat.training import machine
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m ganfeat.bench", description=__doc__)
+    parser.add_argument(
+        "parts", nargs="*", default=[*PARTS], metavar="part", choices=[*PARTS],
+        help=f"{', '.join(PARTS)}; all of them if none is named",
+    )  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     arguments = parser.parse_args(argv)
     try:
         with atomic_write(arguments.out) as file:  # minutes go by before it is needed
             file.write(b"{}\n")
-        measure(arguments.device, arguments.out)
+        measure(arguments.device, arguments.out, arguments.parts)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def measure(device: str, out: Path) -> None:
-    """Measure everything, print it, and write it to ``out``."""
+def measure(device: str, out: Path, parts: Sequence[str]) -> None:
+    """Measure these parts, print them, and write each to ``out`` as soon as it is there."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     bench = training.Bench(machine.pick_device(device))
@@ -43,6 +48,17 @@ def measure(device: str, out: Path) -> None:
     print(", ".join(f"{key} {value}" for key, value in about.items()))
     if (load := os.getloadavg()[0]) > 0.5:
         print(f"this machine is busy (load {load:.1f}): the figures below are too low")
+    result: dict[str, Any] = {"machine": about}
+    for part in parts:
+        result |= PARTS[part](bench)
+        result["peak_memory"] = machine.peak_memory()
+        with atomic_write(out) as file:
+            file.write((json.dumps(result, indent=1) + "\n").encode())
+    print(f"peak memory {result['peak_memory'] / 2**30:.1f} GiB\nwritten to {out}")
+
+
+def networks(bench: training.Bench) -> dict[str, Any]:
+    """Forward passes and iterations of the paper's sizes, as fractions of this machine's peak."""
     precisions = {"fp32": torch.float32}
     if machine.has_fast_bf16(bench.device):
         precisions["bf16"] = torch.bfloat16
@@ -52,37 +68,40 @@ def measure(device: str, out: Path) -> None:
     for resolution in training.GFLOP:
         for precision in precisions:
             training.time_networks(bench, resolution, precision)
-    presets = {
-        name: training.embedded_speed(bench, name)
-        for name in ("stylegan2_synthfaces", "stylegan2_synthfaces_64")
-    }
-    presets["ghfeat_synthfaces"] = training.ghfeat_speed(bench)
-    renderer = {str(side): training.renderer_speed(bench, side) for side in (32, 64)}
-    for name, value in presets.items():
+    return {"peak_gflops": bench.peaks, "rows": bench.rows}
+
+
+def presets(bench: training.Bench) -> dict[str, Any]:
+    """Training and data of the presets that need nothing else."""
+    names = ("stylegan2_synthfaces", "stylegan2_synthfaces_64")
+    found = {name: training.embedded_speed(bench, name) for name in names}
+    found["ghfeat_synthfaces"] = training.ghfeat_speed(bench)
+    for name, value in found.items():
         print(f"{name}: {value:.1f} images/s of training")
-    for side, value in renderer.items():
-        print(f"SynthFaces at {side} px: {value:.0f} images/s drawn")
+    renderer = {str(side): training.renderer_speed(bench, side) for side in (32, 64)}
+    for side, drawn in renderer.items():
+        print(f"SynthFaces at {side} px: {drawn:.0f} images/s drawn")
+    return {"presets_images_per_s": found, "renderer_images_per_s": renderer}
+
+
+def hsr(bench: training.Bench) -> dict[str, Any]:
+    """What the heads of HSR cost."""
     cost = training.hsr_cost(bench)
     print(
         f"an iteration of hsr_synthfaces takes {cost['median']:.2f} times as long as without its "
         f"heads ({cost['least']:.2f} to {cost['most']:.2f})"
     )
-    against = metrics.compare(bench)
-    memory = machine.peak_memory()
-    print(f"peak memory {memory / 2**30:.1f} GiB")
-    result = {
-        "machine": about,
-        "peak_gflops": bench.peaks,
-        "rows": bench.rows,
-        "presets_images_per_s": presets,
-        "renderer_images_per_s": renderer,
-        "hsr_cost": cost,
-        "metrics": against,
-        "peak_memory": memory,
-    }
-    with atomic_write(out) as file:
-        file.write((json.dumps(result, indent=1) + "\n").encode())
-    print(f"written to {out}")
+    return {"hsr_cost": cost}
+
+
+def against(bench: training.Bench) -> dict[str, Any]:
+    """Metrics beside those of other libraries."""
+    return {"metrics": metrics.compare(bench)}
+
+
+PARTS: dict[str, Callable[[training.Bench], dict[str, Any]]] = {
+    "networks": networks, "presets": presets, "hsr": hsr, "metrics": against,
+}  # fmt: skip
 
 
 if __name__ == "__main__":
