@@ -142,6 +142,7 @@ def test_evaluate_adds_to_the_record_of_a_run(tmp_path: Path, judge: list[str]) 
     assert len(other["metrics"]) > len(more["metrics"])  # another protocol, beside the first
 
 
+@pytest.mark.slow
 def test_other_weights_of_a_judge_of_the_same_name_are_told(
     tmp_path: Path, judge: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,6 +223,7 @@ def test_mistakes_are_told(line: list[str], message: str) -> None:
     assert message in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_run_without_a_result_and_one_that_is_damaged(tmp_path: Path, judge: list[str]) -> None:
     train(tmp_path, *judge)
     file = tiny.only(tmp_path, "result.json")

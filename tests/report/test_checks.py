@@ -60,6 +60,9 @@ def test_the_numbers_are_shown() -> None:
     assert Check("L", "ghfeat.mse < 0.5 * pixels.mse", ARMS).verdict(RECORDS).numbers == "0.1, 0.15"
     said = Check("L", 'ghfeat.factors["yaw"] > 0.5', ARMS).verdict(RECORDS)
     assert said.numbers == "[yaw 0.9], 0.5"
+    many = {"ghfeat": record({}, {"spreads": {f"f{i}": i / 10 for i in range(1, 12)}})}
+    said = Check("L", "ghfeat.spreads > 0", ARMS).verdict(many)
+    assert said.numbers == "[f1 0.1 to f11 1.1, 11 items], 0"
     assert Check("L", "ghfeat.mse < 1", ARMS).verdict({}).numbers == "no record of ghfeat"
     assert Check("L", "ghfeat.speed < 1", ARMS).verdict(RECORDS).numbers == "ghfeat has no speed"
 

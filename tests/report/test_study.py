@@ -460,18 +460,6 @@ def test_a_damaged_record_is_told(lab: Lab) -> None:
         lab.run()
 
 
-def test_single_factors_are_compared(lab: Lab) -> None:
-    lab.run()
-    spreads = {"plain": {"smile": 1.0, "yaw": 0.5}, "more": {"smile": 1.05, "yaw": 0.4}}
-    reads = {"plain": {"smile": 0.5, "yaw": 0.5}, "more": {"smile": 0.6, "yaw": 0.4}}
-    for arm in spreads:
-        record = lab.record(f"{arm}-s0")
-        record["arrays"] = {"coverage_spread_ratios": spreads[arm], "probe_b8": reads[arm]}
-        (lab.folder / "runs" / f"{arm}-s0.json").write_text(json.dumps(record))
-    report = write_tables(read_study(lab.folder), lab.runs())[1].read_text()
-    assert "| `more` | 0 | 1 of 2 | yaw 0.80 | b8: 1 of 2 |" in report
-
-
 def test_large_numbers_are_written_out() -> None:
     assert against({0: 11465.69, 1: 1.0}, {0: 12699.7, 1: 1.5}) == "-1234 (-9.7 %), -0.5 (-33.3 %)"
     _, rows = side_by_side({"a": {"metrics": [{"name": "fid", "value": 11465.69, "protocol": {}}]}})

@@ -376,6 +376,7 @@ def test_nothing_to_edit(judge: Judge) -> None:
     assert found == {"edited_glasses64_factornet": None, "edited_others64_factornet": None}
 
 
+@pytest.mark.slow
 def test_a_local_edit_changes_nothing_elsewhere(judge: Judge) -> None:
     result = LocalEditing(n=64, val=64).result(trial(Laplacian(), judge))
     assert numbers(result)["local_edit64"] > 1e6

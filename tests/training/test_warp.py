@@ -67,6 +67,7 @@ def test_trains_after_a_first_use_in_inference_mode() -> None:
     assert x.grad is not None
 
 
+@pytest.mark.slow
 def test_r1_survives_the_compiler(images: Tensor) -> None:
     """Functional gradients in a compiled graph; traced naively the second derivative is lost."""
     inverse = random_inverse(16)
