@@ -72,3 +72,9 @@ def test_what_it_writes(
     assert json.loads((tmp_path / "bench.json").read_text()).keys() == {
         "machine", "hsr_cost", "peak_memory"
     }  # fmt: skip
+
+
+def test_a_part_that_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["preset"])
+    assert "there is no part preset; did you mean presets?" in capsys.readouterr().err

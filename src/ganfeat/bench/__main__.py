@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ganfeat.bench import metrics, training
+from ganfeat.build import suggest
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 from ganfeat.training import machine
@@ -22,16 +23,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m ganfeat.bench", description=__doc__)
     parser.add_argument(
-        "parts", nargs="*", default=[*PARTS], metavar="part", choices=[*PARTS],
-        help=f"{', '.join(PARTS)}; all of them if none is named",
-    )  # fmt: skip
+        "parts", nargs="*", metavar="part", help=f"{', '.join(PARTS)}; all of them if none is named"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     arguments = parser.parse_args(argv)
+    parts = arguments.parts or [*PARTS]
+    if unknown := [part for part in parts if part not in PARTS]:
+        parser.error(f"there is no part {unknown[0]}; {suggest(unknown[0], PARTS)}")
     try:
         with atomic_write(arguments.out) as file:  # minutes go by before it is needed
             file.write(b"{}\n")
-        measure(arguments.device, arguments.out, arguments.parts)
+        measure(arguments.device, arguments.out, parts)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
