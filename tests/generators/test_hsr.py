@@ -25,7 +25,8 @@ from ganfeat.exams import check_apart
 from ganfeat.features import Features, SmallNet
 from ganfeat.features.embedded import embedded
 from ganfeat.features.network import across_channels, paired
-from ganfeat.generators.hsr import HSR, Heads, distance, randomised
+from ganfeat.features.randomised import randomised
+from ganfeat.generators.hsr import HSR, Heads, distance
 from ganfeat.metrics.subject import Judge
 from ganfeat.networks import state_hash, weights_of
 from ganfeat.training.draws import Draws

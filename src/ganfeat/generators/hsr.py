@@ -5,7 +5,6 @@ finished image: the coarsest map its deepest layer, finer maps shallower ones. T
 not at hand; formulae are those of the authors' released code (methods/hsr.md, section 1).
 """
 
-import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -19,8 +18,8 @@ from ganfeat.backbone import Discriminator, Generator
 from ganfeat.backbone.layers import Conv2d
 from ganfeat.errors import UserError
 from ganfeat.features import Features
-from ganfeat.features.embedded import freeze
 from ganfeat.features.network import across_channels, paired
+from ganfeat.features.randomised import randomised
 from ganfeat.generators.stylegan2 import StyleGAN2
 from ganfeat.networks import Network
 from ganfeat.ranges import Count, NotNegative, Range
@@ -272,31 +271,3 @@ def made_heads(
     channels = [blocks[tap][1].conv1.weight.shape[0] for tap in layers]
     with seeded(seed, "heads"):
         return Heads([*layers], channels, [maps[i].shape[1] for i in layers.values()], width)
-
-
-def randomised(network: Features, seed: int) -> Features:
-    """A copy of a network with new random weights."""
-    other = copy.deepcopy(network)
-    with seeded(seed, "random teacher"), torch.no_grad():
-        for module in other.modules():
-            if isinstance(module, nn.Conv2d):  # whose own start lets images fade away with depth
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            elif callable(reset := getattr(module, "reset_parameters", None)):
-                reset()
-            else:
-                for parameter in module.parameters(recurse=False):
-                    nn.init.normal_(parameter, std=0.02)  # tokens and positions of a transformer
-        _calibrate(other)
-    return freeze(other)
-
-
-def _calibrate(network: Features) -> None:
-    """Let batch norms know what reaches them, of noise: else images fade away here too."""
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.momentum = None  # the mean of all that it sees
-        norm.train()
-    if norms:
-        network.taps(torch.rand(8, 3, 64, 64) * 2 - 1)
