@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -251,6 +252,31 @@ def test_an_error_of_the_task_is_one_line_and_an_exit_code(command, capsys, erro
         command(task, SMALL)
     assert stop.value.code == code
     assert capsys.readouterr().err == "error: no\n"
+
+
+def test_an_interrupted_import_is_finished_first(command, capsys, monkeypatch, tmp_path):
+    """An exception amid an import leaves modules half made, of which others then complain."""
+    (tmp_path / "slowly.py").write_text(
+        "import os, signal, time\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "time.sleep(0.12)\n"
+        "whole = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def task(config: dict[str, Any], overrides: list[str]) -> None:
+        import slowly  # type: ignore[import-not-found]
+
+        assert slowly.whole
+        time.sleep(10)
+
+    began = time.monotonic()
+    with pytest.raises(SystemExit) as stop:
+        command(task, SMALL)
+    assert stop.value.code == 130
+    assert time.monotonic() - began < 10
+    assert "slowly" in sys.modules
+    assert "stopped by SIGINT" in capsys.readouterr().err
 
 
 def test_a_bug_is_no_typing_error(command):

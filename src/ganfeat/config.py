@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import hydra
@@ -131,7 +132,12 @@ def _reported(sweep: bool = False) -> Iterator[None]:
 def _interruptible() -> Iterator[None]:
     """Ctrl-C and SIGTERM as `Interrupted`, where nobody has taken them over."""
 
-    def stop(number: int, frame: object) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        if _importing(frame):  # an exception in there leaves modules half made: in a moment, then
+            again = threading.Timer(0.05, os.kill, (os.getpid(), number))
+            again.daemon = True
+            again.start()
+            return
         name = signal.Signals(number).name
         raise Interrupted(f"stopped by {name}: nothing is half-written", exit_code=128 + number)
 
@@ -144,6 +150,13 @@ def _interruptible() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported below this frame."""
+    while frame is not None and frame.f_globals.get("__name__") != "importlib._bootstrap":
+        frame = frame.f_back
+    return frame is not None
 
 
 @contextmanager

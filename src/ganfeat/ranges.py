@@ -49,7 +49,8 @@ LearningRate = Annotated[float, Range(0, 1)]
 def fits(value: Any, annotation: Any, key: str) -> Any:
     """``value`` as the annotation has it, a whole number as a float where that is asked for.
 
-    Lists and dicts are left to whoever takes them, as is ``???``. No float may be nan or infinite.
+    Items of lists are looked at where they are plain; all else, and ``???``, is left to whoever
+    takes it. No float may be nan or infinite.
 
     Raises:
         UserError: the value of ``key`` has another type, or lies outside its range.
@@ -63,6 +64,8 @@ def fits(value: Any, annotation: Any, key: str) -> Any:
             value = float(value)
         if not _matches(value, base):
             continue
+        if isinstance(value, list) and (of := _plain_items(base)) is not None:
+            return [fits(item, of, f"{key}[{i}]") for i, item in enumerate(value)]
         for bound in ranges:
             if value not in bound:
                 raise UserError(f"{key} must be {bound}, not {value:g}")
@@ -90,6 +93,12 @@ def _matches(value: Any, base: Any) -> bool:
     if get_origin(base) is Literal:
         return value in get_args(base)
     return isinstance(value, list | dict)  # what is no plain type is a node or a collection
+
+
+def _plain_items(base: Any) -> Any:
+    """What the items of a sequence are, where that is a plain type."""
+    items = get_args(base)
+    return items[0] if items and _taken_apart(items[0])[0] in PLAIN else None
 
 
 def _words(kinds: tuple[Any, ...]) -> list[str]:

@@ -32,8 +32,7 @@ def read_result(path: Path) -> dict[str, Any] | None:
 def unreadable(path: Path, reason: str) -> UserError:
     """What to say of a result that is there and cannot be understood."""
     return UserError(
-        f"{path} cannot be read ({reason}): restore it, or move it away to go on without; training "
-        "starts again with force=true"
+        f"{path} cannot be read ({reason}): restore it, or move it away to go on without"
     )
 
 
@@ -45,6 +44,7 @@ def _is_result(result: Any) -> bool:
             return (
                 isinstance(values, list)
                 and isinstance(arrays, dict)
+                and isinstance(fields.get("study", {}), dict)
                 and all(
                     isinstance(v, dict) and v.keys() >= {"name", "value", "protocol"}
                     for v in values

@@ -516,6 +516,9 @@ def plain(key: str, value: Any) -> bool:
     [
         (["method.taps=[8,64]"], "taps has 64, but a generator of 32 px has maps of 4, 8, 16, 32"),
         (["method.layers=[-1]"], r"each of the taps \[8, 16\] needs a map"),
+        (["method.taps=[8,16.5]"], r"method.taps\[1\] must be int, not 16.5"),
+        (["method.layers=[0.5,1]"], r"method.layers\[0\] must be int, not 0.5"),
+        (["method.layers=[-1,99]"], r"method.layers\[1\] must be at least -64 and at most 63"),
         (["method.layers=[-1,-9]"], "wants map -9 of the teacher, which has 4"),
         (["method.taps=[]"], "give one resolution or more"),
         (["data.resolution=16"], "teacher looks at 32 px"),

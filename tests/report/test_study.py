@@ -244,7 +244,7 @@ def test_weights_of_another_machine_are_no_start(lab: Lab) -> None:
 
 
 def test_an_interruption_ends_the_runs_and_records_nothing(tmp_path: Path) -> None:
-    lab = Lab(tmp_path, arms={"plain": [], "more": []})
+    lab = Lab(tmp_path, arms={"plain": [], "more": ["b=1"]})
     lab.say = {"plain": "sleep", "more": "sleep"}
 
     def interrupt() -> None:
@@ -288,7 +288,7 @@ def test_a_failure_that_is_mended_runs_again(lab: Lab) -> None:
 
 def test_a_stale_start_is_not_run_unasked(lab: Lab) -> None:
     lab.run()
-    changed = {"warm": ["c=1"], "new": ["init_from=warm"]}
+    changed = {"warm": ["c=1"], "new": ["init_from=warm", "d=1"]}
     lab.write(arms=PLAIN["arms"] | changed)
     assert lab.run() == []
     assert [run.name for run in lab.plan().held_up()] == ["new-s0", "new-s1"]
@@ -428,6 +428,10 @@ def test_what_so_many_seeds_can_say() -> None:
         ({"seeds": ["a"]}, "seeds must be whole numbers"),
         ({"arms": {"plain": "b=1"}}, r"arms.plain must be a list of texts"),
         ({"common": ["seed=3"]}, "common has seed=3, which the runner sets"),
+        ({"common": ["++seed=3"]}, r"common has \+\+seed=3: settings are written key=value"),
+        ({"arms": {"plain": [], "../more": ["b=1"]}}, "arm '../more' must be letters"),
+        ({"arms": {"plain": [], "more": []}}, "arms plain and more are the same runs"),
+        ({"seeds": [2**32]}, "whole numbers below"),
         ({"common": ["device=cpu"]}, "common has device=cpu, which the runner sets"),
         (
             {"arms": {"plain": ["init_from=plian"], "more": []}},

@@ -634,11 +634,13 @@ def test_run_id_names_the_run_and_not_the_machine() -> None:
     assert run_id({**config, **elsewhere, "force": True}) == name
     assert run_id({**config, "seed": 4}) == name.replace("-s3", "-s4")
     assert run_id({**config, "method": {"lr": 0.2}}) != name
-    places = ("outputs/a/0123abcd-s0", "b/0123abcd-s1")
     for rest in ("", "/checkpoints/last.ckpt"):
-        warm = {run_id({**config, "init_from": f"{place}{rest}"}) for place in places}
-        assert len(warm) == 1
-        assert warm != {name}
+        starts = {3: f"outputs/a/0123abcd-s3{rest}", 4: f"b/0123abcd-s4{rest}"}
+        warm = {run_id({**config, "seed": s, "init_from": at})[:-1] for s, at in starts.items()}
+        assert len(warm) == 1  # an arm with the start of its own seed
+        assert warm != {name[:-1]}
+        others = {run_id({**config, "init_from": at}) for at in starts.values()}
+        assert len(others) == 2
     few, many = ({"devices": n, "workers": n, "allocator": "off", "accumulate": 1} for n in (1, 8))
     assert run_id({**config, "trainer": few}) == run_id({**config, "trainer": many})
 

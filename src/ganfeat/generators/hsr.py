@@ -5,6 +5,7 @@ finished image: the coarsest map its deepest layer, finer maps shallower ones. T
 not at hand; formulae are those of the authors' released code (methods/hsr.md, section 1).
 """
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -25,6 +26,8 @@ from ganfeat.networks import Network
 from ganfeat.ranges import Count, NotNegative, Range
 from ganfeat.seeds import seeded
 from ganfeat.training.method import Losses, Step
+
+log = logging.getLogger(__name__)
 
 Distance = Literal["mse", "cosine"]
 Control = Literal["none", "shuffled", "random", "detached"]
@@ -78,6 +81,8 @@ class HSR(StyleGAN2):
         self.weight, self.distance, self.control = weight, distance, control
         self.normalise = normalise
         self.start_kimg = 0.0 if init_from else start_kimg
+        if init_from and start_kimg:
+            log.info("after init_from heads begin at once, not at start_kimg=%g", start_kimg)
         self.heads: Heads | None = None
         self._teacher: tuple[Features, ...] = ()  # in a tuple, so that it is no part of the method
         self.layers = paired(taps, layers)
@@ -127,6 +132,9 @@ class HSR(StyleGAN2):
                 f"{parts} shares do not hold such pairs; choose another batch_size, "
                 "trainer.devices or trainer.accumulate"
             )
+        images = self.trainer.max_steps * self.batch_size
+        if self.heads is not None and self.start_kimg * 1000 >= images:
+            log.warning("method.start_kimg=%g: the run ends before heads begin", self.start_kimg)
         return super().configure_optimizers()
 
     def on_fit_start(self) -> None:

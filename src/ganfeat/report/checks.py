@@ -78,7 +78,7 @@ class Check:
             if not isinstance(tree, ast.Compare):
                 raise ValueError("it compares nothing")
             self.signs, self.sides = _comparison(tree)
-        except (SyntaxError, ValueError) as error:
+        except (SyntaxError, ValueError, RecursionError) as error:
             raise UserError(f"check {name}: {text!r} cannot be read: {error}") from error
         named = {
             node.value.id
@@ -192,7 +192,7 @@ def _comparison(tree: ast.Compare) -> tuple[list[type[ast.cmpop]], list[Side]]:
     """The signs of a comparison, and what stands between them."""
     signs = [type(sign) for sign in tree.ops]
     if wrong := [sign.__name__ for sign in signs if sign not in COMPARISONS]:
-        raise ValueError(f"{wrong[0]} is no comparison of numbers")
+        raise ValueError(f"{wrong[0]} is none of <, <=, > and >=")
     return signs, [_side(side) for side in (tree.left, *tree.comparators)]
 
 

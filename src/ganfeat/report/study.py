@@ -1,5 +1,6 @@
 """A study: its question, its arms and its checks, as ``experiments/<name>/study.yaml`` says."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,7 +89,7 @@ def read_study(folder: Path) -> Study:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(plain, dict):
-        raise UserError(f"{path} must say: {', '.join(FIELDS)}")
+        raise UserError(f"{path} must say: {', '.join(k for k in FIELDS if k not in OPTIONAL)}")
     for key in plain:
         if key not in FIELDS:
             raise UserError(f"{path} has {key}; {suggest(str(key), FIELDS)}")
@@ -101,6 +102,11 @@ def read_study(folder: Path) -> Study:
         str(arm): common + _texts(own or [], f"arms.{arm}", path)
         for arm, own in plain["arms"].items()
     }
+    for i, arm in enumerate(arms):
+        if not re.fullmatch(r"\w[\w.-]*", arm):
+            raise UserError(f"{path}: arm {arm!r} must be letters, digits, _ - and .")
+        if twin := [other for other in [*arms][:i] if arms[other] == arms[arm]]:
+            raise UserError(f"{path}: arms {twin[0]} and {arm} are the same runs")
     study = Study(
         folder, plain["question"].strip(), plain["expectation"].strip(), plain["baseline"],
         _seeds(plain["seeds"], path), arms, _texts(plain["metrics"], "metrics", path),
@@ -108,7 +114,11 @@ def read_study(folder: Path) -> Study:
         {str(arm): found for arm, found in plain["only"].items()},
     )  # fmt: skip
     for arm, chosen in study.only.items():
-        if not isinstance(chosen, list) or [seed for seed in chosen if seed not in study.seeds]:
+        if (
+            not isinstance(chosen, list)
+            or not chosen
+            or [seed for seed in chosen if seed not in study.seeds]
+        ):
             raise UserError(f"{path}: only.{arm} must be some of the seeds {study.seeds}")
     named_by = {"baseline": [study.baseline], "shown": study.shown, "only": [*study.only]}
     for key, named in named_by.items():
@@ -122,14 +132,18 @@ def read_study(folder: Path) -> Study:
 def _texts(found: Any, key: str, path: Path) -> list[str]:
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
         raise UserError(f"{path}: {key} must be a list of texts")
+    if signs := [text for text in found if text.startswith(("+", "~", "hydra"))]:
+        raise UserError(f"{path}: {key} has {signs[0]}: settings are written key=value")
     if taken := [text for text in found if text.partition("=")[0] in OURS]:
         raise UserError(f"{path}: {key} has {taken[0]}, which the runner sets: leave it out")
     return found
 
 
 def _seeds(found: list[Any], path: Path) -> list[int]:
-    if not found or not all(type(seed) is int and seed >= 0 for seed in found):
-        raise UserError(f"{path}: seeds must be whole numbers, such as [0, 1, 2], not {found}")
+    if not found or not all(type(seed) is int and 0 <= seed < 2**32 for seed in found):
+        raise UserError(
+            f"{path}: seeds must be whole numbers below 2^32, such as [0, 1, 2], not {found}"
+        )
     if len({*found}) < len(found):
         raise UserError(f"{path}: seeds={found} has one of them twice")
     return found

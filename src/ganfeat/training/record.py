@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ganfeat.errors import UserError
 from ganfeat.files import atomic_write, locked
 from ganfeat.results import LAST_CHECKPOINT, read_result, unreadable
 
@@ -33,17 +34,20 @@ def run_id(config: dict[str, Any]) -> str:
     options = config.get("trainer", {})
     parts["trainer"] = {k: v for k, v in options.items() if k not in NOT_PART_OF_THE_TRAINER}
     if parts.get("init_from"):
-        parts["init_from"] = _without_seed(str(parts["init_from"]))
+        parts["init_from"] = _without_seed(str(parts["init_from"]), config["seed"])
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return f"{hashlib.sha256(text.encode()).hexdigest()[:8]}-s{config['seed']}"
 
 
-def _without_seed(path: str) -> str:
-    """A path in a run's folder from that run's id on, without its seed; any other as typed."""
+def _without_seed(path: str, seed: int) -> str:
+    """A path in a run's folder from that run's id on, without this seed; any other as typed.
+
+    So the runs of an arm have one name, each from the start of its own seed.
+    """
     parts = Path(path).parts
     for i, part in enumerate(parts):
-        if match := re.fullmatch(r"([0-9a-f]{8})-s\d+", part):
-            return "/".join([match[1], *parts[i + 1 :]])
+        if match := re.fullmatch(r"([0-9a-f]{8})-s(\d+)", part):
+            return "/".join([match[1] if match[2] == str(seed) else part, *parts[i + 1 :]])
     return path
 
 
@@ -66,9 +70,12 @@ class RunFolder:
             UserError: it is there and cannot be understood.
         """
         path = self.path / "result.json"
-        result = read_result(path)
-        if result is not None and not isinstance(result.get("status"), str):
-            raise unreadable(path, "it has no status")
+        try:
+            result = read_result(path)
+            if result is not None and not isinstance(result.get("status"), str):
+                raise unreadable(path, "it has no status")
+        except UserError as error:
+            raise UserError(f"{error}; training starts again with force=true") from error
         return result
 
     def finished(self) -> dict[str, Any] | None:
