@@ -34,7 +34,7 @@ demo: setup  ## three minutes of training on drawn faces, and a picture of what 
 	$(BIN)/python train.py experiment=stylegan2_synthfaces_demo
 	@echo "Pictures: outputs/stylegan2_synthfaces_demo/*/samples, the data: outputs/demo-data.png"
 
-bench: setup  ## speed, half an hour: networks, presets, HSR's heads, metrics; writes bench.json
+bench: setup  ## speed: networks, presets, HSR's heads, metrics; writes bench.json
 	$(BIN)/python -m ganfeat.bench
 
 clean:  ## what can be made again; outputs/ stays
