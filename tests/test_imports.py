@@ -9,11 +9,13 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "ganfeat"
 
 BASE = {
-    "errors", "files", "build", "networks", "loading", "processes", "ranges", "seeds", "results",
+    "errors", "ending", "files", "build", "networks", "loading", "processes", "ranges", "seeds",
+    "results",
 }  # fmt: skip
 METHODS = {"generators", "encoders", "navigators"}
 MAY_IMPORT = {
     "errors": set(),
+    "ending": {"errors"},
     "files": {"errors"},
     "processes": {"errors"},
     "ranges": {"errors"},
@@ -23,7 +25,7 @@ MAY_IMPORT = {
     "networks": {"build", "errors", "files"},
     "loading": {"errors", "networks", "results"},
     "checks": {"build", "errors", "ranges"},
-    "config": {"build", "checks", "errors"},
+    "config": {"build", "checks", "ending", "errors"},
     "backbone": BASE,
     "data": BASE,
     "features": BASE,

@@ -3,16 +3,19 @@
 import errno
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 import official
 import pytest
 import torch
+from ending import refused
 from safetensors.torch import load_file, save_file
 
 from ganfeat import networks as weights
 from ganfeat.backbone import Generator, convert, load
+from ganfeat.encoders.optimise import Optimised
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 from ganfeat.results import LAST_CHECKPOINT
@@ -204,7 +207,7 @@ def test_full_disk(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    assert convert.main([str(source), str(file), "--force"]) == 1
+    refused(convert.main, [str(source), str(file), "--force"])
     assert capsys.readouterr().err.startswith("error: disk full: ")
     assert file.read_bytes() == before
     assert sorted(os.listdir(tmp_path)) == ["a.pkl", "w.safetensors"]
@@ -236,3 +239,14 @@ def test_state_hash_tells_names_shapes_and_types_apart() -> None:
     zeros = [torch.zeros(4), torch.zeros(2, 2), torch.zeros(2, dtype=torch.float64)]
     hashes = {hashed("a", value) for value in zeros} | {hashed("b", zeros[0])}
     assert len(hashes) == 4
+
+
+def test_a_network_that_reads_others_is_copied_whole() -> None:
+    """Its shapes are found without memory, and so are those of the networks that it reads."""
+    network = Optimised(steps=1)
+    with torch.no_grad():
+        network.generator.mapping.w_avg.add_(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        copy = weights.fresh_copy(network)
+    assert weights.state_hash(copy) == weights.state_hash(network)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+from ending import refused
 
 from ganfeat import backbone
 from ganfeat.config import compose
@@ -55,7 +56,7 @@ def test_a_gan_in_two_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     tiny.train(tmp_path, "total_kimg=0.016")
     folder = tiny.only(tmp_path, "result.json").parent
     weights = tmp_path / "weights"
-    assert main([str(folder), "--folder", str(weights)]) == 0
+    main([str(folder), "--folder", str(weights)])
     monkeypatch.setattr("ganfeat.backbone.loading.WEIGHTS", weights)
     for name in ("g_ema", "d"):
         mine, theirs = backbone.load("embedded", name), load_network(folder, name)
@@ -109,7 +110,7 @@ def test_what_is_not_shipped(
     assert not (tmp_path / "weights").exists()
     result = json.loads((folder / "result.json").read_text())
     (folder / "result.json").write_text(json.dumps({**result, "status": "interrupted"}))
-    assert main([str(folder)]) == 1
+    refused(main, [str(folder)])
     assert "only what a finished run trained is shipped" in capsys.readouterr().err
     with pytest.raises(UserError, match=r"holds no result\.json"):
         ship(tmp_path)

@@ -9,14 +9,11 @@ every value in it.
 import copy
 import os
 import re
-import signal
 import sys
-import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import hydra
@@ -33,7 +30,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ganfeat.build import fill, suggest
 from ganfeat.checks import check_missing, check_preset, check_values, keys, right_key
-from ganfeat.errors import Interrupted, UserError
+from ganfeat.ending import told
+from ganfeat.errors import UserError
 
 Task = Callable[[dict[str, Any], list[str]], object]
 
@@ -67,7 +65,7 @@ def entry_point(config_name: str, task: Task) -> None:
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises, and leaves the printing to us
     try:
-        with _reported():
+        with told():
             sys.argv[1:] = _arguments(sys.argv[1:], config_name)
             main = hydra.main(str(config_dir()), config_name, version_base="1.3")
             with _one_line():
@@ -95,9 +93,14 @@ def _job(composed: DictConfig, task: Task) -> object:
     settings = HydraConfig.get()
     overrides = _verbatim(settings.overrides.task)
     sys.argv[1:] = overrides  # Lightning starts the other ranks of this run with these
-    with _reported(sweep=settings.mode == RunMode.MULTIRUN):
-        config = _plain(composed, settings.runtime.choices)
-        return task(config, [text.removeprefix("++") for text in overrides])
+    try:
+        with told():
+            config = _plain(composed, settings.runtime.choices)
+            return task(config, [text.removeprefix("++") for text in overrides])
+    except SystemExit as end:
+        if end.code == 1 and settings.mode == RunMode.MULTIRUN:
+            raise _JobFailed from None
+        raise
 
 
 def _verbatim(overrides: Any) -> list[str]:
@@ -109,54 +112,6 @@ def _verbatim(overrides: Any) -> list[str]:
 
 class _JobFailed(Exception):
     """A job of a sweep failed and said why. Hydra keeps this until the other jobs are done."""
-
-
-@contextmanager
-def _reported(sweep: bool = False) -> Iterator[None]:
-    """Prints a `UserError` as one line and ends the process, or only this job of a sweep."""
-    try:
-        with _interruptible():
-            yield
-    except (UserError, Interrupted) as error:
-        if os.environ.get("GANFEAT_DEBUG") == "1":
-            raise
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        if isinstance(error, Interrupted):
-            sys.exit(error.exit_code)
-        if sweep:
-            raise _JobFailed(str(error)) from None
-        sys.exit(1)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C and SIGTERM as `Interrupted`, where nobody has taken them over."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if _importing(frame):  # an exception in there leaves modules half made: in a moment, then
-            again = threading.Timer(0.05, os.kill, (os.getpid(), number))
-            again.daemon = True
-            again.start()
-            return
-        name = signal.Signals(number).name
-        raise Interrupted(f"stopped by {name}: nothing is half-written", exit_code=128 + number)
-
-    if threading.current_thread() is not threading.main_thread():  # a job of some launcher
-        yield
-        return
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _importing(frame: FrameType | None) -> bool:
-    """Whether a module is being imported below this frame."""
-    while frame is not None and frame.f_globals.get("__name__") != "importlib._bootstrap":
-        frame = frame.f_back
-    return frame is not None
 
 
 @contextmanager

@@ -6,13 +6,13 @@
 import argparse
 import json
 import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ganfeat.build import build, defaults
 from ganfeat.data.drawn.visibility import VISIBLE, visibility
+from ganfeat.ending import told
 from ganfeat.errors import UserError
 from ganfeat.features.blocks import SIZE
 from ganfeat.files import atomic_write
@@ -195,20 +195,16 @@ def _studied(result: Result) -> Iterator[str]:
     yield from (f"- **Miss**: {miss}" for miss in misses)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command `python -m ganfeat.ship`; returns the exit status."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command `python -m ganfeat.ship`."""
     parser = argparse.ArgumentParser(prog="python -m ganfeat.ship", description=__doc__)
     parser.add_argument("run", type=Path, help="a finished run's folder")
     parser.add_argument("--folder", type=Path, default=WEIGHTS, help="where to put it")
     given = parser.parse_args(arguments)
-    try:
+    with told():
         for path in ship(given.run, given.folder):
             print(path)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

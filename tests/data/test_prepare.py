@@ -17,6 +17,7 @@ import lmdb
 import numpy as np
 import pytest
 import torch
+from ending import refused
 from parity import shared
 from pictures import encoded, files, folder, noise, zipped
 from PIL import Image
@@ -192,7 +193,7 @@ def test_lsun_without_lmdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_unreadable_images_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     content = files(NAMES) | {"cat/03.png": b"broken", "dog/19.png": files(["a"])["a"][:300]}
     source = folder(tmp_path / "src", content)
-    assert main([str(source), str(tmp_path / "dst.zip"), "--resolution", "16"]) == 0
+    main([str(source), str(tmp_path / "dst.zip"), "--resolution", "16"])
     said = capsys.readouterr().out.splitlines()
     assert said[0] == f"{tmp_path / 'dst.zip'}: 38 images of 16x16, 2 classes"
     assert said[1] == "2 could not be read and were left out:"
@@ -244,14 +245,14 @@ def test_a_link_that_leads_nowhere_is_listed(
 ) -> None:
     source = folder(tmp_path / "src", files(NAMES[:3]))
     (source / "cat" / "gone.png").symlink_to(tmp_path / "nowhere.png")
-    assert main([str(source), str(tmp_path / "dst.zip"), "--resolution", "16"]) == 0
+    main([str(source), str(tmp_path / "dst.zip"), "--resolution", "16"])
     said = capsys.readouterr().out
     assert "3 images of 16x16" in said
     assert "cat/gone.png" in said
 
 
 def _error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    assert main(arguments) == 1
+    refused(main, arguments)
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("error: ")
     return last
@@ -261,16 +262,16 @@ def test_what_is_there_already(tmp_path: Path, capsys: pytest.CaptureFixture[str
     source = folder(tmp_path / "src", files(NAMES))
     dst = tmp_path / "dst.zip"
     words = [str(source), str(dst), "--resolution", "16"]
-    assert main(words) == 0
+    main(words)
     before = dst.stat()
-    assert main(words) == 0
+    main(words)
     assert "is there already" in capsys.readouterr().out
     assert dst.stat() == before
-    assert main([*words, "--fit", "pad"]) == 1
+    refused(main, [*words, "--fit", "pad"])
     (source / "cat/00.png").write_bytes(encoded(noise(99), "BMP"))  # the source has changed
-    assert main(words) == 1
+    refused(main, words)
     assert dst.stat() == before
-    assert main([*words, "--force"]) == 0
+    main([*words, "--force"])
     assert np.array_equal(pixels(contents(dst)["cat/00.png"]), np.asarray(noise(99)))
 
 
@@ -395,7 +396,7 @@ def test_ctrl_c(tmp_path: Path, large: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     said = process.communicate()[1]
     assert process.returncode == 130
-    assert said.splitlines()[-1] == "interrupted: run the same command again to go on"
+    assert said.splitlines()[-1] == "error: interrupted: run the same command again to go on"
     assert "Traceback" not in said
     assert [p.name for p in tmp_path.iterdir()] == ["dst.zip.partial"]
 
@@ -415,7 +416,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert said[-1].startswith("error: ")
     assert not any("Traceback" in line or "Exception" in line for line in said)
     assert (tmp_path / "dst.zip").read_bytes() == b"precious"
-    assert main(list(map(str, words))) == 0
+    main(list(map(str, words)))
     assert len(contents(tmp_path / "dst.zip")) == 42
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from ending import refused
 from PIL import Image
 from scipy import stats
 from torch import Tensor
@@ -523,18 +524,18 @@ def test_a_gpu_draws_the_same() -> None:
 
 def test_grid_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "grid.png"
-    assert main(["--grid", str(out), "--resolution", "32", "--split", "test", "--seed", "3"]) == 0
+    main(["--grid", str(out), "--resolution", "32", "--split", "test", "--seed", "3"])
     with Image.open(out) as picture:
         assert picture.width > 8 * 32 + 3 * 7 * 32
         assert picture.height >= 13 * 32
-    assert main(["--grid", str(out), "--resolution", "33"]) == 1
-    assert main(["--grid", str(out), "--split", "nobody"]) == 1
-    assert main(["--grid", str(tmp_path / "grid.doc")]) == 1
+    refused(main, ["--grid", str(out), "--resolution", "33"])
+    refused(main, ["--grid", str(out), "--split", "nobody"])
+    refused(main, ["--grid", str(tmp_path / "grid.doc")])
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 3
     assert all(line.startswith("error: ") for line in errors)
     assert "expected a power of two" in errors[0]
     assert "expected one of train" in errors[1]
     assert "give --grid one such as out.png" in errors[2]
-    assert main(["--grid", str(tmp_path / "new" / "folder" / "grid.jpg")]) == 0
+    main(["--grid", str(tmp_path / "new" / "folder" / "grid.jpg")])
     assert (tmp_path / "new" / "folder" / "grid.jpg").exists()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from ending import refused
 from PIL import Image
 from scipy import stats
 from torch import Tensor
@@ -621,13 +622,13 @@ def test_a_gpu_draws_the_same(family: str) -> None:
 
 def test_grid_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "grid.png"
-    assert main(["--grid", str(out), "--resolution", "16", "--split", "train"]) == 0
+    main(["--grid", str(out), "--resolution", "16", "--split", "train"])
     with Image.open(out) as picture:
         assert picture.width > 8 * 16 + 3 * 7 * 16
         assert picture.height >= 2 * 8 * 34  # both families
-    assert main(["--grid", str(out), "--resolution", "33"]) == 1
-    assert main(["--grid", str(out), "--split", "teacher", "--resolution", "16"]) == 1
-    assert main(["--grid", str(tmp_path / "grid.doc"), "--resolution", "16"]) == 1
+    refused(main, ["--grid", str(out), "--resolution", "33"])
+    refused(main, ["--grid", str(out), "--split", "teacher", "--resolution", "16"])
+    refused(main, ["--grid", str(tmp_path / "grid.doc"), "--resolution", "16"])
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 3
     assert "expected a power of two" in errors[0]

@@ -10,7 +10,7 @@ from ganfeat.data import prepare
 
 def test_folder_and_prepared_zip_train_the_same(tmp_path: Path, photographs: Path) -> None:
     archive = tmp_path / "prepared.zip"
-    assert prepare.main([str(photographs), str(archive), "--resolution", "16"]) in (None, 0)
+    prepare.main([str(photographs), str(archive), "--resolution", "16"])
     weights = []
     for path in (photographs, archive):
         line = [f"data.path={path}", "data.labels=true", "data.xflip=true", "total_kimg=0.032"]

@@ -41,11 +41,45 @@ def step(n: int = 8) -> Step:
 
 @pytest.mark.parametrize("space", ["s", "w+", "w"])
 def test_levels_draw_what_w_draws(space: Any) -> None:
+    """Check S1."""
     g = backbone.load("embedded")
     z = torch.randn(3, g.z_dim)
     levels = levels_of(g, z, None, space)
     assert [(n, x.shape[1]) for n, x in levels.items()] == [(n, w) for n, _, w in layout(g, space)]
     assert (draw(g, levels) - g(z)).abs().max() < 1e-5
+
+
+def test_the_scale_of_a_style_counts_in_torgb_alone() -> None:
+    """Check S2: demodulation takes it out of a convolution."""
+    g = backbone.load("embedded")
+    styles = levels_of(g, torch.randn(3, g.z_dim), None, "s")
+    drawn = draw(g, styles)
+    for name, style in styles.items():
+        changed = (draw(g, styles | {name: 3 * style}) - drawn).abs().max()
+        assert (changed > 0.01) if name.endswith("torgb") else (changed < 1e-3), name
+
+
+def test_torgb_has_a_style_of_its_own() -> None:
+    """Check S3: with the row that the authors' ports share, images of w cannot be said.
+
+    There a ToRGB and the convolution above it, which read the same map, have one style.
+    """
+    g = backbone.load("embedded")
+    styles = levels_of(g, torch.randn(3, g.z_dim), None, "s")
+    own = draw(g, styles)
+    for side in g.synthesis.resolutions[:-1]:
+        styles[f"b{side}.torgb"] = styles[f"b{2 * side}.conv0"]
+    assert (draw(g, styles) - own).abs().max() > 1e-2
+
+
+def test_levels_are_as_wide_as_their_styles() -> None:
+    """Check S12: neither tiled nor padded, in the generator's order."""
+    m = method()
+    found = m.encoder.encode(torch.zeros(2, 3, 32, 32))
+    styles = m.encoder.generator.styles(torch.zeros(2, m.encoder.generator.num_ws, 128))
+    assert [*found] == [*styles]
+    for name, style in styles.items():
+        assert found[name].shape == style.shape, name
 
 
 @pytest.mark.parametrize(

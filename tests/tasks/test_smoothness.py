@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from ending import refused
 from PIL import Image
 
 from ganfeat.backbone import Generator
@@ -60,8 +61,7 @@ def test_pictures_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_bad_lines(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], line: list[str], said: str
 ) -> None:
-    with pytest.raises(SystemExit):
-        smoothness.main([*line, f"--out={tmp_path}"])
+    refused(smoothness.main, [*line, f"--out={tmp_path}"])
     assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 

@@ -1,5 +1,6 @@
 """What every method and every preset must do, found by looking into ``conf/``."""
 
+import csv
 import os
 import signal
 from collections.abc import Callable
@@ -43,6 +44,16 @@ def line_for(preset: str, photographs: Path, teachers: Teachers, labels: bool = 
     return teacher + data
 
 
+def losses(folder: Path) -> list[dict[str, str]]:
+    """What was logged at every tick, but for times and memory."""
+    with tiny.only(folder, "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return [
+        {key: value for key, value in row.items() if not key.startswith("progress/")}
+        for row in rows
+    ]
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_trains_and_resumes(
     method: str,
@@ -66,9 +77,10 @@ def test_every_method_trains_and_resumes(
     with monkeypatch.context() as patch:
         patch.setattr(Method, "training_step", stop)
         with pytest.raises(Interrupted):
-            tiny.train(tmp_path, *line, experiment=preset)
-    resumed = tiny.train(tmp_path, *line, experiment=preset)
+            tiny.train(tmp_path / "parts", *line, experiment=preset)
+    resumed = tiny.train(tmp_path / "parts", *line, experiment=preset)
     assert resumed["weights"] == whole["weights"] != {}
+    assert losses(tmp_path / "parts") == losses(tmp_path / "whole") != []
 
 
 ON_PHOTOGRAPHS = [name for name in PRESETS if tiny.chosen(name, "data") == "images"]

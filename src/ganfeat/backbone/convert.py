@@ -5,12 +5,12 @@ python -m ganfeat.backbone.convert in.pkl out.safetensors
 
 import argparse
 import hashlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ganfeat.backbone.official import build_record, read_records
+from ganfeat.ending import told
 from ganfeat.errors import UserError
 from ganfeat.networks import read_header, save_networks
 
@@ -48,8 +48,8 @@ def convert(source: Path, target: Path, *, force: bool = False) -> dict[str, Any
     return read_header(target)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; gives the exit code."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m ganfeat.backbone.convert",
         description="Official StyleGAN2-ADA pickle to safetensors; executes nothing from it.",
@@ -58,16 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("target", type=Path, help="the .safetensors file to write")
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
     given = parser.parse_args(argv)
-    try:
+    with told():
         header = convert(given.source, given.target, force=given.force)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     for name, network in header["networks"].items():
         print(f"{name}: {network['class']} {network['config']}")
     print(f"{given.target}: {header['licence']}")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

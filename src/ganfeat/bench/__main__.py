@@ -4,7 +4,6 @@ import argparse
 import json
 import logging
 import os
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,13 +13,13 @@ import torch
 
 from ganfeat.bench import metrics, training
 from ganfeat.build import suggest
-from ganfeat.errors import UserError
+from ganfeat.ending import told
 from ganfeat.files import atomic_write
 from ganfeat.training import machine
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; gives the exit code."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m ganfeat.bench", description=__doc__)
     parser.add_argument(
         "parts", nargs="*", metavar="part", help=f"{', '.join(PARTS)}; all of them if none is named"
@@ -31,14 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parts = arguments.parts or [*PARTS]
     if unknown := [part for part in parts if part not in PARTS]:
         parser.error(f"there is no part {unknown[0]}; {suggest(unknown[0], PARTS)}")
-    try:
+    with told():
         with atomic_write(arguments.out) as file:  # minutes go by before it is needed
             file.write(b"{}\n")
         measure(arguments.device, arguments.out, parts)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 def measure(device: str, out: Path, parts: Sequence[str]) -> None:
@@ -108,4 +103,4 @@ PARTS: dict[str, Callable[[training.Bench], dict[str, Any]]] = {
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

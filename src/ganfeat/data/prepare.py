@@ -12,8 +12,6 @@ import argparse
 import hashlib
 import json
 import os
-import signal
-import sys
 import zipfile
 from collections.abc import Sequence
 from contextlib import closing
@@ -29,7 +27,8 @@ from ganfeat.data.growing_zip import GrowingZip
 from ganfeat.data.labels import Labels, read_labels
 from ganfeat.data.pixels import Fit, check_resolution
 from ganfeat.data.squares import Job, convert_all
-from ganfeat.errors import UserError
+from ganfeat.ending import told
+from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import disk_full
 
 _SETTINGS = "prepare.json"  # the zip's first entry: what it was made of
@@ -216,23 +215,19 @@ def _progress() -> Progress:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
     options = _parser().parse_args(arguments)
-    previous = signal.signal(signal.SIGTERM, _stop)
-    try:
-        done = prepare(**vars(options))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as stopped:
-        print("interrupted: run the same command again to go on", file=sys.stderr)
-        return 128 + (stopped.args[0] if stopped.args else signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    with told():
+        try:
+            done = prepare(**vars(options))
+        except Interrupted as stopped:
+            raise Interrupted(
+                "interrupted: run the same command again to go on", stopped.exit_code
+            ) from None
     if done is None:
         print(f"{options.dst} is there already, made of the same images and settings")
-        return 0
+        return
     kind = "no labels"
     if done.labels is not None:
         classes = done.labels.values.ndim == 1
@@ -242,12 +237,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if done.unreadable:
         print(f"{len(done.unreadable)} could not be read and were left out:")
         print("\n".join(f"  {name}: {reason}" for name, reason in done.unreadable))
-    return 0
-
-
-def _stop(number: int, frame: object) -> None:
-    """SIGTERM ends the command like Ctrl-C."""
-    raise KeyboardInterrupt(number)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -278,4 +267,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

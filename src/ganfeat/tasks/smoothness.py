@@ -8,7 +8,6 @@
 """
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from ganfeat import backbone
 from ganfeat.backbone import Generator
+from ganfeat.ending import told
 from ganfeat.errors import UserError
 from ganfeat.features.network import to_uint8
 from ganfeat.files import atomic_write
@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--frames", type=int, default=11, help="images on a path")
     parser.add_argument("--seed", type=int, default=0, help="of the ends")
     given = parser.parse_args(argv)
-    try:
+    with told():
         if not 1 <= given.paths <= BLOCK:
             raise UserError(f"--paths={given.paths}: give 1 to {BLOCK}")
         if given.frames < 2:
@@ -111,9 +111,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         if others:
             raise UserError(f"{named[others[0]]} is no generator")
         show(loaded, given.out, given.paths, given.frames, given.seed)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
     print(f"written to {given.out}: from top to bottom in each group {', '.join(named)}")
 
 

@@ -1,7 +1,6 @@
 """One picture that shows a data set: random images, and beside them what each factor does."""
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ganfeat.data.drawn.factors import Factor
+from ganfeat.ending import told
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 
@@ -54,25 +54,21 @@ def grid(images: Tensor, rows: Sequence[tuple[Factor, Tensor]]) -> Image.Image:
     return canvas
 
 
-def command(module: str, picture: Picture, arguments: Sequence[str] | None = None) -> int:
-    """The command `python -m <module> --grid out.png`; returns the exit status."""
+def command(module: str, picture: Picture, arguments: Sequence[str] | None = None) -> None:
+    """The command `python -m <module> --grid out.png`."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=__doc__)
     parser.add_argument("--grid", metavar="PNG", required=True, help="where the picture goes")
     parser.add_argument("--resolution", type=int, default=64, help="side of an image in pixels")
     parser.add_argument("--split", default="train", help="whose images to show")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other images")
     given = parser.parse_args(arguments)
-    try:
+    with told():
         path = Path(given.grid)
         kind = _kind(path)
         drawn = picture(given.split, given.resolution, given.seed)
         with atomic_write(path) as file:
             drawn.save(file, format=kind)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     print(f"{given.grid}: {drawn.width} x {drawn.height}")
-    return 0
 
 
 def _kind(path: Path) -> str:

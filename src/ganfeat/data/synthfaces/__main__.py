@@ -2,4 +2,4 @@
 
 from ganfeat.data.synthfaces.grid import main
 
-raise SystemExit(main())
+main()

@@ -17,6 +17,6 @@ def picture(split: str, resolution: int, seed: int) -> Image.Image:
     return grid(data.__getitems__(range(SIDE * SIDE))["image"], rows)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command `python -m ganfeat.data.synthfaces`; returns the exit status."""
-    return command("ganfeat.data.synthfaces", picture, arguments)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command `python -m ganfeat.data.synthfaces`."""
+    command("ganfeat.data.synthfaces", picture, arguments)

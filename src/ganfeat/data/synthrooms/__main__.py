@@ -2,4 +2,4 @@
 
 from ganfeat.data.synthrooms.grid import main
 
-raise SystemExit(main())
+main()

@@ -30,6 +30,6 @@ def picture(split: str, resolution: int, seed: int) -> Image.Image:
     return canvas
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command `python -m ganfeat.data.synthrooms`; returns the exit status."""
-    return command("ganfeat.data.synthrooms", picture, arguments)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command `python -m ganfeat.data.synthrooms`."""
+    command("ganfeat.data.synthrooms", picture, arguments)
