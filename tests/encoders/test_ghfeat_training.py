@@ -1,6 +1,7 @@
 """What trains GH-Feat: the generator that stays, the losses, the schedule, and clear errors."""
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,20 @@ def test_the_learning_rate_falls_with_images(batch_size: int) -> None:
 
 def rows(folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(tiny.only(folder, "metrics.csv").open()))
+
+
+def test_scores_of_samples_are_said_at_the_start(tmp_path: Path) -> None:
+    """Check S11, its second half: percentiles that the reconstructions' scores stand beside."""
+    g, d = backbone.load("embedded"), backbone.load("embedded", "d")
+    with torch.no_grad():
+        z = torch.randn(1024, g.z_dim)
+        scores = torch.cat([d(g(part), None) for part in z.split(8)])
+    tiny.train(tmp_path, "total_kimg=0.008", experiment=PRESET)
+    said = tiny.only(tmp_path, "train.log").read_text().partition("D scores samples of G")[2]
+    low, high, middle = (float(number) for number in re.findall(r"-?\d+\.\d+", said)[:3])
+    wanted = scores.quantile(torch.tensor([0.05, 0.95, 0.5])).tolist()
+    assert [low, high, middle] == pytest.approx(wanted, abs=0.2)
+    assert "score/drawn" in rows(tmp_path)[0]
 
 
 def test_only_encoder_and_discriminator_learn(tmp_path: Path, monkeypatch: Any) -> None:

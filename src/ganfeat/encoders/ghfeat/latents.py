@@ -4,7 +4,7 @@
 layers; ``w`` one latent. The paper compares its styles with W (methods/ghfeat.md, 2.4 and L3).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import torch
@@ -50,19 +50,23 @@ def draw(generator: Generator, levels: Mapping[str, Tensor], **options: Any) -> 
     return generator.synthesize(styles=dict(levels), **options)
 
 
+def inputs(
+    generator: Generator, n: int, seed: int, share: int = SHARE
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """``n`` random z, a ``share`` at a time; with classes, where there are some, at random."""
+    rng = torch.Generator().manual_seed(seed)
+    z = torch.randn(n, generator.z_dim, generator=rng).to(generator.w_avg.device)
+    classes = torch.randint(max(generator.label_dim, 1), [n], generator=rng)
+    labels = F.one_hot(classes, max(generator.label_dim, 1)).to(z)
+    parts = zip(torch.split(z, share), torch.split(labels, share), strict=True)
+    for some, label in parts:
+        yield some, label if generator.label_dim else None
+
+
 @torch.no_grad()
 def sample(generator: Generator, space: Space, n: int, seed: int) -> Levels:
-    """Levels of ``n`` random z, without truncation; classes, where there are some, at random."""
-    rng = torch.Generator().manual_seed(seed)
-    z = torch.randn(n, generator.z_dim, generator=rng)
-    classes = torch.randint(max(generator.label_dim, 1), [n], generator=rng)
-    label = F.one_hot(classes, generator.label_dim).float() if generator.label_dim else None
-    parts = [
-        levels_of(
-            generator, z[i : i + SHARE], None if label is None else label[i : i + SHARE], space
-        )
-        for i in range(0, n, SHARE)
-    ]
+    """Levels of ``n`` random z, without truncation."""
+    parts = [levels_of(generator, z, label, space) for z, label in inputs(generator, n, seed)]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -4,6 +4,7 @@ Values are those of the authors' code, where the paper's text differs (methods/g
 """
 
 import copy
+import logging
 from collections.abc import Callable, Mapping
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from torch.optim import Optimizer
 
 from ganfeat import backbone
 from ganfeat.backbone import Discriminator
-from ganfeat.encoders.ghfeat.latents import Space, layout, sample
+from ganfeat.encoders.ghfeat.latents import Space, inputs, layout, sample
 from ganfeat.encoders.ghfeat.network import GHFeatNet
 from ganfeat.errors import UserError
 from ganfeat.features import Features
@@ -27,7 +28,10 @@ from ganfeat.training.ema import ema_decay, update_ema
 from ganfeat.training.losses import r1_penalty
 from ganfeat.training.method import Losses, Method, Phase, Step, adam
 
+log = logging.getLogger(__name__)
+
 SAMPLES = 10_000  # from which a style's mean and deviation are taken
+SCORED, PERCENTILES = 1024, (0.05, 0.95, 0.5)  # samples that D scores, and what is said of these
 
 
 class GHFeat(Method):
@@ -128,8 +132,7 @@ class GHFeat(Method):
 
     def configure_optimizers(self) -> list[Optimizer]:
         """The optimisers, once it is known that batch norm has something to normalise by."""
-        share = self.batch_size // (self.trainer.world_size * self.accumulate)
-        group = 1
+        share, group = self._share(), 1
         if self.discriminator is not None:
             group = min(self.discriminator.b4.mbstd_group, self.batch_size)
         if self.batch_size // self.accumulate < 2 or share < group:
@@ -163,9 +166,28 @@ class GHFeat(Method):
         return self.ema
 
     def on_fit_start(self) -> None:
-        """The frozen networks go where the method is."""
+        """Frozen networks go where the method is; says what D's scores are to be held against."""
         for network in self._frozen.values():
             network.to(self.device)
+        if self.discriminator is not None and self.trainer.global_step == 0:
+            log.info(
+                "D scores samples of G from %.2f to %.2f, half of them below %.2f (90 %% of them; "
+                "reconstructions: score/drawn)",
+                *self._usual_scores(self.discriminator),
+            )
+
+    @torch.no_grad()
+    def _usual_scores(self, discriminator: Discriminator) -> list[float]:
+        """Percentiles of D's scores of random samples, before either learns (check S11)."""
+        generator, share = self.encoder.generator, self._share()
+        given = inputs(generator, SCORED // share * share, seed_of(self.seed, "scores"), share)
+        scores = [discriminator(generator(z, label), label).float().cpu() for z, label in given]
+        percentiles: list[float] = torch.cat(scores).quantile(torch.tensor(PERCENTILES)).tolist()
+        return percentiles
+
+    def _share(self) -> int:
+        """Images of a micro-batch in one process."""
+        return self.batch_size // (self.trainer.world_size * self.accumulate)
 
     def encoder_loss(self, step: Step) -> Losses:
         """Pixels, perception, adversary: in one backward pass."""

@@ -264,9 +264,9 @@ class GHFeatNet(Rebuilder):
 
     def samples(self, n: int, seed: int) -> Tensor:
         """Images of the generator, with its stored noise."""
-        z = torch.randn(n, self.generator.z_dim, generator=torch.Generator().manual_seed(seed))
-        drawn: Tensor = self.generator(z.to(self.mean.device))
-        return drawn
+        return torch.cat(
+            [self.generator(z, label) for z, label in latents.inputs(self.generator, n, seed)]
+        )
 
     @torch.no_grad()
     def standardise(self, styles: Mapping[str, Tensor]) -> None:
