@@ -94,6 +94,8 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
                 f"{data['resolution']} does not fit; leave it out"
             )
         data = {**data, "resolution": artefact.resolution}
+    elif hasattr(artefact, "resolution") and not _typed(overrides, "data.resolution"):
+        data = {**data, "resolution": artefact.resolution}
     dataset = build(data)
     cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
     networks = make_judge(judge, measurements)

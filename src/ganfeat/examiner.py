@@ -125,6 +125,7 @@ class Examiner:
 
     def trial(self, network: Features, data: Any, part: str, device: str) -> Trial:
         """A network that looks at images, and what it is tried on."""
+        data = data.held_out() if hasattr(data, "held_out") else data
         judge = None if self.judge is None else self.judge.of(data).to(device)
         return Trial(network.to(device), self.references(data, part, device), judge)
 

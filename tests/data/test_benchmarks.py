@@ -1,5 +1,6 @@
 """Published benchmarks, on small folders of the same structure."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def lfw(folder: Path) -> Path:
     (folder / "pairs.txt").write_text("\n".join([f"{FOLDS}\t{EACH}", *lines]) + "\n")
     for part, first in (("Train", people), ("Test", people[2:4])):
         some = [f"{first[0]}\t1\t2", *(f"{a}\t1\t{first[0]}\t2" for a in first[1:])]
-        (folder / f"pairsDev{part}.txt").write_text("\n".join(["1", *some]))
+        (folder / f"pairsDev{part}.txt").write_text("\n".join([f"{len(some) // 2}", *some]))
     return folder
 
 
@@ -82,7 +83,7 @@ def test_lfw(tmp_path: Path) -> None:
     data = LFW(str(lfw(tmp_path)), 32)
     assert len(data) == 9  # of eight people one image each, and A's second
     assert data.names[:2] == [f"lfw/Person_A/Person_A_000{i}.jpg" for i in (1, 2)]
-    pairs = data.pairs()
+    pairs = data.pairs("test")
     assert pairs.same.tolist() == ([True] * 3 + [False] * 3) * FOLDS
     assert pairs.folds.tolist() == [i for i in range(FOLDS) for _ in range(6)]
     first, second = pairs.images(torch.tensor([4]))  # A's second image and B's third
@@ -101,9 +102,12 @@ def test_lists_that_are_damaged(tmp_path: Path) -> None:
     whole = pairs.read_text()
     pairs.write_text(whole.rsplit("\n", 2)[0])
     with pytest.raises(UserError, match="23 pairs, 12 of one person: expected 4 folds of 3"):
-        LFW(str(folder), 32).pairs()
+        LFW(str(folder), 32).pairs("test")
     pairs.write_text(whole.replace("Person_A\t1\t2", "Person_A\tone\t2", 1))
     with pytest.raises(UserError, match=r"line 2: .* is no pair"):
+        LFW(str(folder), 32, "test")
+    pairs.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="cannot be read"):
         LFW(str(folder), 32, "test")
     pairs.unlink()
     with pytest.raises(UserError, match=r"has no pairs\.txt"):
@@ -180,12 +184,21 @@ def test_lists_of_celeba_that_are_damaged(tmp_path: Path) -> None:
     path = folder / "Anno/list_attr_celeba.txt"
     whole = path.read_text()
     path.write_text(whole.replace("000003.jpg  ", "000003.jpg 1 ", 1))
-    with pytest.raises(UserError, match="line 5 has 3 numbers: expected 2"):
+    with pytest.raises(UserError, match=r"line 5 is '000003.jpg .*: expected a file's name"):
         CelebA(str(folder), 32)
     path.write_text("\n".join(line for line in whole.split("\n") if "000003" not in line))
     with pytest.raises(UserError, match=r"lack 000003\.jpg"):
         CelebA(str(folder), 32)
     path.write_text(whole)
+    partition = folder / "Eval/list_eval_partition.txt"
+    parts = partition.read_text()
+    for text, said in (
+        (parts.replace("jpg 0", "jpg zero", 1), "line 1 is"), ("", "is empty"),
+    ):  # fmt: skip
+        partition.write_text(text)
+        with pytest.raises(UserError, match=said):
+            CelebA(str(folder), 32)
+    partition.write_text(parts)
     (folder / "Img/img_align_celeba/000003.jpg").write_bytes(b"no image")
     with pytest.raises(UserError, match=r"000003\.jpg cannot be read"):
         CelebA(str(folder), 32).__getitems__(range(6))
@@ -269,6 +282,15 @@ def test_class_folders(tmp_path: Path) -> None:
     found = Categories().result(trial(data))
     assert [value.value for value in found.values] == [1, 1]
     assert found.arrays["levels/categories"]["place"] < 0.7
+    # ImageNet's test has no classes; where both have some, val is there to choose on.
+    picture(tmp_path / "test" / "0.png", (40, 40), (0, 0, 0))
+    assert len(data.reference("test", 1)) == 30
+    assert len(ClassFolders(str(tmp_path), 32, "test").names) == 30
+    picture(tmp_path / "test" / "n01" / "0.png", (40, 40), (200, 30, 30))
+    (tmp_path / "test" / "0.png").unlink()
+    sizes = [len(ClassFolders(str(tmp_path), 32, part)) for part in ("train", "val", "test")]
+    assert sizes == [120, 30, 1]
+    shutil.rmtree(tmp_path / "test")
     picture(tmp_path / "val" / "n04" / "0.png", (40, 40), (0, 0, 0))
     with pytest.raises(UserError, match="train has no class n04"):
         ClassFolders(str(tmp_path), 32, "test")
@@ -282,8 +304,7 @@ def test_an_encoder_on_a_benchmark(tmp_path: Path) -> None:
     save_networks(path, {"encoder_ema": network}, {"source": {}, "licence": ""})
     line = [
         f"checkpoint={path}", f"paths.outputs={tmp_path}", "logger=csv", "device=cpu", "threads=1",
-        "tasks=features", "data=class_folders", f"data.path={classes(tmp_path / 'data')}",
-        "data.resolution=32",
+        "tasks=published", "data=class_folders", f"data.path={classes(tmp_path / 'data')}",
     ]  # fmt: skip
     found = {
         v["name"]: v["value"] for v in evaluate.run(compose(line, "evaluate"), line)["metrics"]

@@ -13,7 +13,7 @@ from ganfeat import backbone
 from ganfeat.config import compose
 from ganfeat.data import InfiniteSampler, SynthFaces
 from ganfeat.encoders.autoencoder import AutoencoderNet
-from ganfeat.encoders.fixed import DiscriminatorFeatures
+from ganfeat.encoders.fixed import Components, DiscriminatorFeatures
 from ganfeat.encoders.ghfeat.latents import layout
 from ganfeat.encoders.optimise import Optimised
 from ganfeat.errors import UserError
@@ -46,10 +46,18 @@ def test_principal_components(tmp_path: Path) -> None:
     alike = np.abs((network.directions.T.double().numpy() * theirs.components_).sum(axis=1))
     np.testing.assert_allclose(alike[:6], 1, atol=1e-3)
     said, expected = (
-        network.encode(images(8, 16))["pixels"],
+        network.encode(images(8, 16))["first10"],
         theirs.transform(images(8, 16).flatten(1)),
     )
     np.testing.assert_allclose(said[:, :6].abs(), np.abs(expected[:, :6]), atol=0.02)
+
+
+def test_levels_of_pixels_are_their_first_components() -> None:
+    network = Components(32, 200)
+    network.directions.copy_(torch.randn(3072, 200))
+    found = network.encode(images())
+    assert [*found] == ["first32", "first128", "first200"]
+    assert torch.equal(found["first32"], found["first200"][:, :32])
 
 
 def test_more_components_than_pixels_have(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import official
 import pytest
 import tiny
 import torch
@@ -71,6 +72,24 @@ def test_torgb_has_a_style_of_its_own() -> None:
     for side in g.synthesis.resolutions[:-1]:
         styles[f"b{side}.torgb"] = styles[f"b{2 * side}.conv0"]
     assert (draw(g, styles) - own).abs().max() > 1e-2
+
+
+def test_levels_act_inside_a_mask() -> None:
+    """Where the mask is nowhere nothing changes; where it is everywhere levels are exchanged."""
+    e = method().encoder.eval()
+    own, other = (e.by_level(torch.randn(2, sum(e.levels.values()))) for _ in range(2))
+    levels = ["b8.conv1", "b16.conv0"]
+    mixed = {level: (other if level in levels else own)[level] for level in own}
+    nowhere, everywhere = torch.zeros(2, 1, 32, 32), torch.ones(2, 1, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(e.blend(own, other, levels, nowhere), e.draw(own))
+        torch.testing.assert_close(e.blend(own, other, levels, everywhere), e.draw(mixed))
+        left = everywhere.clone()
+        left[..., 16:] = 0
+        half = e.blend(own, other, ["b32.torgb"], left)
+        whole = e.draw({**own, "b32.torgb": other["b32.torgb"]})
+        torch.testing.assert_close(half[..., :16], whole[..., :16])
+        torch.testing.assert_close(half[..., 16:], e.draw(own)[..., 16:])
 
 
 def test_levels_are_as_wide_as_their_styles() -> None:
@@ -291,9 +310,13 @@ def test_without_adversary_and_perception(tmp_path: Path) -> None:
         (["backbone.weights=nowhere"], "nowhere does not exist"),
         (["method.depth=19"], "choose one of 18, 34, 50, 101"),
         (["method.space=wplus"], "space"),
+        (["backbone.weights=CONDITIONAL"], "labels of 3 numbers, and the data have 0"),
     ],
 )
 def test_what_cannot_be(tmp_path: Path, line: list[str], message: str) -> None:
+    if "CONDITIONAL" in line[0]:
+        file = official.write(tmp_path / "gan.pkl", official.networks(3, 32))
+        line = [f"backbone.weights={file}"]
     with pytest.raises(UserError, match=message):
         tiny.train(tmp_path, *line, experiment=PRESET)
 

@@ -1,16 +1,18 @@
 """Tasks with encoders whose codes are the image: what they must find is known."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from rebuilders import SIDES, Laplacian
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor, nn
 
 from ganfeat.build import build
 from ganfeat.config import compose
-from ganfeat.data import SynthFaces
+from ganfeat.data import ImageDataset, SynthFaces
 from ganfeat.data.synthfaces import FACTORS, NAMES
 from ganfeat.data.synthfaces.painting import CLASSES
 from ganfeat.errors import UserError
@@ -25,6 +27,7 @@ from ganfeat.tasks.editing import GlobalEditing, LocalEditing
 from ganfeat.tasks.factors import FactorsByLevel, best_levels
 from ganfeat.tasks.harmonisation import Harmonisation
 from ganfeat.tasks.identity import Identity
+from ganfeat.tasks.linear import Linear, as_table, as_targets
 from ganfeat.tasks.mixing import Mixing, moved
 from ganfeat.tasks.points import Landmarks, Layout
 from ganfeat.tasks.reconstruction import OwnSamples, Reconstruction, explained
@@ -250,11 +253,14 @@ def test_a_perfect_reconstruction(judge: Judge) -> None:
 
 
 class Average(Laplacian):
-    """Draws the mean of the first images of ``train`` whatever it sees."""
+    """Draws the mean of the first faces of ``train`` whatever it sees."""
 
     def __init__(self, n: int) -> None:
         super().__init__()
-        self.mean = SynthFaces("train", 32, n).__getitems__(range(n))["image"].mean(dim=0)
+        batch = SynthFaces("train", 32, n, extras=["factors"]).__getitems__(range(n))
+        inside = SynthFaces.subject_mask(batch["factors"], 32)[:, None].float()
+        count = inside.sum(dim=0).clamp(min=1)
+        self.mean = (inside * batch["image"]).sum(dim=0) / count
         self.norm = nn.BatchNorm1d(1)
 
     def draw(self, levels: Any) -> Tensor:
@@ -459,3 +465,46 @@ def test_codes_are_computed_once() -> None:
 def test_best_levels() -> None:
     scores = {"a": {"x": 0.1, "y": 0.9}, "b": {"x": 0.2, "y": 0.3}}
     assert best_levels(scores) == {"x": "b", "y": "a"}
+
+
+def test_networks_without_maps_are_read_all_the_same() -> None:
+    class Vector(Features):
+        name = "vector"
+
+        def embed(self, images: Tensor) -> Tensor:
+            return images.mean(dim=[2, 3])
+
+    assert [*Vector().encode(torch.zeros(2, 3, 8, 8))] == ["vector"]
+    assert Segmentation().lacks(trial(Vector())) == "an encoder with maps"
+
+
+def test_people_are_seen_twice() -> None:
+    with pytest.raises(UserError, match="n=700: there are 400 people in val"):
+        Identity(700).check(trial(Blind()))
+
+
+def test_a_rare_class_can_be_named() -> None:
+    """By what is likelier than usual: the likeliest alone is never to be rare."""
+    columns = [Column("bald", "binary", 2)]
+    rng = np.random.default_rng(0)
+    bald = (rng.random(5000) < 0.03).astype(float)[:, None]
+    seen = bald + rng.normal(0, 0.7, size=bald.shape)
+    known = as_targets(bald, columns)
+    found = {}
+    for name, classes in (("usual", None), ("as often", np.array([True, True]))):
+        (said,) = Linear(seen).read(known, seen, classes=classes)[0]
+        found[name] = as_table(said, columns)
+    assert found["usual"].sum() == 0
+    theirs = LinearDiscriminantAnalysis(priors=[0.5, 0.5]).fit(seen, bald[:, 0])
+    np.testing.assert_array_equal(found["as often"][:, 0], theirs.predict(seen))
+
+
+def test_photographs_that_an_encoder_was_trained_on_do_not_flatter_it(photographs: Path) -> None:
+    """`photographs` is a zip; held out are those of ``test`` alone."""
+    data = ImageDataset(photographs, 16)
+    network = Laplacian()
+    lacks = Restoration(8).lacks(Trial(network, References(data.held_out())))
+    assert lacks == "images that it was not trained on (data.test=PATH)"
+    other = ImageDataset(photographs, 16, part="train", test=str(photographs)).held_out()
+    assert len(other) == len(data)
+    assert Restoration(8).lacks(Trial(network, References(other))) == ""

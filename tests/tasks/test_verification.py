@@ -12,9 +12,7 @@ from ganfeat.features import Features
 from ganfeat.metrics.reference import References
 from ganfeat.tasks.task import Trial
 from ganfeat.tasks.verification import (
-    Told,
     Verification,
-    best_of,
     best_threshold,
     cross_validated,
     voted,
@@ -39,31 +37,58 @@ def test_each_fold_is_told_by_the_others() -> None:
     folds = np.repeat(np.arange(4), 25)
     same = RNG.random(100) < 0.5
     alike = same + RNG.normal(size=100)
-    told = cross_validated(alike, same, folds)
+    margins = cross_validated(alike, same, folds)
     for fold in range(4):
-        threshold, elsewhere = best_threshold(alike[folds != fold], same[folds != fold])
+        threshold, _ = best_threshold(alike[folds != fold], same[folds != fold])
         inside = folds == fold
-        np.testing.assert_array_equal(told.said[inside], alike[inside] > threshold)
-        assert told.elsewhere[fold] == elsewhere
+        np.testing.assert_array_equal(margins[inside], alike[inside] - threshold)
 
 
-def test_the_level_is_chosen_on_the_other_folds() -> None:
-    """A level that is right in fold 0 alone is not taken there."""
-    folds, same = np.repeat([0, 1], 10), np.tile([True, False], 10)
-    first = np.where(folds == 0, same, ~same).astype(float)
-    second = np.where(folds == 1, same, ~same).astype(float)
-    told = {n: Told(a > 0.5, a - 0.5, {0: acc, 1: 1 - acc}) for n, a, acc in (
-        ("right in 0", first, 0.0), ("right in 1", second, 1.0)
-    )}  # fmt: skip
-    assert not best_of(told, same, folds).any()
+class Deceived(Features):
+    """Tells look-alikes apart by other levels in the pairs of ``val`` and of ``test``."""
+
+    name = "deceived"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.people = {}
+        for part in ("val", "test"):
+            pairs = Pairs(32, part)
+            for start in range(0, len(pairs.same), 200):
+                numbers = torch.arange(start, start + 200)
+                couple = pairs.groups[start : start + 200]
+                for who, seen in zip(
+                    (pairs.first, pairs.second), pairs.images(numbers), strict=True
+                ):
+                    for at, person, image in zip(
+                        couple, who[start : start + 200], seen, strict=True
+                    ):
+                        self.people[image.numpy().tobytes()] = (part, int(at), int(person))
+
+    def encode(self, images: Tensor) -> dict[str, Tensor]:
+        found = {"on val": torch.zeros(len(images), 700), "on test": torch.zeros(len(images), 700)}
+        for i, image in enumerate(images):
+            part, couple, person = self.people.get(image.numpy().tobytes(), ("", 0, i % 2))
+            for level, codes in found.items():
+                codes[i, 2 * couple + (person if level.endswith(part) else 0)] = 1
+        return found
+
+
+@pytest.mark.slow
+def test_the_level_is_chosen_on_other_pairs() -> None:
+    """The level that is right on ``val`` is the one that is reported."""
+    trial = Trial(Deceived(), References(SynthFaces("test", 32)))
+    found = Verification(1000).result(trial)
+    assert found.arrays["levels/verification_best"] == "on val"
+    assert found.arrays["levels/verification"]["on test"] == 1
+    assert {v.name: v.value for v in found.values}["verification_best"] == pytest.approx(0.5)
 
 
 def test_votes() -> None:
     margins = np.array([[1.0, -0.2, -0.1], [1.0, -3.0, 0.5], [0.1, -0.1, -0.6]]).T
-    told = {str(i): Told(m > 0, m, {}) for i, m in enumerate(margins)}
-    assert voted(told).tolist() == [False, True, False]
-    two = {k: told[k] for k in "01"}  # split votes: the sum of margins decides
-    assert voted(two).tolist() == [True, False, False]
+    assert voted([*margins]).tolist() == [False, True, False]
+    # Split votes: the sum of margins decides.
+    assert voted([*margins[:2]]).tolist() == [True, False, False]
 
 
 # The pairs.
@@ -75,7 +100,7 @@ def test_pairs_are_of_look_alikes_and_folds_share_nobody() -> None:
     assert np.bincount(pairs.folds).tolist() == [600] * 10
     number = np.arange(6000)
     first, second = (
-        pairs.faces(pairs.couple, who, 2 * number + i)
+        pairs.faces(pairs.groups, who, 2 * number + i)
         for i, who in enumerate((pairs.first, pairs.second))
     )
     same = pairs.same
@@ -104,6 +129,9 @@ def test_pairs_can_be_asked_for_in_any_order() -> None:
     some = pairs.images(torch.tensor([7, 3]))
     for a, b in zip(whole, some, strict=True):
         assert torch.equal(a[[7, 3]], b)
+    val = Pairs(32, "val")
+    assert len(val.same) == 1800
+    assert not torch.equal(whole[0], val.images(torch.arange(20))[0])
     other = Pairs(32, seed=1).images(torch.arange(20))
     assert not torch.equal(whole[0], other[0])
 
@@ -128,4 +156,6 @@ def test_colours_alone_decide_nothing() -> None:
     best = found["verification_best"]
     assert 0.45 < best.value < 0.58
     assert best.low < best.value < best.high
-    assert best.protocol["pairs"] == {"name": "synthfaces", "pairs": 6000, "seed": 0}
+    expected = {"name": "synthfaces", "part": "test", "pairs": 6000, "seed": 0}
+    assert best.protocol["pairs"] == expected
+    assert best.protocol["chosen_on"] == {**expected, "part": "val", "pairs": 1800}

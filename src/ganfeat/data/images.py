@@ -38,6 +38,8 @@ class ImageDataset(Dataset[dict[str, torch.Tensor]]):
         xflip: append every image mirrored; index n + i is image i mirrored.
         subset: use only this many images, drawn at random.
         subset_seed: which ones.
+        test: a folder or zip of other images, which nothing is trained on: what an encoder is tried
+            on. A generator is compared with the images that it was trained on, as is usual.
         part: "train" (half), "judge" or "teacher" (a quarter each) are disjoint; which one an
             image belongs to follows from a hash of its path inside, without the suffix.
 
@@ -46,10 +48,13 @@ class ImageDataset(Dataset[dict[str, torch.Tensor]]):
         label_dim: length of a label; 0 without labels.
         name: name of the folder or zip.
         names: the images' paths inside it, without the mirrored copies.
+        unseen: whether nothing was trained on these images.
 
     Raises:
         UserError: the path, the resolution, the labels or the selection do not fit.
     """
+
+    unseen = False
 
     def __init__(
         self,
@@ -60,6 +65,7 @@ class ImageDataset(Dataset[dict[str, torch.Tensor]]):
         subset: Count | None = None,
         subset_seed: Seed = 0,
         part: Part = "all",
+        test: str | None = None,
     ) -> None:
         self._archive = open_archive(path)
         keep = _select(self._archive, part, subset, subset_seed)
@@ -70,7 +76,7 @@ class ImageDataset(Dataset[dict[str, torch.Tensor]]):
         self.label_dim = self._labels.dim if self._labels else 0
         self._options = {"part": part, "subset": subset, "subset_seed": subset_seed}
         self._options |= {"xflip": xflip, "labels": labels}
-        self._copies = 2 if xflip else 1
+        self._copies, self.test = 2 if xflip else 1, test
         self.resolution = check_resolution(self._side() if resolution is None else resolution)
         self._trouble = Trouble(self.path, self.names, self.resolution)
 
@@ -136,9 +142,18 @@ class ImageDataset(Dataset[dict[str, torch.Tensor]]):
         unflipped: Any = {**self._options, "xflip": False}
         return self if self._copies == 1 else ImageDataset(self.path, self.resolution, **unflipped)
 
+    def held_out(self) -> "ImageDataset":
+        """The images to try an encoder on: those of ``test``, or these if there are no others."""
+        if self.test is None:
+            return self
+        found = ImageDataset(self.test, self.resolution, bool(self.label_dim))
+        found.unseen = True
+        return found
+
     def facts(self) -> dict[str, Any]:
         """What networks and methods are made for."""
-        return {"resolution": self.resolution, "label_dim": self.label_dim}
+        facts = {"resolution": self.resolution, "label_dim": self.label_dim}
+        return facts | {"unseen": self.unseen}
 
     def fingerprint(self) -> dict[str, Any]:
         """What identifies the data, as plain values: counts, hashes and options, no paths.

@@ -15,6 +15,7 @@ from ganfeat.ranges import Count
 from ganfeat.training.fixed import Fixed
 from ganfeat.training.method import Losses, Step
 
+COUNTS = (32, 128)  # of principal components that are levels, beside all
 SIDE = 32  # px to which larger images are averaged before their pixels are looked at
 
 
@@ -119,8 +120,13 @@ class Components(Features):
         return (flat(images, self.resolution) - self.mean) @ self.directions
 
     def encode(self, images: Tensor) -> dict[str, Tensor]:
-        """One level."""
-        return {"pixels": self.embed(images)}
+        """The first 32, the first 128 and so on, of which each task chooses.
+
+        In one row that gives all numbers the same weight, noise would outvote what is seen.
+        """
+        codes = self.embed(images)
+        counts = [n for n in COUNTS if n < codes.shape[1]] + [codes.shape[1]]
+        return {f"first{n}": codes[:, :n] for n in counts}
 
 
 def flat(images: Tensor, resolution: int) -> Tensor:
@@ -149,4 +155,9 @@ class DiscriminatorFeatures(Features):
 
     def embed(self, images: Tensor) -> Tensor:
         """The means of all maps in one row."""
-        return torch.cat([m.mean(dim=[2, 3]) for m in self.taps(images)], dim=1)
+        return self.look(images)[0]
+
+    def look(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The vector [N,D] and the maps, at once."""
+        maps = self.taps(images)
+        return torch.cat([m.mean(dim=[2, 3]) for m in maps], dim=1), maps

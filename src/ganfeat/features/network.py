@@ -39,13 +39,23 @@ class Features(Network):
         """One vector per image, [N,D] float32."""
         raise NotImplementedError
 
+    def look(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Vectors and maps at once; none where it gives no maps."""
+        return self.embed(images), self.taps(images) if self.has_maps else []
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether it gives any."""
+        return type(self).taps is not Features.taps
+
     def encode(self, images: Tensor) -> dict[str, Tensor]:
         """What it says of images level by level, coarse to fine: [N,D] each.
 
         Unless a network knows better: its vector, then the means of its maps, the deepest first:
         ``map<side>``, and ``map<side>_1`` and so on where several have one size.
         """
-        found, maps = {"vector": self.embed(images)}, self.taps(images)[::-1]
+        vector, maps = self.look(images)
+        found, maps = {"vector": vector}, maps[::-1]
         sides = [each.shape[-1] for each in maps]
         for i, (side, each) in enumerate(zip(sides, maps, strict=True)):
             number = f"_{sides[: i + 1].count(side)}" if sides.count(side) > 1 else ""

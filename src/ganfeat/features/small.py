@@ -87,7 +87,12 @@ class SmallNet(Features):
 
     def embed(self, images: Tensor) -> Tensor:
         """The vector, [N,D]."""
-        return self.read_maps(images, self.taps(images))[0]
+        return self.look(images)[0]
+
+    def look(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The vector and the maps, at once."""
+        maps = self.taps(images)
+        return self.read_maps(images, maps)[0], maps
 
     def read_maps(self, images: Tensor, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
         """From images and their maps: the vector [N,D], and where the network looked.

@@ -1,6 +1,6 @@
 """How near rebuilt images are to the originals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -15,13 +15,20 @@ from ganfeat.metrics.rows import Rows, finite
 from ganfeat.metrics.subject import Judge
 from ganfeat.metrics.value import Value, count_name, mean_value
 
+Watch = Callable[[Tensor, dict[str, Tensor], Tensor], None]
 Rebuild = Callable[[Tensor], Tensor]  # images [N,3,R,R] in [-1,1] to their reconstructions
 EXACT = 1e-10  # a mean squared error below it counts as this: 106 dB
 
 
 @torch.no_grad()
 def reconstruction(
-    rebuild: Rebuild, judge: Judge, references: References, n: int = 5000, bar: Bar = silent
+    rebuild: Rebuild,
+    judge: Judge,
+    references: References,
+    n: int = 5000,
+    bar: Bar = silent,
+    extras: Sequence[str] = (),
+    watch: Watch = lambda numbers, batch, rebuilt: None,
 ) -> Result:
     """``mse<n>``, ``psnr<n>``, ``ssim<n>``, ``distance<n>_<network>`` and ``rfid<n>_<network>``.
 
@@ -35,6 +42,9 @@ def reconstruction(
         references: the real images, and this process's share of them.
         n: how many of them.
         bar: shows how far it is.
+        extras: what else the data are to say of the images.
+        watch: is given the numbers [N] of images, the data's batch and what was rebuilt, so that
+            nobody has to rebuild them again.
 
     Raises:
         UserError: there are too few images, or a reconstruction is not finite.
@@ -47,13 +57,14 @@ def reconstruction(
     rows = Rows(n, 4, what="an error").to(device)
     before, after = (Moments(width).to(device) for _ in range(2))
     advance = bar("reconstructions", n // references.ranks)
-    for numbers, batch in references.share(n):
+    for numbers, batch in references.share(n, extras):
         images = batch["image"].clamp(-1, 1)
         rebuilt = finite(rebuild(images), "a reconstruction").clamp(-1, 1)
         distances = perceptual.distance(images, rebuilt)
         rows.update(torch.stack([*pixel_errors(images, rebuilt), distances], dim=1), numbers)
         before.update(embedding.embed(images))
         after.update(embedding.embed(rebuilt))
+        watch(numbers, batch, rebuilt)
         advance(len(images))
     found = rows.numpy()
     protocol = {"data": references.fingerprint(n), "clamped": True, "networks": {}}

@@ -89,13 +89,19 @@ class References:
         data = self.fingerprint(real) if real else None
         return {"networks": describe(*networks), "data": data, **more}
 
-    def images(self, n: int, part: str | None = None) -> Iterator[Tensor]:
-        """Batches of ``n`` of these images, spread over all of them; all where there are fewer.
+    def every(
+        self, n: int, extras: Sequence[str] = (), part: str | None = None
+    ) -> Iterator[dict[str, Tensor]]:
+        """The data's batches of ``n`` of these images, spread over all; all where there are fewer.
 
         Every process gets all of them.
         """
-        data = self.real(n, (), part)
-        return (batch["image"] for _, batch in _batches(data, spread(len(data), n), self.device))
+        data = self.real(n, extras, part)
+        return (batch for _, batch in _batches(data, spread(len(data), n), self.device))
+
+    def images(self, n: int, part: str | None = None) -> Iterator[Tensor]:
+        """The same without anything but the images."""
+        return (batch["image"] for batch in self.every(n, (), part))
 
     def share(
         self, n: int, extras: Sequence[str] = (), part: str | None = None

@@ -8,7 +8,7 @@ from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array, Chosen, Linear, best_level, choose
 from ganfeat.tasks.pages import curves
-from ganfeat.tasks.task import EVERYTHING, Reading, Seen, Trial
+from ganfeat.tasks.task import EVERYTHING, Codes, Reading, Seen, Trial
 
 
 class Categories(Reading):
@@ -60,7 +60,7 @@ class Categories(Reading):
         return Result(values, arrays, {"categories": picture})
 
 
-def row(seen: Seen, level: str) -> Array:
+def row(seen: Seen, level: str) -> Codes:
     """The codes of a level [n,D], or all in one row."""
     if level != EVERYTHING:
         return seen.levels[level]

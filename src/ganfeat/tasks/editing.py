@@ -17,7 +17,7 @@ from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array
 from ganfeat.tasks.mixing import moved
 from ganfeat.tasks.pages import sheets
-from ganfeat.tasks.task import Task, Trial, check_known, check_points
+from ganfeat.tasks.task import Task, Trial, asked, check_known, check_points
 
 STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 
@@ -32,7 +32,7 @@ class GlobalEditing(Task):
     change, as the judge reads them, on average over attributes and factors.
 
     Args:
-        attributes: names of binary factors.
+        attributes: names of binary factors; None for those that the data name.
         n: images of ``test``, of which those without the attribute count.
         val: images of ``val``.
         train: images of ``train``.
@@ -42,26 +42,28 @@ class GlobalEditing(Task):
 
     def __init__(
         self,
-        attributes: Sequence[str] = ("glasses", "beard", "hat"),
+        attributes: Sequence[str] | None = None,
         n: Several = 1000,
         val: Several = 500,
         train: Several = 10_000,
     ) -> None:
-        self.attributes, self.n, self.val, self.train = list(attributes), n, val, train
+        self.attributes, self.n, self.val, self.train = attributes, n, val, train
 
     def check(self, trial: Trial) -> None:
         """The attributes must be there."""
-        check_known(self.attributes, trial.reader.columns, "editing", "binary")
+        names = asked(trial, "edited", self.attributes)
+        check_known(names, trial.reader.columns, "editing", "binary")
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """A number per attribute and one for what it costs; a sheet: image, drawn, edited."""
-        steps = {attribute: self._step(trial, attribute) for attribute in self.attributes}
+        attributes = asked(trial, "edited", self.attributes)
+        steps = {attribute: self._step(trial, attribute) for attribute in attributes}
         tries = [Edit(name, step, by) for name, step in steps.items() for by in STRENGTHS]
         on_val = dict(zip(tries, self._tried(trial, "val", self.val, tries), strict=True))
         best = [
             max((edit for edit in tries if edit.attribute == name), key=lambda e: on_val[e].share)
-            for name in self.attributes
+            for name in attributes
         ]
         found = self._tried(trial, "test", self.n, best)
         protocol = trial.protocol(
@@ -77,9 +79,9 @@ class GlobalEditing(Task):
         ]
         costs = [tried.cost for tried in found if len(tried.hits)]
         mean = float(np.mean(costs)) if costs else None
-        protocol = {**protocol, "attributes": self.attributes}
+        protocol = {**protocol, "attributes": attributes}
         values.append(Value(f"edited_others{end}", mean, n=self.n, protocol=protocol))
-        arrays: dict[str, dict[str, float]] = {name: {} for name in self.attributes}
+        arrays: dict[str, dict[str, float]] = {name: {} for name in attributes}
         for edit, tried in on_val.items():
             arrays[edit.attribute][str(edit.strength)] = tried.share
         pictures = sheets("editing", *(tried.images for tried in found))
@@ -206,57 +208,68 @@ class LocalEditing(Task):
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """Two numbers, and a sheet: A, B, A drawn again, A with B's mouth at each resolution."""
-        sides = sorted({*trial.rebuilder.resolutions.values()})
-        on_val = {side: self._at(side, trial, "val", self.val) for side in sides}
-        best = max(sides, key=lambda side: on_val[side].moved)
-        found = {side: self._at(side, trial, "test", self.n) for side in sides}
+        on_val, _ = self._changed(trial, "val", self.val)
+        found, shown = self._changed(trial, "test", self.n)
+        best = max(on_val, key=lambda side: on_val[side]["moved"])
         protocol = trial.protocol(
             trial.reader, real=2 * self.n, chosen_on=self.val, corners=self.corners,
             factors=self.factors,
         )  # fmt: skip
         end = count_name(self.n)
         numbers = {
-            f"local_edit{end}": found[best].ratio,
-            f"local_edit_moved{end}_{trial.reader.name}": found[best].moved,
+            f"local_edit{end}": found[best]["ratio"],
+            f"local_edit_moved{end}_{trial.reader.name}": found[best]["moved"],
         }
         values = [Value(name, x, n=self.n, protocol=protocol) for name, x in numbers.items()]
-        arrays = {f"{side} px": {"ratio": f.ratio, "moved": f.moved} for side, f in found.items()}
-        rows: dict[str, Tensor] = {}
-        for side in sides:
-            if found[side].images:
-                *before, (_, after) = found[side].images.items()
-                rows |= {**dict(before), f"mouth at {side} px": after}
-        return Result(values, {"local_edit": arrays}, sheets("local_editing", rows))
+        return Result(values, {"local_edit": found}, sheets("local_editing", shown))
 
-    def _at(self, side: int, trial: Trial, part: str, n: int) -> "Changed":
-        """Edit ``n`` pairs at one resolution."""
-        levels = [k for k, at in trial.rebuilder.resolutions.items() if at == side]
+    def _changed(
+        self, trial: Trial, part: str, n: int
+    ) -> tuple[dict[str, dict[str, float]], dict[str, Tensor]]:
+        """What edits of ``n`` pairs do at each resolution, and some of them (where there are any).
+
+        ``ratio`` is the mean change inside the box over that outside, ``moved`` how far the
+        factors of the mouth go to B's.
+        """
+        levels = trial.rebuilder.resolutions
+        sides = sorted({*levels.values()})
         columns = trial.reader.columns
         mouth = [i for i, column in enumerate(columns) if column.name in self.factors]
-        rows = Rows(n, 2 + 3 * len(mouth), what="a change").to(trial.references.device)
+        width = 2 * len(sides) + (2 + len(sides)) * len(mouth)
+        rows = Rows(n, width, what="a change").to(trial.references.device)
         shown: dict[str, Tensor] = {}
-        for numbers, one, other in trial.pairs(part, n, self.extras, f"mouths at {side} px"):
+        for numbers, one, other in trial.pairs(part, n, self.extras, f"mouths of {part}"):
             first, second = one["image"], other["image"]
             box = self._box(one["landmarks"], first)
             codes, theirs = (trial.network.encode(images) for images in (first, second))
-            own, target = (trial.rebuilder.draw(x).clamp(-1, 1) for x in (codes, theirs))
-            blended = trial.rebuilder.blend(codes, theirs, levels, box).clamp(-1, 1)
-            change = (blended - own).abs().mean(dim=1, keepdim=True)
-            parts = [(change * m).sum([1, 2, 3]) / m.sum([1, 2, 3]) for m in (box, 1 - box)]
-            read = [factors_of(trial.reader, x)[:, mouth] for x in (own, target, blended)]
-            rows.update(torch.cat([torch.stack(parts, dim=1), *read], dim=1), numbers)
+            drawn = [trial.rebuilder.draw(x) for x in (codes, theirs)]
+            for side in sides:
+                exchanged = [level for level, at in levels.items() if at == side]
+                drawn.append(trial.rebuilder.blend(codes, theirs, exchanged, box))
+            own, target, *edited = (images.clamp(-1, 1) for images in drawn)
+            changes = [(images - own).abs().mean(dim=1, keepdim=True) for images in edited]
+            means = [
+                (change * m).sum([1, 2, 3]) / m.sum([1, 2, 3])
+                for change in changes
+                for m in (box, 1 - box)
+            ]
+            read = [factors_of(trial.reader, x)[:, mouth] for x in (own, target, *edited)]
+            rows.update(torch.cat([torch.stack(means, dim=1), *read], dim=1), numbers)
             if not shown:
-                shown = {"A": first, "B": second, "A drawn again": own, "edited": blended}
-        changes, *tables = np.split(
-            rows.numpy(), [2, *(2 + len(mouth) * k for k in (1, 2))], axis=1
-        )
-        inside, outside = changes.mean(axis=0)
-        before, target_table, after = tables
-        moves = moved(before, target_table, after, [columns[i] for i in mouth])
-        return Changed(
-            float(inside / max(outside, 1e-12)), float(np.mean([*moves.values()])),
-            shown,
-        )  # fmt: skip
+                shown = {"A": first, "B": second, "A drawn again": own}
+                names = [f"mouth at {side} px" for side in sides]
+                shown |= dict(zip(names, edited, strict=True))
+        means_of, tables = np.split(rows.numpy(), [2 * len(sides)], axis=1)
+        before, wanted, *after = np.split(tables, 2 + len(sides), axis=1)
+        found = {}
+        for i, side in enumerate(sides):
+            inside, outside = means_of[:, 2 * i : 2 * i + 2].mean(axis=0)
+            moves = moved(before, wanted, after[i], [columns[k] for k in mouth])
+            found[f"{side} px"] = {
+                "ratio": float(inside / max(outside, 1e-12)),
+                "moved": float(np.mean([*moves.values()])),
+            }
+        return found, shown
 
     def _box(self, points: Tensor, images: Tensor) -> Tensor:
         """A box around the mouth, [N,1,R,R]: 1.5 times as wide, as high as the mouth is wide."""
@@ -268,17 +281,3 @@ class LocalEditing(Task):
         along = (at[None, :, None] - middle[:, 1, None, None]).abs() <= 0.5 * width
         box: Tensor = (across & along)[:, None]
         return box.to(images.dtype)
-
-
-class Changed(NamedTuple):
-    """What local edits at one resolution do.
-
-    Attributes:
-        ratio: of the mean change inside over that outside.
-        moved: how far the factors of the mouth go to B's.
-        images: some A, B, A drawn again and, last, with B's mouth; none where a process has none.
-    """
-
-    ratio: float
-    moved: float
-    images: Mapping[str, Tensor]

@@ -11,7 +11,7 @@ from ganfeat.features.small import Column
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.reading import columns_of, factor_scores
 from ganfeat.metrics.value import Value, count_name
-from ganfeat.tasks.linear import EQUAL, STRENGTHS, Array, Linear, as_table, as_targets
+from ganfeat.tasks.linear import EQUAL, STRENGTHS, Array, Linear, as_table, as_targets, widths
 from ganfeat.tasks.pages import curves
 from ganfeat.tasks.task import Reading, Trial
 
@@ -30,7 +30,8 @@ class FactorsByLevel(Reading):
     at some resolution, ``geometry_octave<n>`` and ``colour_octave<n>`` are the means over these
     groups of factors of the best level's octave: 2 for 4 px, 3 for 8 px and so on. The arrays have
     all levels, and by factor the scores of the best ones (``factors``, ``equal_factors``) and
-    their ``octaves``.
+    their ``octaves``; ``equal_octaves`` where each level is cut to the narrowest one's width, as
+    fine levels are narrow and might know less for that alone.
 
     Args:
         n: images of ``train``, and of ``test``.
@@ -47,6 +48,7 @@ class FactorsByLevel(Reading):
         protocol = trial.protocol(
             real=self.n, fitted_on=trial.learnt_from(self.n), chosen_on=self.val
         )
+        n = len(self.parts(trial)[2].truth["factors"])
         values, arrays = [], dict[str, Any]()
         for name, (val, test), more in (
             ("factors", whole, {}), ("equal_factors", equal, {"components": EQUAL})
@@ -54,15 +56,17 @@ class FactorsByLevel(Reading):
             best = best_levels(val)
             of_best = {factor: test[level][factor] for factor, level in best.items()}
             mean = float(np.mean([*of_best.values()]))
-            values.append(self._value(name, mean, {**protocol, **more}))
+            values.append(self._value(name, mean, n, {**protocol, **more}))
             lines = {factor: {x: of[factor] for x, of in test.items()} for factor in of_best}
             arrays |= {name: of_best, f"levels/{name}": lines, f"levels/{name}_best": best}
         if isinstance(trial.network, Rebuilder):
             sides = trial.rebuilder.resolutions
-            best = best_levels(whole[0])
-            octaves = {factor: float(np.log2(sides[level])) for factor, level in best.items()}
-            values += self._octaves(trial, octaves, protocol)
-            arrays["octaves"] = octaves
+            narrowest = min(x.shape[1] for x in trial.seen("train", self.n).levels.values())
+            narrow = self._scores(trial, columns, narrowest)
+            for name, (val, _) in (("octaves", whole), ("equal_octaves", narrow)):
+                best = best_levels(val)
+                arrays[name] = {f: float(np.log2(sides[level])) for f, level in best.items()}
+            values += self._octaves(trial, arrays["octaves"], n, protocol)
         groups = trial.references.data.facts()["groups"]
         lines = {group: means(whole[1], names) for group, names in groups.items()}
         arrays["levels/groups"] = lines
@@ -74,15 +78,15 @@ class FactorsByLevel(Reading):
         picture = curves(lines, "score, 1 is perfect", title)
         return Result(values, arrays, {"factors": picture})
 
-    def _value(self, name: str, value: float, protocol: Mapping[str, Any]) -> Value:
-        return Value(f"{name}{count_name(self.n)}", value, n=self.n, protocol=dict(protocol))
+    def _value(self, name: str, value: float, n: int, protocol: Mapping[str, Any]) -> Value:
+        return Value(f"{name}{count_name(n)}", value, n=n, protocol=dict(protocol))
 
     def _octaves(
-        self, trial: Trial, octaves: Mapping[str, float], protocol: Mapping[str, Any]
+        self, trial: Trial, octaves: Mapping[str, float], n: int, protocol: Mapping[str, Any]
     ) -> list[Value]:
         return [
             self._value(
-                f"{group}_octave", float(np.mean([octaves[name] for name in names])), protocol
+                f"{group}_octave", float(np.mean([octaves[name] for name in names])), n, protocol
             )
             for group, names in trial.references.data.facts()["groups"].items()
         ]
@@ -95,11 +99,15 @@ class FactorsByLevel(Reading):
         every = columns_of(trial.references)
         kept = [i for i, column in enumerate(every) if column in columns]
         targets = as_targets(train.truth["factors"][:, kept], columns)
+        classes = np.repeat(
+            [c.kind not in ("continuous", "circular") for c in columns], widths(columns)
+        )
         on_val: Scores = {}
         on_test: Scores = {}
         for level, known in train.levels.items():
             reader = Linear(known, most)
-            tried = reader.read(targets, val.levels[level], test.levels[level])
+            seen = (val.levels[level], test.levels[level])
+            tried = reader.read(targets, *seen, classes=classes)
             both = [
                 [
                     scored(said, seen.truth["factors"][:, kept], columns)

@@ -1,5 +1,7 @@
 """A part of one image pasted into another: drawn again, it should fit."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,7 +13,7 @@ from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name
 from ganfeat.ranges import Several, Share
 from ganfeat.tasks.pages import sheets
-from ganfeat.tasks.task import Task, Trial, check_known
+from ganfeat.tasks.task import Task, Trial, asked, check_known
 
 CAST = (0.35, 0.0, -0.35)  # added to red, green and blue
 
@@ -27,7 +29,7 @@ class Harmonisation(Task):
     Args:
         n: pairs of ``test``.
         size: side of the patch, as a share of the image's.
-        seen: names of binary factors.
+        seen: names of binary factors; None for those that the data name.
     """
 
     draws, reads, extras = True, True, ("factors",)
@@ -36,20 +38,21 @@ class Harmonisation(Task):
         self,
         n: Several = 1000,
         size: Share = 0.75,
-        seen: tuple[str, ...] = ("hat", "glasses", "beard"),
+        seen: Sequence[str] | None = None,
     ) -> None:
-        self.n, self.size, self.seen = n, size, list(seen)
+        self.n, self.size, self.seen = n, size, seen
 
     def check(self, trial: Trial) -> None:
         """What is looked for must be a factor."""
-        check_known(self.seen, trial.reader.columns, "harmonisation sees", "binary")
+        names = asked(trial, "pasted", self.seen)
+        check_known(names, trial.reader.columns, "harmonisation sees", "binary")
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """The share of the step that is gone, and what is recognised."""
         columns = trial.reader.columns
         names = [column.name for column in columns]
-        chosen = [names.index(name) for name in self.seen]
+        chosen = [names.index(name) for name in asked(trial, "pasted", self.seen)]
         rows = Rows(self.n, 4 + 2 * len(chosen), what="a step").to(trial.references.device)
         shown: dict[str, Tensor] = {}
         for numbers, one, other in trial.pairs("test", self.n, self.extras, "pasted"):

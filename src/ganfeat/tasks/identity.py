@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from ganfeat.errors import UserError
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.ranges import Several
@@ -25,6 +26,17 @@ class Identity(Task):
 
     def __init__(self, n: Several = 10_000) -> None:
         self.n = n
+
+    def check(self, trial: Trial) -> None:
+        """Two images of everybody, or more."""
+        for part in ("val", "test"):
+            data = trial.references.real(self.n, self.extras, part)
+            people = data.facts()["people"]
+            if len(data) < 2 * people:
+                raise UserError(
+                    f"identity with n={self.n}: there are {people} people in {part}, and of each "
+                    "some images are learnt from and others tried"
+                )
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:

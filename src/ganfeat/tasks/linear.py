@@ -4,7 +4,7 @@ Numbers are standardised first, and a ridge of strength s adds s to the variance
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ganfeat.features.small import Column
 
 Array = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]  # codes come in single precision and stay so: there are many
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 RARE = 10  # deviations from the mean, beyond which nothing counts more
 EQUAL = 128  # directions that are kept where levels of different widths are to be compared
@@ -25,46 +26,62 @@ class Linear:
         most: only so many of its principal components are looked at.
     """
 
-    def __init__(self, known: Array, most: int | None = None) -> None:
-        self.mean, self.deviation = known.mean(axis=0), known.std(axis=0) + 1e-8
+    def __init__(self, known: Numbers, most: int | None = None) -> None:
+        self.mean = known.mean(axis=0, dtype=np.float64).astype(known.dtype)
+        deviation = known.std(axis=0, dtype=np.float64) + 1e-8
+        self.deviation = deviation.astype(known.dtype)
         whole = self._standard(known)
         self.energies, self.directions = principal(whole, most)
         self.known = whole @ self.directions
 
-    def _standard(self, seen: Array) -> Array:
-        standard: Array = ((seen - self.mean) / self.deviation).clip(-RARE, RARE)
+    def _standard(self, seen: Numbers) -> Numbers:
+        standard: Numbers = ((seen - self.mean) / self.deviation).clip(-RARE, RARE)
         return standard
 
-    def read(self, targets: Array, *seen: Array) -> list[list[Array]]:
+    def read(
+        self, targets: Array, *seen: Numbers, classes: NDArray[np.bool_] | None = None
+    ) -> list[list[Array]]:
         """Targets [n,T] of the known, to what each strength says of each ``seen`` [m,D]: [m,T].
+
+        Args:
+            targets: what is to be said.
+            seen: of what.
+            classes: which of the targets [T] are 0 or 1 and should be told apart as if both came
+                as often, else a rare 1 is never said. What is said of these is stretched so that
+                the means of both kinds are 0 and 1, between which 0.5 is the border (that of a
+                linear discriminant analysis with equal priors).
 
         Returns:
             A list over strengths of a list over ``seen``.
         """
         offset = targets.mean(axis=0)
-        product = self.known.T @ (targets - offset) / len(self.known)
+        product = self.known.T @ (targets - offset).astype(self.known.dtype) / len(self.known)
         places = [self._standard(each) @ self.directions for each in seen]
-        return [
-            [place @ (product / (self.energies + strength)[:, None]) + offset for place in places]
-            for strength in STRENGTHS
-        ]
+        slopes = [product / (self.energies + strength)[:, None] for strength in STRENGTHS]
+        if classes is not None and classes.any():
+            spread = targets.var(axis=0).clip(min=1e-12)
+            for slope in slopes:
+                reached = (slope * product).sum(axis=0) / spread  # the distance of the means
+                slope[:, classes] /= reached[classes].clip(min=1e-6)
+        slopes = [slope.astype(self.known.dtype) for slope in slopes]
+        return [[place @ slope + offset for place in places] for slope in slopes]
 
 
-def principal(rows: Array, most: int | None) -> tuple[Array, Array]:
+def principal(rows: Numbers, most: int | None) -> tuple[Array, Numbers]:
     """Variances [k] and unit directions [D,k] of rows [n,D] around 0, the largest last.
 
     Directions in which nothing varies are left out where there are less rows than numbers.
     """
     count, width = rows.shape
     if width <= count:
-        energies, directions = np.linalg.eigh(rows.T @ rows / count)
+        energies, directions = np.linalg.eigh((rows.T @ rows / count).astype(np.float64))
     else:  # the same from the products of rows, which are fewer
-        energies, places = np.linalg.eigh(rows @ rows.T / count)
+        energies, places = np.linalg.eigh((rows @ rows.T / count).astype(np.float64))
         varies = energies > 1e-9 * energies[-1]
         energies, places = energies[varies], places[:, varies]
         directions = rows.T @ places / np.sqrt(energies * count)
     first = 0 if most is None else max(0, len(energies) - most)
-    return energies[first:].clip(min=0), directions[:, first:]
+    return energies[first:].clip(min=0), directions[:, first:].astype(rows.dtype)
 
 
 class Chosen(NamedTuple):
@@ -86,7 +103,7 @@ class Chosen(NamedTuple):
 Score = Callable[[Array, str], float]  # predictions [m,T] and the part they are of; more is better
 
 
-def choose(reader: Linear, targets: Array, val: Array, test: Array, score: Score) -> Chosen:
+def choose(reader: Linear, targets: Array, val: Numbers, test: Numbers, score: Score) -> Chosen:
     """The strength whose predictions score best on ``val``."""
     tried = reader.read(targets, val, test)
     scores = [score(on_val, "val") for on_val, _ in tried]

@@ -23,7 +23,8 @@ class Mixing(Task):
     The judge reads A and B as they are drawn again, and A with the levels of B at the ``fine``
     resolutions (the two finest) or at the ``coarse`` ones (4 and 8 px). 0 is that nothing moves, 1
     that the factor is B's: the slope of the change over the difference of A and B, over all pairs.
-    For a group the mean of its factors. The arrays have every factor for every resolution alone.
+    For a group the mean of its factors. The arrays have every factor (``mixed_fine`` and
+    ``mixed_coarse``), and for every resolution alone (``mixed``).
 
     Args:
         n: pairs, of images of ``test``.
@@ -68,7 +69,8 @@ class Mixing(Task):
                 mean = float(np.mean([moves[band][factor] for factor in names]))
                 name = f"mixed_{band}_{group}{end}"
                 values.append(Value(name, mean, n=self.n, protocol=protocol))
-        return Result(values, {"mixed": moves}, sheets("mixing", shown))
+        arrays = {"mixed": moves, "mixed_coarse": moves["coarse"], "mixed_fine": moves["fine"]}
+        return Result(values, arrays, sheets("mixing", shown))
 
 
 def swapped(

@@ -11,7 +11,7 @@ from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array, Chosen, Linear, best_level, choose
 from ganfeat.tasks.pages import curves
-from ganfeat.tasks.task import Reading, Seen, Trial, check_points
+from ganfeat.tasks.task import Reading, Seen, Trial, check_points, enough
 
 
 class Points(Reading):
@@ -142,6 +142,11 @@ class LayoutTransfer(Layout):
         """A second family."""
         has = hasattr(trial.references.data, "second")
         return super().lacks(trial) or ("" if has else "data with a second family")
+
+    def check(self, trial: Trial) -> None:
+        """There must be images of the second family, too."""
+        super().check(trial)
+        enough(self.tried_on(trial), "test", self.n, 2, "to try another family")
 
     def tried_on(self, trial: Trial) -> Trial:
         """The second family."""

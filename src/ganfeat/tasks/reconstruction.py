@@ -14,13 +14,13 @@ from ganfeat.metrics.measure import Result
 from ganfeat.metrics.reading import factor_scores
 from ganfeat.metrics.reconstruction import reconstruction
 from ganfeat.metrics.redraw import factors_of
+from ganfeat.metrics.reference import BATCH
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name, mean_value
 from ganfeat.ranges import Several
-from ganfeat.tasks.pages import sheet
-from ganfeat.tasks.task import Task, Trial, check_known, enough
+from ganfeat.tasks.pages import sheet, sheets
+from ganfeat.tasks.task import Array, Batch, Task, Trial, asked, check_known, enough
 
-AT_ONCE = 64
 SIDE = 64  # px at most, at which all images of a part are held
 
 
@@ -28,109 +28,92 @@ class Reconstruction(Task):
     """The numbers of `ganfeat.metrics.reconstruction` and, where data know it, those of the face.
 
     - ``face_mse<n>``: mean squared error over the pixels of the face; ``face_to_constant<n>``: its
-      share of what the mean of the images of ``train`` has there; ``face_to_nearest<n>``: of what
+      share of what the mean of the faces of ``train`` has there; ``face_to_nearest<n>``: of what
       the image of ``train`` has there that is nearest in these pixels. All of images averaged down
       to 64 px where they are larger.
-    - ``kept<n>_<judge>``: the judge reads factors from the reconstruction; of those in ``kept`` the
-      one that suffers most, as the share of what it reads from the image itself, if anything.
+    - ``kept<n>_<judge>``: the judge reads factors from the reconstruction; of those that are to be
+      kept the one that suffers most, as the share of what it reads from the image itself, if
+      anything.
     - ``training_mode<n>``: the error in training mode, where batch norm goes by the batch, over
       that in evaluation mode; n/a without batch norm.
 
     Args:
         n: images of ``test``.
         train: images of ``train``.
-        kept: names of factors.
+        kept: names of factors; None for those that the data name.
     """
 
-    draws, judged = True, True
+    draws, judged, unseen = True, True, True
 
     def __init__(
         self,
         n: Several = 5000,
-        train: Several = 10_000,
-        kept: Sequence[str] = ("yaw", "roll", "scale", "smile", "skin_tone", "glasses"),
+        train: Several = 50_000,
+        kept: Sequence[str] | None = None,
     ) -> None:
-        self.n, self.train, self.kept = n, train, list(kept)
-
-    def lacks(self, trial: Trial) -> str:
-        """A judge, too."""
-        return super().lacks(trial) or ("" if trial.judge else "a judge")
+        self.n, self.train, self.kept = n, train, kept
 
     def check(self, trial: Trial) -> None:
         """Enough images; factors that exist."""
         enough(trial, "test", self.n, self.n, "reconstruction")
         if trial.judge is not None and trial.judge.factors is not None:
-            check_known(self.kept, trial.judge.factors.columns, "reconstruction keeps")
+            check_known(self._kept(trial), trial.judge.factors.columns, "reconstruction keeps")
+
+    def _kept(self, trial: Trial) -> list[str]:
+        return asked(trial, "kept", self.kept)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """All of it, and some images above their reconstructions."""
         assert trial.judge is not None
-        whole = reconstruction(trial.rebuilt, trial.judge, trial.references, self.n, trial.bar)
-        end = count_name(self.n)
-        normed = any(isinstance(x, _BatchNorm) for x in trial.rebuilder.modules())
-        ratio = self._training_mode(trial) if normed else Value(f"training_mode{end}", None)
-        values = [*whole.values, ratio]
-        arrays: dict[str, Any] = {}
         facts = trial.references.data.facts().get("extras", ())
-        if trial.judge.factors is not None and "factors" in facts:
-            face, arrays = self._of_faces(trial)
-            values += face
-        images = next(trial.references.images(min(self.n, AT_ONCE)))
-        rows = {"image": images, "drawn again": trial.rebuilt(images)}
-        return Result(values, arrays, {f"reconstruction{end}": sheet(rows)})
+        reads = trial.judge.factors is not None and "factors" in facts
+        faces = OfFaces(trial, self.n) if reads else None
+        shown: dict[str, Tensor] = {}
 
-    def _training_mode(self, trial: Trial) -> Value:
+        def watch(numbers: Tensor, batch: Batch, rebuilt: Tensor) -> None:
+            if not shown:
+                shown.update({"image": batch["image"], "drawn again": rebuilt})
+            if faces is not None:
+                faces.update(numbers, batch, rebuilt)
+
+        whole = reconstruction(
+            trial.rebuilt, trial.judge, trial.references, self.n, trial.bar,
+            ("factors",) if reads else (), watch,
+        )  # fmt: skip
+        end = count_name(self.n)
+        values = [*whole.values, self._training_mode(trial, whole.values[0])]
+        arrays: dict[str, Any] = {}
+        if faces is not None:
+            found, arrays = self._of_faces(trial, faces)
+            values += found
+        return Result(values, arrays, sheets(f"reconstruction{end}", shown))
+
+    def _training_mode(self, trial: Trial, mse: Value) -> Value:
         """By every process alike: batch norm in training mode waits for all of them."""
+        name = f"training_mode{count_name(self.n)}"
+        if not any(isinstance(module, _BatchNorm) for module in trial.rebuilder.modules()):
+            return Value(name, None)
         network = copy.deepcopy(trial.rebuilder).train()
-        errors = torch.zeros(2, dtype=torch.float64)
+        total, count = 0.0, 0
         for images in trial.references.images(self.n):
             if len(images) > 1:  # a single image has no variance to go by
-                drawn = [each.rebuild(images) for each in (network, trial.rebuilder)]
-                both = [(x - images).square().mean(dim=[1, 2, 3]).sum().cpu() for x in drawn]
-                errors += torch.stack(both)
-        protocol = trial.protocol(real=self.n, batch=AT_ONCE)
-        ratio = float(errors[0] / errors[1])
-        return Value(f"training_mode{count_name(self.n)}", ratio, n=self.n, protocol=protocol)
+                drawn = network.rebuild(images).clamp(-1, 1)
+                total += float((drawn - images).square().mean(dim=[1, 2, 3]).double().sum())
+                count += len(images)
+        assert mse.value is not None
+        protocol = trial.protocol(real=self.n, batch=BATCH)
+        return Value(name, total / count / mse.value, n=self.n, protocol=protocol)
 
-    def _of_faces(self, trial: Trial) -> tuple[list[Value], dict[str, Any]]:
-        data, reader = trial.references.data, trial.reader
-        every = trial.references.images(self.train, "train")
-        known = torch.cat([small(images) for images in every]).flatten(1)
-        constant, squares = known.mean(dim=0), known.square()
-        columns = reader.columns
-        rows = Rows(self.n, 3, what="an error").to(trial.references.device)
-        tables = Rows(self.n, 3 * len(columns), what="a factor").to(trial.references.device)
-        for numbers, batch in trial.batches("test", self.n, ("factors",), "faces"):
-            rebuilt = trial.rebuilt(batch["image"])
-            images = small(batch["image"])
-            mask = data.subject_mask(batch["factors"], images.shape[-1])[:, None]
-            inside = mask.expand_as(images).flatten(1).float()
-            flat, drawn = images.flatten(1), small(rebuilt).flatten(1)
-            distances = (inside * flat.square()).sum(dim=1, keepdim=True)
-            distances = distances - 2 * (inside * flat) @ known.T + inside @ squares.T
-            count = inside.sum(dim=1)
-            rows.update(
-                torch.stack(
-                    [
-                        (inside * (drawn - flat).square()).sum(dim=1) / count,
-                        (inside * (constant - flat).square()).sum(dim=1) / count,
-                        distances.min(dim=1).values / count,
-                    ],
-                    dim=1,
-                ),
-                numbers,
-            )
-            read = [factors_of(reader, x) for x in (batch["image"], rebuilt)]
-            tables.update(torch.cat([*read, batch["factors"]], dim=1), numbers)
-        own, of_constant, of_nearest = rows.numpy().T
-        before, after, truth = np.split(tables.numpy(), 3, axis=1)
-        scores = [factor_scores(said, truth, columns) for said in (before, after)]
-        readable = [name for name in self.kept if scores[0][name] > 0]
+    def _of_faces(self, trial: Trial, faces: "OfFaces") -> tuple[list[Value], dict[str, Any]]:
+        own, of_constant, of_nearest = faces.errors(self.train)
+        scores = faces.read()
+        kept = self._kept(trial)
+        readable = [name for name in kept if scores[0][name] > 0]
         share = {name: scores[1][name] / scores[0][name] for name in readable}
         least = min(share.values(), default=None)
         protocol = trial.protocol(real=self.n, train=trial.learnt_from(self.train))
-        by_judge = trial.protocol(reader, real=self.n, factors=self.kept)
+        by_judge = trial.protocol(trial.reader, real=self.n, factors=kept)
         end = count_name(self.n)
         values = [
             mean_value(f"face_mse{end}", own, protocol),
@@ -138,10 +121,83 @@ class Reconstruction(Task):
                   protocol=protocol),
             Value(f"face_to_nearest{end}", float(own.mean() / of_nearest.mean()), n=self.n,
                   protocol=protocol),
-            Value(f"kept{end}_{reader.name}", least, n=self.n, protocol=by_judge),
+            Value(f"kept{end}_{trial.reader.name}", least, n=self.n, protocol=by_judge),
         ]  # fmt: skip
         found = {"kept": share, "read_before": scores[0], "read_after": scores[1]}
         return values, {f"{name}{end}": table for name, table in found.items()}
+
+
+class OfFaces:
+    """What is lost of the faces of ``n`` images when they are rebuilt.
+
+    Args:
+        trial: whose images they are.
+        n: how many, over all processes.
+    """
+
+    def __init__(self, trial: Trial, n: int) -> None:
+        self.trial, self.n = trial, n
+        self.tables = Rows(n, 3 * len(trial.reader.columns), what="a factor")
+        self.tables.to(trial.references.device)
+        self.numbers: list[Tensor] = []
+        self.images: list[Tensor] = []  # [n,3,r,r] of this process, at most 64 px
+        self.masks: list[Tensor] = []  # [n,1,r,r]
+        self.own: list[Tensor] = []  # errors [n]
+
+    def update(self, numbers: Tensor, batch: Batch, rebuilt: Tensor) -> None:
+        """Some images, and what was made of them."""
+        read = [factors_of(self.trial.reader, x) for x in (batch["image"], rebuilt)]
+        self.tables.update(torch.cat([*read, batch["factors"]], dim=1), numbers)
+        images = small(batch["image"])
+        mask = self._mask(batch, images)
+        error = (mask * (small(rebuilt) - images).square()).sum(dim=[1, 2, 3])
+        for kept, now in ((self.numbers, numbers), (self.images, images), (self.masks, mask),
+                          (self.own, error)):  # fmt: skip
+            kept.append(now)
+
+    def _mask(self, batch: Batch, images: Tensor) -> Tensor:
+        data = self.trial.references.data
+        mask: Tensor = data.subject_mask(batch["factors"], images.shape[-1])
+        return mask[:, None].float()
+
+    def errors(self, train: int) -> tuple[Array, Array, Array]:
+        """Mean squared errors inside the face, [n] each, of three things.
+
+        What was rebuilt; the mean of the faces of ``train`` images; that one of these which is
+        nearest there.
+        """
+        rows = Rows(self.n, 3, what="an error").to(self.trial.references.device)
+        if self.images:  # one of many processes may have none
+            rows.update(self._compared(train), torch.cat(self.numbers))
+        own, of_constant, of_nearest = rows.numpy().T
+        return own, of_constant, of_nearest
+
+    def _compared(self, train: int) -> Tensor:
+        """The same of this process's images, [n,3]."""
+        images, mask = torch.cat(self.images), torch.cat(self.masks)
+        inside, masked = mask.flatten(1), (mask * images).flatten(1)
+        own_squares = (mask * images.square()).sum(dim=[1, 2, 3])
+        total, count = torch.zeros_like(images[0]), torch.zeros_like(mask[0])
+        nearest = torch.full_like(own_squares, torch.inf)
+        advance = self.trial.bar("nearest faces", train)
+        for batch in self.trial.references.every(train, ("factors",), "train"):
+            known = small(batch["image"])
+            where = self._mask(batch, known)
+            total += (where * known).sum(dim=0)
+            count += where.sum(dim=0)
+            squares = inside @ known.square().sum(dim=1).flatten(1).T
+            distances = squares.sub_(masked @ known.flatten(1).T, alpha=2)
+            nearest = torch.minimum(nearest, distances.min(dim=1).values)
+            advance(len(known))
+        constant = total / count.clamp(min=1)
+        of_constant = (mask * (images - constant).square()).sum(dim=[1, 2, 3])
+        errors = torch.stack([torch.cat(self.own), of_constant, own_squares + nearest], dim=1)
+        return errors / (3 * inside.sum(dim=1, keepdim=True))
+
+    def read(self) -> list[dict[str, float]]:
+        """How well the judge reads each factor, before and after."""
+        before, after, truth = np.split(self.tables.numpy(), 3, axis=1)
+        return [factor_scores(said, truth, self.trial.reader.columns) for said in (before, after)]
 
 
 class OwnSamples(Task):
@@ -174,7 +230,7 @@ class OwnSamples(Task):
         samples = samples.clamp(-1, 1)
         advance = trial.bar("own samples", self.n)
         rebuilt, masks = [], []
-        for part in torch.split(samples, AT_ONCE):
+        for part in torch.split(samples, BATCH):
             rebuilt.append(trial.rebuilt(part))
             table = factors_of(trial.reader, part)
             masks.append(data.subject_mask(table, part.shape[-1]))

@@ -63,9 +63,9 @@ class Restoration(Task):
         seed: of noise and places.
     """
 
-    draws = True
+    draws, unseen = True, True
 
-    def __init__(self, n: Count = 2000, seed: int = 0) -> None:
+    def __init__(self, n: Count = 1000, seed: int = 0) -> None:
         self.n, self.seed = n, seed
 
     def check(self, trial: Trial) -> None:
@@ -75,24 +75,26 @@ class Restoration(Task):
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """A number for each degradation, and a sheet: clean, degraded, drawn."""
-        values: list[Value] = []
-        arrays: dict[str, dict[str, float]] = {}
+        ways = [(how, s) for how, (_, strengths) in DEGRADATIONS.items() for s in strengths]
+        rows = Rows(self.n, 2 * len(ways), what="an error").to(trial.references.device)
         shown: dict[str, dict[str, Tensor]] = {}
-        for how, (degrade, strengths) in DEGRADATIONS.items():
-            arrays[how] = {}
-            for strength in strengths:
-                rows = Rows(self.n, 2, what="an error").to(trial.references.device)
-                for numbers, batch in trial.batches("test", self.n, (), how):
-                    images = batch["image"]
-                    rng = torch.Generator().manual_seed(self.seed + int(numbers[0]))
-                    seen = degrade(images, rng, strength)
-                    drawn = trial.rebuilt(seen)
-                    errors = [(x - images).square().mean(dim=[1, 2, 3]) for x in (drawn, seen)]
-                    rows.update(torch.stack(errors, dim=1), numbers)
-                    if int(numbers[0]) == 0 and strength == strengths[-1]:
-                        shown[how] = {"clean": images, how: seen, "drawn": drawn}
-                own, before = rows.numpy().T
-                arrays[how][str(strength)] = float(own.mean() / before.mean())
+        for numbers, batch in trial.batches("test", self.n, (), "restoration"):
+            images, errors = batch["image"], []
+            for how, strength in ways:
+                rng = torch.Generator().manual_seed(self.seed + int(numbers[0]))
+                degrade, strengths = DEGRADATIONS[how]
+                seen = degrade(images, rng, strength)
+                drawn = trial.rebuilt(seen)
+                errors += [(x - images).square().mean(dim=[1, 2, 3]) for x in (drawn, seen)]
+                if strength == strengths[-1]:
+                    shown.setdefault(how, {"clean": images, how: seen, "drawn": drawn})
+            rows.update(torch.stack(errors, dim=1), numbers)
+        found = rows.numpy().mean(axis=0)
+        arrays: dict[str, dict[str, float]] = {how: {} for how in DEGRADATIONS}
+        for (how, strength), (own, before) in zip(ways, found.reshape(-1, 2), strict=True):
+            arrays[how][str(strength)] = float(own / before)
+        values = []
+        for how, (_, strengths) in DEGRADATIONS.items():
             protocol = trial.protocol(real=self.n, strength=strengths[-1], seed=self.seed)
             name = f"restored_{how}{count_name(self.n)}"
             values.append(Value(name, arrays[how][str(strengths[-1])], n=self.n, protocol=protocol))

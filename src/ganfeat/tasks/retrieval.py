@@ -17,7 +17,7 @@ from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.ranges import Count, Several
 from ganfeat.tasks.linear import Array
 from ganfeat.tasks.pages import curves, sheet
-from ganfeat.tasks.task import Seen, Task, Trial, check_known, enough
+from ganfeat.tasks.task import Codes, Seen, Task, Trial, asked, check_known, enough
 
 Indices = NDArray[np.int64]
 BINS = 8  # of a continuous or circular factor
@@ -34,7 +34,7 @@ class Retrieval(Task):
     and the octave of each one's best level (2 for 4 px) where levels act at some resolution.
 
     Args:
-        factors: names of the factors.
+        factors: names of the factors; None for those that the data name.
         n: images of ``test``, each a query and all others what is looked through.
         val: images of ``val``.
         nearest: how many are looked at.
@@ -44,16 +44,17 @@ class Retrieval(Task):
 
     def __init__(
         self,
-        factors: Sequence[str],
+        factors: Sequence[str] | None = None,
         n: Several = 10_000,
         val: Several = 2000,
         nearest: Count = 10,
     ) -> None:
-        self.factors, self.n, self.val, self.nearest = list(factors), n, val, nearest
+        self.factors, self.n, self.val, self.nearest = factors, n, val, nearest
 
     def check(self, trial: Trial) -> None:
         """The factors must exist, and there must be enough to look through."""
-        check_known(self.factors, columns_of(trial.references), "retrieval by")
+        names = asked(trial, "retrieved", self.factors)
+        check_known(names, columns_of(trial.references), "retrieval by")
         enough(trial, "val", self.val, self.nearest + 1, "retrieval")
         enough(trial, "test", self.n, self.nearest + 1, "retrieval")
 
@@ -110,7 +111,7 @@ class Retrieval(Task):
         return {
             column.name: binned(values, column)
             for values, column in zip(table.T, columns, strict=True)
-            if column.name in self.factors
+            if column.name in asked(trial, "retrieved", self.factors)
         }
 
     def _precision(
@@ -154,12 +155,13 @@ def binned(values: Array, column: Column) -> Indices:
     return values.astype(np.int64)
 
 
-def nearest(rows: Array, known: Array, count: int) -> Indices:
+def nearest(rows: Codes, known: Codes, count: int) -> Indices:
     """The numbers of the ``count`` rows that are nearest to each row [n,D] by cosine: [n,count].
 
     ``known`` [m,D] says how far each number is from its mean.
     """
-    unit = torch.from_numpy((rows - known.mean(axis=0)) / (known.std(axis=0) + 1e-8)).float()
+    mean, deviation = (x(axis=0, dtype=np.float64) for x in (known.mean, known.std))
+    unit = torch.from_numpy((rows - mean) / (deviation + 1e-8)).float()
     unit = unit / unit.norm(dim=1, keepdim=True).clamp(min=1e-8)
     found = []
     for start in range(0, len(unit), AT_ONCE):

@@ -31,10 +31,11 @@ class Segmentation(Task):
 
     It reads the encoder's hyper-columns, which for GH-Feat are the maps of the generator while it
     draws the image again (the paper's spatial expansion, as far as it is known: methods/ghfeat.md,
-    section 4), and learns from ``shots`` images of ``train``. IoU is the mean over the classes that
-    ``test`` has, the number the mean over ``repeats`` choices of images. The arrays have the same
-    from colour and position alone, with their products (``pixels``), and from the encoder's own
-    maps (``maps``): each choice, and their means in ``segmentation_<way>``.
+    section 4), and learns from ``shots`` images of ``train``; which of two penalties it takes
+    is chosen on ``val``, whose annotations help all ways alike. IoU is the mean over the classes
+    that ``test`` has, the number the mean over ``repeats`` choices of images. The arrays have the
+    same from colour and position alone, with their products (``pixels``), and from the encoder's
+    own maps (``maps``): each choice, and their means in ``segmentation_<way>``.
 
     Args:
         shots: how many annotated images.
@@ -53,6 +54,10 @@ class Segmentation(Task):
         val: Count = 50,
     ) -> None:
         self.shots, self.repeats, self.n, self.val = list(shots), repeats, n, val
+
+    def lacks(self, trial: Trial) -> str:
+        """Something that is said of places."""
+        return super().lacks(trial) or ("" if trial.network.has_maps else "an encoder with maps")
 
     def check(self, trial: Trial) -> None:
         """There must be images to choose from."""
@@ -137,8 +142,15 @@ class Segmentation(Task):
 def told(reader: Any, said: Array, mean: Array, deviation: Array) -> Masks:
     """The class of every pixel, [N,R,R], of hyper-columns [N,R*R,C]."""
     side = round(said.shape[1] ** 0.5)
-    rows = [reader.predict((one - mean) / deviation).reshape(side, side) for one in said]
-    return np.stack(rows)
+    slopes = (reader.coef_ / deviation).T.astype(said.dtype)  # as if they had been standardised
+    offset = reader.intercept_ - (mean / deviation) @ reader.coef_.T
+    found = []
+    for one in said:
+        scores = one @ slopes + offset
+        if scores.shape[1] == 1:  # of two classes there is one number, of the second
+            scores = np.concatenate([-scores, scores], axis=1)
+        found.append(reader.classes_[scores.argmax(axis=1)].reshape(side, side))
+    return np.stack(found)
 
 
 def flat(columns: Columns, images: Tensor) -> Array:

@@ -28,6 +28,7 @@ from ganfeat.metrics.value import Value
 from ganfeat.ranges import Several
 
 Array = NDArray[np.float64]
+Codes = NDArray[np.float32]
 Batch = dict[str, Tensor]
 EVERYTHING = "all levels"  # in one row
 PICTURES = ("mask",)  # what is true of single pixels
@@ -37,11 +38,11 @@ class Seen(NamedTuple):
     """What an encoder says of ``n`` images, and what is true of them.
 
     Attributes:
-        levels: [n,D] each, coarse to fine.
+        levels: [n,D] each, coarse to fine, in single precision, as there may be many.
         truth: what the data say, [n,...] each, by the name of the extra.
     """
 
-    levels: dict[str, Array]
+    levels: dict[str, Codes]
     truth: dict[str, Array]
 
 
@@ -126,10 +127,10 @@ class Trial:
         for numbers, batch in self.batches(part, count, extras, f"{part} codes"):
             for name, values in look(batch).items():
                 rows[name].update(values.float(), numbers)
-        found = {name: kept.numpy() for name, kept in rows.items()}
+        levels = [name for name in rows if name not in extras]
         return Seen(
-            {name: x for name, x in found.items() if name not in extras},
-            {extra: found[extra] for extra in extras},
+            {level: rows[level].numpy().astype(np.float32) for level in levels},
+            {extra: rows[extra].numpy() for extra in extras},
         )
 
     def learnt_from(self, n: int) -> dict[str, Any]:
@@ -152,6 +153,7 @@ class Task:
     draws = False  # whether the encoder must be able to draw
     reads = False  # whether the judge must read factors
     judged = False  # whether it takes a judge, even one that does not
+    unseen = False  # whether images that the encoder was trained on would flatter it
     extras: Sequence[str] = ()  # what the data must know
 
     def lacks(self, trial: Trial) -> str:
@@ -160,6 +162,10 @@ class Task:
             return "an encoder whose codes can be drawn"
         if self.reads and (trial.judge is None or trial.judge.factors is None):
             return "a judge that reads factors, and data that have them"
+        if self.judged and trial.judge is None:
+            return "a judge"
+        if self.unseen and not trial.references.data.facts().get("unseen", True):
+            return "images that it was not trained on (data.test=PATH)"
         known = trial.references.data.facts().get("extras", ())
         if missing := [extra for extra in self.extras if extra not in known]:
             return f"data that know the {', '.join(missing)} of images"
@@ -212,6 +218,14 @@ class Reading(Task):
     def parts(self, trial: Trial) -> tuple[Seen, Seen, Seen]:
         """``train``, ``val`` and ``test``, as the encoder sees them."""
         return trial.seen("train", self.n), trial.seen("val", self.val), trial.seen("test", self.n)
+
+
+def asked(trial: Trial, what: str, names: Sequence[str] | None) -> list[str]:
+    """The factors that a task asks for: ``names``, or those that the data name for it."""
+    if names is not None:
+        return list(names)
+    found: list[str] = trial.references.data.facts().get("asked", {}).get(what, [])
+    return found
 
 
 def check_known(names: Sequence[str], columns: Sequence[Column], what: str, kind: str = "") -> None:

@@ -1,10 +1,10 @@
 """Are these two the same person: pairs of faces, judged by how alike their codes are.
 
 The protocol of LFW (Huang et al. 2007): ten folds that share nobody, a threshold for each that is
-best on the nine others. What else has to be chosen, the level, is chosen there too.
+best on the nine others. The level is chosen on pairs of other people.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ganfeat.features import Rebuilder
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.rows import Rows
-from ganfeat.metrics.value import Value, mean_value
+from ganfeat.metrics.value import mean_value
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array
 from ganfeat.tasks.pages import curves
@@ -30,8 +30,10 @@ class Verification(Task):
 
     Two images are taken for the same person where the cosine of their codes is above a threshold.
     Each number of a code is standardised by what it is in ``train``. ``best`` goes by one level,
-    ``vote`` by the majority of all levels, ``all`` by all codes in one row. The arrays have every
-    level, and the levels of each resolution in one row (``verification_grouped``).
+    the one that tells pairs of ``val`` apart best, ``vote`` by the majority of all levels, ``all``
+    by all codes in one row. The arrays have every level, and the levels of each resolution in one
+    row (``verification_grouped``). Intervals are over what pairs share: the two people whose
+    pictures they are, of published pairs the fold.
 
     Args:
         n: images of ``train`` that codes are standardised by.
@@ -48,35 +50,36 @@ class Verification(Task):
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """Three accuracies; the arrays have all."""
-        pairs = trial.references.data.pairs()
+        chosen_on, pairs = (trial.references.data.pairs(part) for part in ("val", "test"))
+        on_val, _ = self._alike(trial, chosen_on)
         alike, grouped = self._alike(trial, pairs)
-        told = {
-            level: cross_validated(found, pairs.same, pairs.folds) for level, found in alike.items()
+        margins = {
+            level: cross_validated(found, pairs.same, pairs.folds)
+            for level, found in (alike | grouped).items()
         }
-        single = {level: t for level, t in told.items() if level != EVERYTHING}
-        right = {
-            "best": best_of(single, pairs.same, pairs.folds),
-            "vote": voted(single) == pairs.same,
-            "all": told[EVERYTHING].said == pairs.same,
+        right = {level: (margin > 0) == pairs.same for level, margin in margins.items()}
+        single = [level for level in alike if level != EVERYTHING]
+        best = max(single, key=lambda level: best_threshold(on_val[level], chosen_on.same)[1])
+        told = {
+            "best": right[best],
+            "vote": voted([margins[level] for level in single]) == pairs.same,
+            "all": right[EVERYTHING],
         }
         protocol = trial.protocol(
             standardised_by=trial.learnt_from(self.n), pairs=pairs.fingerprint(),
-            folds=len({*pairs.folds.tolist()}),
+            chosen_on=chosen_on.fingerprint(), folds=len({*pairs.folds.tolist()}),
         )  # fmt: skip
-        values: list[Value] = [
-            mean_value(f"verification_{how}", items.astype(float), protocol)
-            for how, items in right.items()
+        values = [
+            mean_value(f"verification_{how}", items.astype(float), protocol, pairs.groups)
+            for how, items in told.items()
         ]
-        levels = {k: float((t.said == pairs.same).mean()) for k, t in single.items()}
-        groups = {
-            side: float((cross_validated(a, pairs.same, pairs.folds).said == pairs.same).mean())
-            for side, a in grouped.items()
-        }
+        levels = {level: float(right[level].mean()) for level in single}
         arrays: dict[str, Any] = {
             "levels/verification": levels,
-            "verification_grouped": groups,
+            "levels/verification_best": best,
+            "verification_grouped": {side: float(right[side].mean()) for side in grouped},
         }
-        marks = {"chance": 0.5, "vote": float(right["vote"].mean())}
+        marks = {"chance": 0.5, "vote": float(told["vote"].mean())}
         picture = curves({"one level": levels}, "accuracy", "Same person or not", marks)
         return Result(values, arrays, {"verification": picture})
 
@@ -117,27 +120,17 @@ class Verification(Task):
         return {k: v for k, v in table.items() if k not in sides}, {k: table[k] for k in sides}
 
 
-class Told:
-    """What thresholds say of pairs.
+def cross_validated(alike: Array, same: Bools, folds: NDArray[np.int64]) -> Array:
+    """How far each pair [P] is above the threshold that tells the pairs of other folds apart best.
 
-    Attributes:
-        said: of each pair [P], by the threshold of its fold.
-        margins: how far above that it is, [P].
-        elsewhere: the accuracy on the nine other folds, by fold.
+    Above 0 it is taken for one person.
     """
-
-    def __init__(self, said: Bools, margins: Array, elsewhere: Mapping[int, float]) -> None:
-        self.said, self.margins, self.elsewhere = said, margins, elsewhere
-
-
-def cross_validated(alike: Array, same: Bools, folds: NDArray[np.int64]) -> Told:
-    """For each fold the threshold that tells the pairs of all others apart best."""
-    margins, elsewhere = np.empty_like(alike), dict[int, float]()
-    for fold in sorted({*folds.tolist()}):
+    margins = np.empty_like(alike)
+    for fold in {*folds.tolist()}:
         others = folds != fold
-        threshold, elsewhere[fold] = best_threshold(alike[others], same[others])
+        threshold, _ = best_threshold(alike[others], same[others])
         margins[~others] = alike[~others] - threshold
-    return Told(margins > 0, margins, elsewhere)
+    return margins
 
 
 def best_threshold(alike: Array, same: Bools) -> tuple[float, float]:
@@ -157,19 +150,8 @@ def best_threshold(alike: Array, same: Bools) -> tuple[float, float]:
     return float((ends[best] + ends[best + 1]) / 2), float(right[best] / len(same))
 
 
-def best_of(told: Mapping[str, Told], same: Bools, folds: NDArray[np.int64]) -> Bools:
-    """Whether each pair is told right by the level that is best on the other folds."""
-    right = np.empty_like(same)
-    for fold in {*folds.tolist()}:
-        level = max(told, key=lambda name, f=fold: told[name].elsewhere[f])  # type: ignore[misc]
-        inside = folds == fold
-        right[inside] = told[level].said[inside] == same[inside]
-    return right
-
-
-def voted(told: Mapping[str, Told]) -> Bools:
-    """What the majority says; where it is split, the sum of all margins."""
-    votes = np.stack([2.0 * t.said - 1 for t in told.values()]).sum(axis=0)
-    margins = np.stack([t.margins for t in told.values()]).sum(axis=0)
-    decided: Bools = np.where(votes != 0, votes, margins) > 0
+def voted(margins: Sequence[Array]) -> Bools:
+    """What the majority says of each pair; where it is split, the sum of all margins."""
+    votes = np.stack([np.sign(margin) for margin in margins]).sum(axis=0)
+    decided: Bools = np.where(votes != 0, votes, np.stack(margins).sum(axis=0)) > 0
     return decided

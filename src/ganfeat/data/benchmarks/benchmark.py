@@ -167,6 +167,21 @@ def as_images(pixels: Sequence[Array]) -> Tensor:
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
 
+def read_lines(path: Path) -> list[str]:
+    """The lines of a list that comes with a benchmark.
+
+    Raises:
+        UserError: it cannot be read as text, or is empty.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): get it again") from error
+    if not lines:
+        raise UserError(f"{path} is empty: get it again")
+    return lines
+
+
 def held_out(names: Sequence[str], split: str) -> list[int]:
     """Which of the images that teach are ``train`` and which ``val``: a tenth, by their names.
 

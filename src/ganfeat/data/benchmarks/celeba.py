@@ -1,10 +1,11 @@
 """CelebA (Liu et al. 2015) and its part MAFL (Zhang et al. 2014): attributes and landmarks."""
 
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ganfeat.data.benchmarks.benchmark import Array, Benchmark, held_out
+from ganfeat.data.benchmarks.benchmark import Array, Benchmark, held_out, read_lines
 from ganfeat.errors import UserError
 
 Protocol = Literal["celeba", "mafl"]
@@ -47,36 +48,54 @@ class CelebA(Benchmark):
 
     def _files(self, split: str) -> list[str]:
         if self.own["protocol"] == "celeba":
-            lines = self.find("list_eval_partition.txt").read_text().split("\n")
-            rows = [line.split() for line in lines if line.strip()]
-            return [name for name, part in rows if int(part) == PARTS[split]]
+            parts = _rows(self.find("list_eval_partition.txt"), 1, first=1)
+            return [name for name, (part,) in parts.items() if part == PARTS[split]]
         if split == "test":
-            return self.find("testing.txt").read_text().split()
-        files = self.find("training.txt").read_text().split()
+            return _names(self.find("testing.txt"))
+        files = _names(self.find("training.txt"))
         return [files[i] for i in held_out(files, split)]
 
     def _table(self, name: str) -> tuple[list[str], dict[str, list[int]]]:
-        """A list of CelebA: a count, the names of the columns, and a line for each image.
-
-        Raises:
-            UserError: a line has not as many numbers as there are columns.
-        """
+        """A list of CelebA: a count, the names of the columns, and a line for each image."""
         path = self.find(name)
-        _, head, *lines = path.read_text().splitlines()
-        columns, found = head.split(), dict[str, list[int]]()
-        for number, line in enumerate(lines, 3):
-            if not line.strip():
-                continue
-            file, *numbers = line.split()
-            if len(numbers) != len(columns):
-                raise UserError(
-                    f"{path}, line {number} has {len(numbers)} numbers: expected {len(columns)}"
-                )
-            found[file] = [int(text) for text in numbers]
-        return columns, found
+        lines = read_lines(path)
+        if len(lines) < 3:
+            raise UserError(f"{path} has {len(lines)} lines: expected a count, names and images")
+        columns = lines[1].split()
+        return columns, _rows(path, len(columns), first=3)
 
     def facts(self) -> dict[str, Any]:
         """What networks and tasks are made for."""
         columns = [[attribute, "binary", 2] for attribute in self.attributes]
         groups = {"attributes": list(self.attributes)}
         return super().facts() | {"columns": columns, "groups": groups}
+
+
+def _names(path: Path) -> list[str]:
+    """The files of a list, one in each line."""
+    return [line.strip() for line in read_lines(path) if line.strip()]
+
+
+def _rows(path: Path, width: int, first: int) -> dict[str, list[int]]:
+    """A file's name and so many whole numbers in each line, from the ``first`` on (counted from 1).
+
+    Raises:
+        UserError: a line is something else.
+    """
+    found = {}
+    for number, line in enumerate(read_lines(path)[first - 1 :], first):
+        match line.split():
+            case []:
+                continue
+            case [file, *texts] if len(texts) == width and all(map(_whole, texts)):
+                found[file] = [int(text) for text in texts]
+            case _:
+                raise UserError(
+                    f"{path}, line {number} is {line[:40]!r}: expected a file's name and {width} "
+                    "whole numbers"
+                )
+    return found
+
+
+def _whole(text: str) -> bool:
+    return text.removeprefix("-").isdigit()

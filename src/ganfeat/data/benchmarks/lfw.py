@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganfeat.data.benchmarks.benchmark import Array, Benchmark
+from ganfeat.data.benchmarks.benchmark import Array, Benchmark, read_lines
 from ganfeat.errors import UserError
 
 LISTS = {"train": "pairsDevTrain.txt", "val": "pairsDevTest.txt", "test": "pairs.txt"}
@@ -19,8 +19,8 @@ class LFW(Benchmark):
     """Faces of LFW: a folder for each person, ``Name/Name_0001.jpg``, beside the lists of pairs.
 
     ``test`` are the images of ``pairs.txt`` (view 2: ten folds of 300 pairs of either kind), on
-    which alone results are reported; ``train`` and ``val`` are those of ``pairsDevTrain.txt`` and
-    ``pairsDevTest.txt`` (view 1), which are there to choose by.
+    which alone results are reported; ``train`` and ``val`` are those of ``pairsDevTrain.txt``, by
+    which codes are standardised, and ``pairsDevTest.txt`` (view 1), by which the level is chosen.
 
     Args:
         path: the folder with the lists, and the people in it or in one folder below.
@@ -42,9 +42,9 @@ class LFW(Benchmark):
         folder = "" if people == self.path else f"{self.below(people)}/"
         return [[f"{folder}{who}/{who}_{i:04d}.jpg" for who, i in pair] for pair in pairs]
 
-    def pairs(self) -> "Pairs":
-        """The pairs of ``pairs.txt``, for `ganfeat.tasks.verification`."""
-        return Pairs(self, self.find(LISTS["test"]))
+    def pairs(self, part: str) -> "Pairs":
+        """The pairs of a part, for `ganfeat.tasks.verification`."""
+        return Pairs(self, self.find(LISTS[part]))
 
 
 Person = tuple[str, int]  # a name, and the number of an image
@@ -57,7 +57,7 @@ def read_pairs(path: Path) -> list[tuple[Person, Person]]:
         UserError: a line is neither ``name i j`` nor ``name i name j``.
     """
     found = []
-    for number, line in enumerate(path.read_text().splitlines()[1:], 2):
+    for number, line in enumerate(read_lines(path)[1:], 2):
         match line.split():
             case [name, i, j] if i.isdigit() and j.isdigit():
                 found.append(((name, int(i)), (name, int(j))))
@@ -73,22 +73,23 @@ def read_pairs(path: Path) -> list[tuple[Person, Person]]:
 
 
 class Pairs:
-    """Pairs of LFW and their folds, as ``pairs.txt`` has them.
+    """Pairs of LFW and their folds, as the lists have them.
 
-    Its first line says how many folds there are and how many pairs of either kind each has.
+    The first line of ``pairs.txt`` says how many folds there are and how many pairs of either kind
+    each has; the lists of view 1 are one fold and say the second number alone.
 
     Attributes:
         same: whether a pair shows one person, [P].
-        folds: the fold of each pair, [P].
+        folds, groups: the fold of each pair, [P].
     """
 
     def __init__(self, data: LFW, path: Path) -> None:
         self.data = data
         pairs = read_pairs(path)
-        head = path.read_text().split("\n", 1)[0].split()
-        if len(head) != 2 or not all(text.isdigit() for text in head):
+        head = read_lines(path)[0].split()
+        if len(head) not in (1, 2) or not all(text.isdigit() for text in head):
             raise UserError(f"{path} begins with {head}: expected folds and pairs of either kind")
-        folds, each = (int(text) for text in head)
+        folds, each = (int(text) for text in ["1", *head][-2:])
         self.same: NDArray[np.bool_] = np.array([a[0] == b[0] for a, b in pairs], bool)
         self.folds: NDArray[np.int64] = np.arange(len(pairs)) // (2 * each)
         if (
@@ -99,6 +100,7 @@ class Pairs:
                 f"{path} has {len(pairs)} pairs, {int(self.same.sum())} of one person: expected "
                 f"{folds} folds of {each} of either kind"
             )
+        self.groups = self.folds
         self._files = data.files(pairs)
 
     def images(self, numbers: Tensor) -> tuple[Tensor, Tensor]:

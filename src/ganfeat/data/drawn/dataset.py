@@ -33,6 +33,8 @@ class Drawn(Dataset[dict[str, Tensor]], ABC, Generic[S]):
         splits, table: the populations, and the factors.
         known: the extras that may be asked for.
         groups: names of factors whose levels of abstraction are compared, by what they share.
+        asked: names of factors that suit what tasks ask of an encoder: those that are ``kept`` when
+            an image is rebuilt, ``retrieved`` by, ``edited``, or ``pasted`` and seen again.
         depends: for each factor that means something in some images alone, the binary one that says
             in which.
         own: settings that only this data set has, for its fingerprint and its references.
@@ -44,6 +46,7 @@ class Drawn(Dataset[dict[str, Tensor]], ABC, Generic[S]):
     table: FactorTable
     known: tuple[str, ...]
     groups: ClassVar[Mapping[str, Sequence[str]]] = {}
+    asked: ClassVar[Mapping[str, Sequence[str]]] = {}
     depends: ClassVar[Mapping[str, str]] = {}
     own: Mapping[str, Any] = {}
     label_dim: ClassVar[int] = 0
@@ -110,6 +113,7 @@ class Drawn(Dataset[dict[str, Tensor]], ABC, Generic[S]):
             "columns": [self._column(spec) for spec in self.table.factors],
             "extras": list(self.known),
             "groups": {name: list(factors) for name, factors in self.groups.items()},
+            "asked": {name: list(factors) for name, factors in self.asked.items()},
         }
 
     def _column(self, spec: Factor) -> list[str | int]:

@@ -42,6 +42,12 @@ class SynthFaces(Drawn[Faces]):
         "geometry": ("yaw", "roll", "scale", "shift_x", "shift_y"),
         "colour": ("background_hue", "skin_tone", "hair_colour"),
     }
+    asked: ClassVar[Mapping[str, Sequence[str]]] = {
+        "kept": ("yaw", "roll", "scale", "smile", "skin_tone", "glasses"),
+        "retrieved": ("background_hue", "hair_style"),
+        "edited": ("glasses", "beard", "hat"),
+        "pasted": ("hat", "glasses", "beard"),
+    }
 
     @property
     def people(self) -> int:
@@ -61,9 +67,9 @@ class SynthFaces(Drawn[Faces]):
             batch["identity"] = torch.from_numpy(faces.identity).to(self.device)
         return batch
 
-    def pairs(self) -> Pairs:
+    def pairs(self, part: str) -> Pairs:
         """Pairs of people who are in no split, for `ganfeat.tasks.verification`."""
-        return Pairs(self.resolution, self.seed, self.device)
+        return Pairs(self.resolution, part, self.seed, self.device)
 
     @staticmethod
     def redraw(table: Tensor, resolution: int) -> Tensor:

@@ -19,32 +19,40 @@ from ganfeat.data.synthfaces.drawing import draw
 from ganfeat.data.synthfaces.factors import FACTORS, TABLE
 from ganfeat.data.synthfaces.sampling import SPLITS
 
-FOLDS, COUPLES, EACH = 10, 30, 10  # folds; couples in a fold; pairs of a couple of either kind
+FOLDS = {"test": 10, "val": 3}
+COUPLES, EACH = 30, 10  # couples in a fold; pairs of a couple of either kind
 NEAR = 0.1  # of the range, by which look-alikes may differ
 ALIKE = ("skin_tone", "hair_colour")
 _PERSON, _IMAGE = 3, 4  # as the split's own draws are 1 and 2
 
 
 class Pairs:
-    """6,000 pairs of faces.
+    """Pairs of faces: 6,000 to report on, in ten folds, and 1,800 to choose on, in three.
 
     Args:
         resolution: of the images.
+        part: ``test`` or ``val``, which share nobody.
         seed: of the people and the images.
         device: where they are drawn.
 
     Attributes:
         same: whether a pair shows one person, [P].
         folds: the fold of each pair, [P].
+        groups: its couple, [P].
     """
 
-    def __init__(self, resolution: int, seed: int = 0, device: torch.device | str = "cpu") -> None:
-        self.resolution, self.seed, self.device = resolution, seed, device
-        couples = np.arange(FOLDS * COUPLES)
-        number = np.arange(len(couples) * 2 * EACH)
-        self.couple = number // (2 * EACH)
+    def __init__(
+        self,
+        resolution: int,
+        part: str = "test",
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.resolution, self.part, self.seed, self.device = resolution, part, seed, device
+        number = np.arange(FOLDS[part] * COUPLES * 2 * EACH)
+        self.groups: NDArray[np.int64] = number // (2 * EACH)
         self.same: NDArray[np.bool_] = number % (2 * EACH) < EACH
-        self.folds: NDArray[np.int64] = self.couple // COUPLES
+        self.folds: NDArray[np.int64] = self.groups // COUPLES
         # Of the pairs that show one person, every second shows the couple's other one.
         self.first = np.where(self.same, number % 2, 0)
         self.second = np.where(self.same, number % 2, 1)
@@ -53,7 +61,7 @@ class Pairs:
         """Both images [N,3,R,R] of these pairs."""
         rows = np.asarray(numbers)
         first, second = (
-            self._drawn(self.couple[rows], who[rows], 2 * rows + i)
+            self._drawn(self.groups[rows], who[rows], 2 * rows + i)
             for i, who in enumerate((self.first, self.second))
         )
         return first, second
@@ -65,7 +73,7 @@ class Pairs:
 
     def faces(self, couple: Array, who: Array, image: Array) -> tuple[Array, Keys, Keys]:
         """Physical factors [F,N] and keys of the images with these numbers."""
-        code = SPLITS["test"].code
+        code = SPLITS[self.part].code
         person_key = key(self.seed, code, _PERSON, couple, who)
         image_key = key(self.seed, code, _IMAGE, image)
         own = uniforms(person_key, len(FACTORS))
@@ -85,4 +93,6 @@ class Pairs:
 
     def fingerprint(self) -> dict[str, Any]:
         """What identifies them."""
-        return {"name": "synthfaces", "pairs": len(self.same), "seed": self.seed}
+        return {
+            "name": "synthfaces", "part": self.part, "pairs": len(self.same), "seed": self.seed
+        }  # fmt: skip

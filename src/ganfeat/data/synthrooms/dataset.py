@@ -44,6 +44,12 @@ class SynthRooms(Drawn[Sample]):
         "geometry": ("corner_x", "camera_yaw", "camera_height"),
         "colour": ("palette", "wall_hue", "floor_tone"),
     }
+    asked: ClassVar[Mapping[str, Sequence[str]]] = {
+        "kept": ("corner_x", "camera_yaw", "camera_height", "night", "palette"),
+        "retrieved": ("wall_hue", "palette"),
+        "edited": ("night", "bed", "window"),
+        "pasted": ("bed", "lamp", "picture"),
+    }
     depends: ClassVar[Mapping[str, str]] = PRESENCE
 
     def __init__(self, *args: Any, family: str = "bedroom", **rest: Any) -> None:

@@ -45,6 +45,7 @@ class GHFeat(Method):
         weights: holds G and D: a run, a checkpoint, a weights file, an official pickle, or
             `EMBEDDED`.
         resolution: of the data.
+        label_dim: of the data.
         batch_size, seed: as in `Method`.
         num_bf16_res: how many of the highest resolutions of G and D run in bfloat16.
         features: makes the perceptual network F; none is needed where its weight is 0.
@@ -73,6 +74,7 @@ class GHFeat(Method):
         resolution: int,
         batch_size: int,
         seed: int,
+        label_dim: int = 0,
         num_bf16_res: int = 0,
         features: Callable[[], Features] | None = None,
         space: Space = "s",
@@ -115,6 +117,12 @@ class GHFeat(Method):
         self.discriminator: Discriminator | None = None
         if adversarial > 0:
             self.discriminator = backbone.load(weights, "d", num_bf16_res=num_bf16_res)
+            if self.discriminator.label_dim != label_dim:
+                raise UserError(
+                    f"the discriminator of {weights} is told labels of "
+                    f"{self.discriminator.label_dim} numbers, and the data have {label_dim}: set "
+                    "data.labels to what it was trained with, or method.adversarial=0"
+                )
         calibrated = float("nan") if perceptual is None else perceptual
         self.register_buffer("perceptual_weight", torch.tensor(calibrated))
         self._drawn: list[Tensor] = []  # by E in this iteration, one for each micro-batch, for D
@@ -180,7 +188,8 @@ class GHFeat(Method):
     def _usual_scores(self, discriminator: Discriminator) -> list[float]:
         """Percentiles of D's scores of random samples, before either learns (check S11)."""
         generator, share = self.encoder.generator, self._share()
-        given = inputs(generator, SCORED // share * share, seed_of(self.seed, "scores"), share)
+        count = max(SCORED // share, 1) * share
+        given = inputs(generator, count, seed_of(self.seed, "scores"), share)
         scores = [discriminator(generator(z, label), label).float().cpu() for z, label in given]
         percentiles: list[float] = torch.cat(scores).quantile(torch.tensor(PERCENTILES)).tolist()
         return percentiles

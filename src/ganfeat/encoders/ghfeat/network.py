@@ -26,6 +26,7 @@ from ganfeat.ranges import Count
 GRID = 4  # px: the size to which every map is averaged
 DEEP, MIDDLE = 8, 32  # px: the finest level of the deepest map, and of the middle one
 INIT = 0.02
+DRAWN = 64  # samples at once
 
 
 class Pyramid(nn.Module):
@@ -264,9 +265,8 @@ class GHFeatNet(Rebuilder):
 
     def samples(self, n: int, seed: int) -> Tensor:
         """Images of the generator, with its stored noise."""
-        return torch.cat(
-            [self.generator(z, label) for z, label in latents.inputs(self.generator, n, seed)]
-        )
+        given = latents.inputs(self.generator, n, seed, DRAWN)
+        return torch.cat([self.generator(z, label) for z, label in given])
 
     @torch.no_grad()
     def standardise(self, styles: Mapping[str, Tensor]) -> None:
