@@ -53,7 +53,10 @@ class Categories(Reading):
             mean_value(f"categories_all{end}", right(found[EVERYTHING].predicted, test), protocol),
         ]
         accuracies = {level: chosen.test for level, chosen in single.items()}
-        arrays = {"levels/categories": accuracies, "levels/categories_best": best}
+        arrays = {
+            "levels/categories": accuracies, "levels/categories_best": best,
+            "categories_penalty": {level: found[level].strength for level in (best, EVERYTHING)},
+        }  # fmt: skip
         marks = {"all levels": found[EVERYTHING].test, "chance": 1 / count}
         title = f"Which of {count} classes it is"
         picture = curves({"one level": accuracies}, "accuracy", title, marks)

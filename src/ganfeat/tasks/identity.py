@@ -57,7 +57,10 @@ class Identity(Task):
         protocol = trial.protocol(real=self.n, people=people, chosen_on=self.n)
         value = mean_value(f"identity{count_name(self.n)}", found[best], protocol)
         accuracies = {level: float(right.mean()) for level, right in found.items()}
-        arrays = {"levels/identity": accuracies, "levels/identity_best": best}
+        arrays = {
+            "levels/identity": accuracies, "levels/identity_best": best,
+            "identity_penalty": STRENGTHS[strength[best]],
+        }  # fmt: skip
         title = f"Which of {people} people it is"
         picture = curves({"identity": accuracies}, "accuracy", title, {"chance": 1 / people})
         return Result([value], arrays, {"identity": picture})

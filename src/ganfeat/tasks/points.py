@@ -63,6 +63,7 @@ class Points(Reading):
         arrays: dict[str, Any] = {
             f"levels/{self.name}": errors,
             f"levels/{self.name}_best": best,
+            f"{self.name}_penalty": found[best].strength,
             f"{self.name}_of_the_mean": of_mean,
         }
         title = f"{self.name.capitalize()} from each level"

@@ -22,6 +22,7 @@ from ganfeat.tasks.task import Task, Trial, enough
 STRENGTHS = (1e-3, 1e-1)  # of the penalty, of which val chooses
 AT_ONCE = 50  # images
 STEPS = 60  # of the solver
+PAINT = 0.65  # of a mask over an image
 Columns = Callable[[Tensor], Tensor]  # images to [N,C,R,R]
 Masks = NDArray[np.int64]
 
@@ -93,7 +94,7 @@ class Segmentation(Task):
                     advance(1)
                 found[way][str(shots)] = scores
                 if way == "features":
-                    shown[f"{shots} annotated"] = painted(predicted[:SHOWN], classes)
+                    shown[f"{shots} annotated"] = over(parts["test"][0], predicted, classes)
         protocol = trial.protocol(
             real=self.n, chosen_on=self.val, repeats=self.repeats, classes=classes,
             penalties=STRENGTHS,
@@ -103,7 +104,7 @@ class Segmentation(Task):
             mean = float(np.mean(found["features"][str(shots)]))
             values.append(Value(f"segmentation{shots}", mean, n=self.n, protocol=protocol))
         images, masks = parts["test"]
-        rows = {"image": images, "truth": painted(masks[:SHOWN], classes), **shown}
+        rows = {"image": images, "truth": over(images, masks, classes), **shown}
         arrays: dict[str, Any] = {"segmentation": found} | {
             f"segmentation_{way}": {shots: float(np.mean(scores)) for shots, scores in of.items()}
             for way, of in found.items()
@@ -178,6 +179,11 @@ def mean_iou(said: Masks, truth: Masks, classes: int) -> float:
     union = table.sum(axis=0) + table.sum(axis=1) - hit
     there = table.sum(axis=1) > 0
     return float((hit[there] / union[there]).mean())
+
+
+def over(images: Tensor, masks: Masks, classes: int) -> Tensor:
+    """The first images with their masks over them."""
+    return images[:SHOWN].cpu().lerp(painted(masks[:SHOWN], classes), PAINT)
 
 
 def painted(masks: Masks, classes: int) -> Tensor:
