@@ -1,5 +1,6 @@
 """How well networks read images, by networks whose errors are known."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,14 @@ import torch
 from torch import Tensor
 
 from ganfeat.data import ImageDataset, SynthFaces
+from ganfeat.data.synthrooms import SynthRooms
 from ganfeat.errors import UserError
 from ganfeat.features import ClassNet, FactorNet, SmallNet
+from ganfeat.features.embedded import embedded
 from ganfeat.features.small import Column
+from ganfeat.loading import WEIGHTS
 from ganfeat.metrics.evaluation import evaluate_network
+from ganfeat.metrics.progress import silent
 from ganfeat.metrics.reading import (
     ClassReading,
     FactorReading,
@@ -278,3 +283,14 @@ def test_a_factor_counts_where_it_means_something() -> None:
     always = [columns[0], columns[1]._replace(needs="")]
     read = linear_reading(seen[:200], truth[:200], seen[200:], always, 1e-6)
     assert factor_scores(read, truth[200:], always)["bed_place"] < 0.7
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [("factornet", SynthFaces), ("scorer", SynthFaces), ("roomnet", SynthRooms)]
+)
+def test_shipped_networks_read_what_their_cards_say(name: str, data: Any) -> None:
+    card = (WEIGHTS / f"{name}.md").read_text()
+    (said,) = re.findall(rf"reading10k_{name} \| ([0-9.]+)", card)
+    references = References(data("test", 32))
+    (found, _) = FactorReading(1000).result(embedded(name), references, silent).values
+    assert found.value == pytest.approx(float(said), abs=0.02)
