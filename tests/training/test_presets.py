@@ -33,7 +33,7 @@ def line_for(preset: str, photographs: Path, teachers: Teachers, labels: bool = 
     features = tiny.chosen(preset, "features")
     teacher = [] if features in EMBEDDED else [f"features.path={teachers(features)}"]
     if tiny.lacks_weights(preset):
-        pickle = photographs.with_name("gan.pkl")
+        pickle = photographs.with_name(f"gan-{labels}.pkl")
         if not pickle.exists():
             official.write(pickle, official.networks(int(labels) * 3, 32))
         teacher.append(f"backbone.weights={pickle}")

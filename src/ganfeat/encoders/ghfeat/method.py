@@ -117,7 +117,7 @@ class GHFeat(Method):
         self.discriminator: Discriminator | None = None
         if adversarial > 0:
             self.discriminator = backbone.load(weights, "d", num_bf16_res=num_bf16_res)
-            if self.discriminator.label_dim != label_dim:
+            if self.discriminator.label_dim not in (0, label_dim):
                 raise UserError(
                     f"the discriminator of {weights} is told labels of "
                     f"{self.discriminator.label_dim} numbers, and the data have {label_dim}: set "
