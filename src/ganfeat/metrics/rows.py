@@ -45,9 +45,13 @@ class Rows(Metric):
             raise RuntimeError(f"{int((self.filled != 1).sum())} rows were not filled once")
         return self.rows
 
+    def single(self) -> NDArray[np.float32]:
+        """The same in numpy, as it is held."""
+        return np.asarray(self.compute().reshape(self.rows.shape).cpu())
+
     def numpy(self) -> NDArray[np.float64]:
         """The same for statistics."""
-        return np.asarray(self.compute().reshape(self.rows.shape).double().cpu())
+        return self.single().astype(np.float64)
 
 
 def finite(values: Tensor, what: str) -> Tensor:

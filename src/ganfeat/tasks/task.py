@@ -129,7 +129,7 @@ class Trial:
                 rows[name].update(values.float(), numbers)
         levels = [name for name in rows if name not in extras]
         return Seen(
-            {level: rows[level].numpy().astype(np.float32) for level in levels},
+            {level: rows[level].single() for level in levels},
             {extra: rows[extra].numpy() for extra in extras},
         )
 
