@@ -251,7 +251,8 @@ def test_only_encoder_and_discriminator_learn(tmp_path: Path, monkeypatch: Any) 
         kept.append(self)
 
     monkeypatch.setattr(GHFeat, "end_iteration", watch)
-    result = tiny.train(tmp_path, "total_kimg=0.08", experiment=PRESET)
+    line = ("total_kimg=0.08", "method.perceptual_share=0.5")
+    result = tiny.train(tmp_path, *line, experiment=PRESET)
     m, fresh = kept[-1], method()
     for name, network in m.frozen().items():
         assert state_hash(network) == state_hash(fresh.frozen()[name]), name
@@ -262,7 +263,7 @@ def test_only_encoder_and_discriminator_learn(tmp_path: Path, monkeypatch: Any) 
         assert head[1].weight.grad.abs().sum() > 0
     first = rows(tmp_path)[0]
     assert float(first["loss/Emain/perceptual"]) == pytest.approx(
-        float(first["loss/Emain/pixel"]), rel=1e-4
+        0.5 * float(first["loss/Emain/pixel"]), rel=1e-4
     )
 
 
