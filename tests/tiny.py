@@ -78,7 +78,10 @@ def narrow(preset: str) -> list[str]:
     if not nodes:
         return [f"data.resolution={16 if chosen(preset, 'features') == 'none' else 32}"]
     if "weights" in nodes:
-        return TRAINED[-1:] if chosen(preset, "method") == "fixed_generator" else TRAINED
+        method = chosen(preset, "method")
+        # Eight images leave none for D to pass over.
+        less = ["method.adversarial_stride=1"] if method == "ghfeat" else []
+        return TRAINED[-1:] if method == "fixed_generator" else [*TRAINED, *less]
     # A frozen network reads maps up to 64 px.
     return GAN if chosen(preset, "features") == "none" else [*GAN, "data.resolution=64"]
 

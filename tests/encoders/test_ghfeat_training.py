@@ -210,6 +210,19 @@ def test_r1(interval: int) -> None:
     assert ("r1" in losses(m, "discriminator_loss", step())[1]) == (interval == 1)
 
 
+def test_a_discriminator_that_looks_at_some() -> None:
+    m = method(adversarial_stride=4)
+    m.discriminator = Linear()
+    drawn = m.encoder.train().rebuild(step().images)
+    (of_e,) = losses(m, "encoder_loss", step())
+    losses(m, "discriminator_loss", step())
+    from_e, in_d, real = m.discriminator.seen
+    assert torch.equal(from_e, in_d)
+    torch.testing.assert_close(from_e, drawn[[0, 4]])
+    assert torch.equal(real, step().images[[0, 4]])
+    torch.testing.assert_close(of_e["pixel"], ((drawn - step().images) ** 2).mean())
+
+
 @pytest.mark.parametrize("batch_size", [8, 96])
 def test_the_learning_rate_falls_with_images(batch_size: int) -> None:
     """Check S8: 1e-4, 8e-5 and 1.68e-5 at 0, 1.75 and 14 million images."""
@@ -308,6 +321,7 @@ def test_without_adversary_and_perception(tmp_path: Path) -> None:
         (["features=none"], "needs a perceptual network"),
         (["batch_size=1"], "too small: the encoder's batch norm needs 2"),
         (["trainer.accumulate=8"], "too small"),
+        (["method.adversarial_stride=4"], "the discriminator 16 in each"),
         (["backbone.weights=nowhere"], "nowhere does not exist"),
         (["method.depth=19"], "choose one of 18, 34, 50, 101"),
         (["method.space=wplus"], "space"),

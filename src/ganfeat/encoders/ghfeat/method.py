@@ -56,6 +56,7 @@ class GHFeat(Method):
         perceptual_share: of the pixel loss, that the perceptual loss is in the first step.
         tap: which of its maps, counted from the deepest, -1.
         adversarial: weight of its loss; 0 leaves D out.
+        adversarial_stride: D looks at every so-manieth image of a batch, real and drawn.
         r1_gamma: weight of R1 on real images.
         r1_interval: iterations between its steps, in which it counts so many times.
         lr: of Adam, for E and D.
@@ -86,6 +87,7 @@ class GHFeat(Method):
         perceptual_share: Positive = 1.0,
         tap: Annotated[int, Range(-64, -1)] = -2,
         adversarial: NotNegative = 0.08,
+        adversarial_stride: Count = 1,
         r1_gamma: NotNegative = 10.0,
         r1_interval: Count = 1,
         lr: LearningRate = 1e-4,
@@ -126,7 +128,8 @@ class GHFeat(Method):
         calibrated = float("nan") if perceptual is None else perceptual
         self.register_buffer("perceptual_weight", torch.tensor(calibrated))
         self._drawn: list[Tensor] = []  # by E in this iteration, one for each micro-batch, for D
-        self.perceptual_share, self.tap, self.adversarial = perceptual_share, tap, adversarial
+        self.perceptual_share, self.tap = perceptual_share, tap
+        self.adversarial, self.adversarial_stride = adversarial, adversarial_stride
         self.r1_gamma, self.r1_interval = r1_gamma, r1_interval
         self.lr, self.betas = lr, (beta1, beta2)
         self.decay, self.decay_kimg, self.ema_kimg = decay, decay_kimg, ema_kimg
@@ -140,14 +143,16 @@ class GHFeat(Method):
 
     def configure_optimizers(self) -> list[Optimizer]:
         """The optimisers, once it is known that batch norm has something to normalise by."""
-        share, group = self._share(), 1
+        share, least = self._share(), 1
         if self.discriminator is not None:
             group = min(self.discriminator.b4.mbstd_group, self.batch_size)
-        if self.batch_size // self.accumulate < 2 or share < group:
+            least = group * self.adversarial_stride
+        if self.batch_size // self.accumulate < 2 or share < least:
             raise UserError(
                 f"a share of {share} images is too small: the encoder's batch norm needs 2 over "
-                f"all processes, the discriminator {group} in each; choose a larger batch_size, "
-                "fewer trainer.devices or trainer.accumulate"
+                f"all processes, the discriminator {least} in each; choose a larger batch_size, "
+                "fewer trainer.devices or trainer.accumulate, or a smaller "
+                "method.adversarial_stride"
             )
         return super().configure_optimizers()
 
@@ -205,8 +210,9 @@ class GHFeat(Method):
         if "features" in self._frozen:
             losses["perceptual"] = self.perceptual_loss(drawn, step.images, losses["pixel"])
         if self.discriminator is not None:
-            self._drawn.append(drawn.detach())
-            logits = self.discriminator(drawn, step.label)
+            seen = drawn[:: self.adversarial_stride]
+            self._drawn.append(seen.detach())
+            logits = self.discriminator(seen, self._label(step))
             losses["adversarial"] = self.adversarial * F.softplus(-logits).mean()
         yield losses
 
@@ -230,18 +236,22 @@ class GHFeat(Method):
         """
         assert self.discriminator is not None
         drawn = self._drawn.pop(0)
-        logits = self.discriminator(drawn, step.label)
+        logits = self.discriminator(drawn, self._label(step))
         self.terms.add("score/drawn", logits)
         yield {"drawn": F.softplus(logits).mean()}
         due = self.r1_gamma > 0 and self.iteration % self.r1_interval == 0
-        images = step.images.detach().requires_grad_(due)
-        logits = self.discriminator(images, step.label)
+        images = step.images[:: self.adversarial_stride].detach().requires_grad_(due)
+        logits = self.discriminator(images, self._label(step))
         self.terms.add("score/real", logits)
         losses = {"real": F.softplus(-logits).mean()}
         if due:
             penalty = r1_penalty(images, logits).value.mean()
             losses["r1"] = self.r1_gamma / 2 * self.r1_interval * penalty
         yield losses
+
+    def _label(self, step: Step) -> Tensor | None:
+        """Of the images that D looks at."""
+        return None if step.label is None else step.label[:: self.adversarial_stride]
 
     def end_iteration(self) -> None:
         """Move the average, running statistics included: they belong to its weights."""
