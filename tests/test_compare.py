@@ -66,6 +66,9 @@ def test_a_study(tmp_path: Path) -> None:
     plan = compare(tmp_path, "study=tiny", "plan=true", "seeds=3")
     assert "4 of 4 runs are left" in plan
     assert not (tmp_path / "outputs").exists()
+    assert "2 of 2 runs are left" in compare(
+        tmp_path, "study=tiny", "plan=true", "seeds=3", "arms=[warm,wrong]"
+    )
     said = compare(tmp_path, "study=tiny", "seeds=3", "jobs=2", code=1)
     assert "1 of 4 runs have failed (wrong-s3)" in said
     assert "wrong-s3 failed: method.taps has 128, but a generator of 32 px" in said
@@ -123,6 +126,7 @@ def test_ctrl_c_ends_the_runs_with_a_checkpoint(tmp_path: Path, study: Path) -> 
         (["study=tiny", "runs=x"], "one of them"),
         (["study=tinny"], r"there is no study tinny; did you mean tiny\?"),
         (["study=tiny", "seeds=7"], r"seeds=7: the study tiny has \[3, 4\]"),
+        (["study=tiny", "arms=wram"], r"arms=wram is no arm; did you mean warm\?"),
         (["runs=nowhere/*"], r"runs=nowhere/\* finds no result.json"),
         (["study=tiny", "jobs=0"], "jobs must be at least 1"),
     ],

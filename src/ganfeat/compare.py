@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ganfeat.build import suggest
 from ganfeat.config import compose
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import locked
@@ -44,9 +45,10 @@ def run(config: Config, overrides: list[str]) -> None:
         return
     study = read_study(Path("experiments") / config["study"])
     checks_of(study)  # what cannot be read is told before anything runs
-    seeds = chosen_seeds(study, config["seeds"])
+    seeds, arms = chosen_seeds(study, config["seeds"]), chosen_arms(study, config["arms"])
     every = study_runs(study, config)
-    plan = Plan(every, [run for run in every if run.seed in seeds], redo=config["force"])
+    wanted = [run for run in every if run.seed in seeds and run.arm in arms]
+    plan = Plan(every, wanted, redo=config["force"])
     show(*overview(plan, config["jobs"]))
     if config["plan"]:
         return
@@ -84,6 +86,18 @@ def chosen_seeds(study: Study, seeds: int | list[int] | None) -> list[int]:
     wanted = study.seeds if seeds is None else seeds if isinstance(seeds, list) else [seeds]
     if unknown := [seed for seed in wanted if seed not in study.seeds]:
         raise UserError(f"seeds={unknown[0]}: the study {study.name} has {study.seeds}")
+    return wanted
+
+
+def chosen_arms(study: Study, arms: str | list[str] | None) -> list[str]:
+    """Those that are wanted.
+
+    Raises:
+        UserError: the study has not got one of them.
+    """
+    wanted = [*study.arms] if arms is None else arms if isinstance(arms, list) else [arms]
+    if unknown := [arm for arm in wanted if arm not in study.arms]:
+        raise UserError(f"arms={unknown[0]} is no arm; {suggest(unknown[0], study.arms)}")
     return wanted
 
 
