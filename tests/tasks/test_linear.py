@@ -9,6 +9,7 @@ from ganfeat.features.small import Column
 from ganfeat.tasks.linear import (
     STRENGTHS,
     Linear,
+    Standard,
     as_table,
     as_targets,
     best_level,
@@ -96,3 +97,12 @@ def test_a_table_becomes_targets_and_back() -> None:
     assert as_table(targets * 0.1 + 0.01, columns)[:, -1] == pytest.approx(
         table[:, -1] * 0.1 + 0.01
     )
+
+
+def test_what_hardly_ever_varies_outweighs_nothing() -> None:
+    known = np.zeros((10_000, 2))
+    known[:, 0] = np.random.default_rng(0).normal(size=10_000)
+    known[0, 1] = 1e-3  # such as a rare colour of a histogram
+    far = Standard(known)(np.array([[1.0, 1.0]]))
+    assert far[0, 0] == pytest.approx(1, abs=0.05)
+    assert far[0, 1] == 10

@@ -18,6 +18,27 @@ RARE = 10  # deviations from the mean, beyond which nothing counts more
 EQUAL = 128  # directions that are kept where levels of different widths are to be compared
 
 
+class Standard:
+    """Numbers [m,D] as far from their mean as they usually are, by what they are in ``known``.
+
+    What was hardly ever seen to vary counts no more than ten deviations, else a rare colour of a
+    histogram would outweigh all others.
+
+    Args:
+        known: [n,D].
+    """
+
+    def __init__(self, known: Numbers) -> None:
+        self.mean = known.mean(axis=0, dtype=np.float64).astype(known.dtype)
+        deviation = known.std(axis=0, dtype=np.float64) + 1e-8
+        self.deviation = deviation.astype(known.dtype)
+
+    def __call__(self, seen: Numbers) -> Numbers:
+        """[m,D] to the same shape."""
+        standard: Numbers = ((seen - self.mean) / self.deviation).clip(-RARE, RARE)
+        return standard
+
+
 class Linear:
     """Ridge regressions from one level, of all strengths.
 
@@ -27,16 +48,10 @@ class Linear:
     """
 
     def __init__(self, known: Numbers, most: int | None = None) -> None:
-        self.mean = known.mean(axis=0, dtype=np.float64).astype(known.dtype)
-        deviation = known.std(axis=0, dtype=np.float64) + 1e-8
-        self.deviation = deviation.astype(known.dtype)
-        whole = self._standard(known)
+        self.standard = Standard(known)
+        whole = self.standard(known)
         self.energies, self.directions = principal(whole, most)
         self.known = whole @ self.directions
-
-    def _standard(self, seen: Numbers) -> Numbers:
-        standard: Numbers = ((seen - self.mean) / self.deviation).clip(-RARE, RARE)
-        return standard
 
     def read(
         self, targets: Array, *seen: Numbers, classes: NDArray[np.bool_] | None = None
@@ -56,7 +71,7 @@ class Linear:
         """
         offset = targets.mean(axis=0)
         product = self.known.T @ (targets - offset).astype(self.known.dtype) / len(self.known)
-        places = [self._standard(each) @ self.directions for each in seen]
+        places = [self.standard(each) @ self.directions for each in seen]
         slopes = [product / (self.energies + strength)[:, None] for strength in STRENGTHS]
         if classes is not None and classes.any():
             spread = targets.var(axis=0).clip(min=1e-12)

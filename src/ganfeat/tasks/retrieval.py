@@ -15,7 +15,7 @@ from ganfeat.metrics.reading import columns_of
 from ganfeat.metrics.reference import spread
 from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.ranges import Count, Several
-from ganfeat.tasks.linear import Array
+from ganfeat.tasks.linear import Array, Standard
 from ganfeat.tasks.pages import curves, sheet
 from ganfeat.tasks.task import Codes, Seen, Task, Trial, asked, check_known, enough
 
@@ -160,8 +160,7 @@ def nearest(rows: Codes, known: Codes, count: int) -> Indices:
 
     ``known`` [m,D] says how far each number is from its mean.
     """
-    mean, deviation = (x(axis=0, dtype=np.float64) for x in (known.mean, known.std))
-    unit = torch.from_numpy((rows - mean) / (deviation + 1e-8)).float()
+    unit = torch.from_numpy(Standard(known)(rows)).float()
     unit = unit / unit.norm(dim=1, keepdim=True).clamp(min=1e-8)
     found = []
     for start in range(0, len(unit), AT_ONCE):

@@ -17,7 +17,7 @@ from ganfeat.metrics.measure import Result
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import mean_value
 from ganfeat.ranges import Several
-from ganfeat.tasks.linear import Array
+from ganfeat.tasks.linear import Array, Standard
 from ganfeat.tasks.pages import curves
 from ganfeat.tasks.task import EVERYTHING, Task, Trial
 
@@ -86,13 +86,7 @@ class Verification(Task):
     def _alike(self, trial: Trial, pairs: Any) -> tuple[dict[str, Array], dict[str, Array]]:
         """The cosine of each pair [P] by level, and by resolution where levels have one."""
         known = trial.seen("train", self.n)
-        scale = {
-            level: (
-                torch.from_numpy(x.mean(axis=0)).float(),
-                torch.from_numpy(x.std(axis=0)).float(),
-            )
-            for level, x in known.levels.items()
-        }
+        standard = {level: Standard(x) for level, x in known.levels.items()}
         sides: dict[str, list[str]] = {}
         if isinstance(trial.network, Rebuilder):
             for level, side in trial.network.resolutions.items():
@@ -105,7 +99,7 @@ class Verification(Task):
             numbers = torch.arange(start, min(start + AT_ONCE, len(pairs.same)))
             codes = [
                 {
-                    level: (x - scale[level][0].to(device)) / (scale[level][1].to(device) + 1e-8)
+                    level: torch.from_numpy(standard[level](x.cpu().numpy())).to(device)
                     for level, x in trial.network.encode(images.to(device)).items()
                 }
                 for images in pairs.images(numbers)
