@@ -1,6 +1,6 @@
 """What two checks could reach here at most: mixing (L8) and telling look-alikes apart (L9).
 
-python experiments/ghfeat_synthfaces/limits.py
+python experiments/ghfeat_synthfaces/limits.py > experiments/ghfeat_synthfaces/limits.txt
 
 Mixing: the generator's own styles take the place of an encoder's, so that no encoder errs.
 Verification: the cosine of what the renderer was told, and of what networks that learnt the factors
@@ -23,6 +23,7 @@ from ganfeat.encoders.ghfeat.latents import draw, layout, levels_of
 from ganfeat.features import FactorNet
 from ganfeat.features.embedded import embedded
 from ganfeat.metrics.redraw import factors_of
+from ganfeat.tasks.linear import Standard
 from ganfeat.tasks.mixing import moved, swapped
 from ganfeat.tasks.verification import cross_validated
 
@@ -73,8 +74,7 @@ def verification(networks: dict[str, Callable[[Tensor], Tensor]]) -> None:
 
 def say(name: str, pairs: Pairs, rows: list[Array]) -> None:
     """The accuracy of the cosine of standardised rows, with thresholds of other folds."""
-    every = np.concatenate(rows)
-    a, b = ((x - every.mean(axis=0)) / (every.std(axis=0) + 1e-8) for x in rows)
+    a, b = map(Standard(np.concatenate(rows)), rows)
     alike = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
     right = (cross_validated(alike, pairs.same, pairs.folds) > 0) == pairs.same
     print(f"verification by {name}: {right.mean():.3f}")
