@@ -20,6 +20,7 @@ from ganfeat.tasks.pages import sheets
 from ganfeat.tasks.task import Task, Trial, asked, check_known, check_points
 
 STRENGTHS = (0.5, 1.0, 1.5, 2.0)
+NOTHING = 1e-7  # a change of no pixel, but for rounding
 
 
 class GlobalEditing(Task):
@@ -168,11 +169,24 @@ def place(trial: Trial, factor: str) -> int:
     return [column.name for column in trial.reader.columns].index(factor)
 
 
+class Mouth(NamedTuple):
+    """What an exchange of mouths did at one resolution.
+
+    Attributes:
+        ratio: the mean change inside the box over that outside; None where there is none outside.
+        moved: how far the factors of the mouth go to B's.
+    """
+
+    ratio: float | None
+    moved: float
+
+
 class LocalEditing(Task):
     """``local_edit<n>`` and ``local_edit_moved<n>_<judge>``: A's mouth with B's styles.
 
     In the layers of one resolution B's styles act inside a box around A's mouth, A's own outside.
-    The first number is the mean change inside the box over that outside. The second is how far the
+    The first number is the mean change inside the box over that outside, n/a where nothing changes
+    there. The second is how far the
     factors of the mouth move towards B's, as in `ganfeat.tasks.mixing`; the resolution is the one
     where that is furthest on ``val``. The arrays have all.
 
@@ -210,27 +224,24 @@ class LocalEditing(Task):
         """Two numbers, and a sheet: A, B, A drawn again, A with B's mouth at each resolution."""
         on_val, _ = self._changed(trial, "val", self.val)
         found, shown = self._changed(trial, "test", self.n)
-        best = max(on_val, key=lambda side: on_val[side]["moved"])
+        best = max(on_val, key=lambda side: on_val[side].moved)
         protocol = trial.protocol(
             trial.reader, real=2 * self.n, chosen_on=self.val, corners=self.corners,
             factors=self.factors,
         )  # fmt: skip
         end = count_name(self.n)
         numbers = {
-            f"local_edit{end}": found[best]["ratio"],
-            f"local_edit_moved{end}_{trial.reader.name}": found[best]["moved"],
+            f"local_edit{end}": found[best].ratio,
+            f"local_edit_moved{end}_{trial.reader.name}": found[best].moved,
         }
         values = [Value(name, x, n=self.n, protocol=protocol) for name, x in numbers.items()]
-        return Result(values, {"local_edit": found}, sheets("local_editing", shown))
+        arrays = {side: mouth._asdict() for side, mouth in found.items()}
+        return Result(values, {"local_edit": arrays}, sheets("local_editing", shown))
 
     def _changed(
         self, trial: Trial, part: str, n: int
-    ) -> tuple[dict[str, dict[str, float]], dict[str, Tensor]]:
-        """What edits of ``n`` pairs do at each resolution, and some of them (where there are any).
-
-        ``ratio`` is the mean change inside the box over that outside, ``moved`` how far the
-        factors of the mouth go to B's.
-        """
+    ) -> tuple[dict[str, "Mouth"], dict[str, Tensor]]:
+        """What edits of ``n`` pairs do at each resolution, and some of them, if there are any."""
         levels = trial.rebuilder.resolutions
         sides = sorted({*levels.values()})
         columns = trial.reader.columns
@@ -265,10 +276,8 @@ class LocalEditing(Task):
         for i, side in enumerate(sides):
             inside, outside = means_of[:, 2 * i : 2 * i + 2].mean(axis=0)
             moves = moved(before, wanted, after[i], [columns[k] for k in mouth])
-            found[f"{side} px"] = {
-                "ratio": float(inside / max(outside, 1e-12)),
-                "moved": float(np.mean([*moves.values()])),
-            }
+            ratio = float(inside / outside) if outside > NOTHING else None
+            found[f"{side} px"] = Mouth(ratio, float(np.mean([*moves.values()])))
         return found, shown
 
     def _box(self, points: Tensor, images: Tensor) -> Tensor:

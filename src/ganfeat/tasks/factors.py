@@ -1,7 +1,7 @@
 """Which factors can be read from which level: the hierarchy that GH-Feat is named after."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +18,20 @@ from ganfeat.tasks.task import Reading, Trial
 Scores = dict[str, dict[str, float]]  # by level and factor
 
 
+class Tried(NamedTuple):
+    """What readers of each level and factor came to, each of the strength that ``val`` chose.
+
+    Attributes:
+        val: scores there.
+        test: scores there.
+        penalty: the strengths.
+    """
+
+    val: Scores
+    test: Scores
+    penalty: Scores
+
+
 class FactorsByLevel(Reading):
     """``factors<n>``: the mean over factors of what each one's best level says of it.
 
@@ -29,9 +43,10 @@ class FactorsByLevel(Reading):
     numbers, so that encoders of wide levels and of narrow ones can be compared. Where levels act
     at some resolution, ``geometry_octave<n>`` and ``colour_octave<n>`` are the means over these
     groups of factors of the best level's octave: 2 for 4 px, 3 for 8 px and so on. The arrays have
-    all levels, and by factor the scores of the best ones (``factors``, ``equal_factors``) and
-    their ``octaves``; ``equal_octaves`` where each level is cut to the narrowest one's width, as
-    fine levels are narrow and might know less for that alone.
+    all levels, and by factor the scores of the best ones (``factors``, ``equal_factors``), how
+    strong their ridges were (``factors_penalty``) and their ``octaves``; ``equal_octaves`` where
+    each level is cut to the narrowest one's width, as fine levels are narrow and might know less
+    for that alone.
 
     Args:
         n: images of ``train``, and of ``test``.
@@ -50,25 +65,29 @@ class FactorsByLevel(Reading):
         )
         n = len(self.parts(trial)[2].truth["factors"])
         values, arrays = [], dict[str, Any]()
-        for name, (val, test), more in (
+        for name, (val, test, penalty), more in (
             ("factors", whole, {}), ("equal_factors", equal, {"components": EQUAL})
         ):  # fmt: skip
             best = best_levels(val)
-            of_best = {factor: test[level][factor] for factor, level in best.items()}
+            of_best, chosen = (
+                {factor: of[level][factor] for factor, level in best.items()}
+                for of in (test, penalty)
+            )
             mean = float(np.mean([*of_best.values()]))
             values.append(self._value(name, mean, n, {**protocol, **more}))
             lines = {factor: {x: of[factor] for x, of in test.items()} for factor in of_best}
             arrays |= {name: of_best, f"levels/{name}": lines, f"levels/{name}_best": best}
+            arrays[f"{name}_penalty"] = chosen
         if isinstance(trial.network, Rebuilder):
             sides = trial.rebuilder.resolutions
             narrowest = min(x.shape[1] for x in trial.seen("train", self.n).levels.values())
             narrow = self._scores(trial, columns, narrowest)
-            for name, (val, _) in (("octaves", whole), ("equal_octaves", narrow)):
-                best = best_levels(val)
+            for name, found in (("octaves", whole), ("equal_octaves", narrow)):
+                best = best_levels(found.val)
                 arrays[name] = {f: float(np.log2(sides[level])) for f, level in best.items()}
             values += self._octaves(trial, arrays["octaves"], n, protocol)
         groups = trial.references.data.facts()["groups"]
-        lines = {group: means(whole[1], names) for group, names in groups.items()}
+        lines = {group: means(whole.test, names) for group, names in groups.items()}
         arrays["levels/groups"] = lines
         arrays["groups"] = {
             group: float(np.mean([arrays["factors"][name] for name in names]))
@@ -91,10 +110,8 @@ class FactorsByLevel(Reading):
             for group, names in trial.references.data.facts()["groups"].items()
         ]
 
-    def _scores(
-        self, trial: Trial, columns: Sequence[Column], most: int | None
-    ) -> tuple[Scores, Scores]:
-        """Scores on ``val`` and on ``test`` by level and factor, each with its own strength."""
+    def _scores(self, trial: Trial, columns: Sequence[Column], most: int | None) -> Tried:
+        """Readers of each level and factor."""
         train, val, test = self.parts(trial)
         every = columns_of(trial.references)
         kept = [i for i, column in enumerate(every) if column in columns]
@@ -102,8 +119,7 @@ class FactorsByLevel(Reading):
         classes = np.repeat(
             [c.kind not in ("continuous", "circular") for c in columns], widths(columns)
         )
-        on_val: Scores = {}
-        on_test: Scores = {}
+        found = Tried({}, {}, {})
         for level, known in train.levels.items():
             reader = Linear(known, most)
             seen = (val.levels[level], test.levels[level])
@@ -115,12 +131,14 @@ class FactorsByLevel(Reading):
                 ]
                 for one in tried
             ]
-            on_val[level], on_test[level] = {}, {}
-            for column in columns:
-                best = max(range(len(STRENGTHS)), key=lambda i: both[i][0][column.name])
-                on_val[level][column.name] = both[best][0][column.name]
-                on_test[level][column.name] = both[best][1][column.name]
-        return on_val, on_test
+            best = {
+                c.name: max(range(len(STRENGTHS)), key=lambda i: both[i][0][c.name])
+                for c in columns
+            }
+            found.val[level] = {name: both[i][0][name] for name, i in best.items()}
+            found.test[level] = {name: both[i][1][name] for name, i in best.items()}
+            found.penalty[level] = {name: STRENGTHS[i] for name, i in best.items()}
+        return found
 
 
 def scored(said: Array, truth: Array, columns: Sequence[Column]) -> dict[str, float]:

@@ -25,6 +25,8 @@ class Harmonisation(Task):
     the border's step is gone: the mean difference across the edge of the patch, beyond what it is
     there in A, before; and after, beyond what it is in A drawn again (methods/ghfeat.md, trap 33).
     The others are how well the judge still sees in the result what B has on: balanced accuracy.
+    The arrays have the same of two that bound it (``harmonised_seen``): the pasted image, which is
+    not drawn again, and B drawn again, which nothing was done to.
 
     Args:
         n: pairs of ``test``.
@@ -53,33 +55,38 @@ class Harmonisation(Task):
         columns = trial.reader.columns
         names = [column.name for column in columns]
         chosen = [names.index(name) for name in asked(trial, "pasted", self.seen)]
-        rows = Rows(self.n, 4 + 2 * len(chosen), what="a step").to(trial.references.device)
+        rows = Rows(self.n, 4 + 4 * len(chosen), what="a step").to(trial.references.device)
         shown: dict[str, Tensor] = {}
         for numbers, one, other in trial.pairs("test", self.n, self.extras, "pasted"):
             first, second, truth = one["image"], other["image"], other["factors"]
             pasted = self.paste(first, second)
             own, drawn = trial.rebuilt(first), trial.rebuilt(pasted)
             steps = [self.step(images) for images in (pasted, first, drawn, own)]
-            read = factors_of(trial.reader, drawn)
-            rows.update(
-                torch.cat([torch.stack(steps, 1), read[:, chosen], truth[:, chosen]], 1), numbers
-            )
+            ways = (drawn, pasted, trial.rebuilt(second))
+            tables = [truth, *(factors_of(trial.reader, images) for images in ways)]
+            said = [table[:, chosen] for table in tables]
+            rows.update(torch.cat([torch.stack(steps, dim=1), *said], dim=1), numbers)
             if not shown:
                 shown = {"A": first, "B": second, "B pasted": pasted, "drawn": drawn}
         found = rows.numpy()
         before, bare, after, bare_after = found[:, :4].mean(axis=0)
-        said, worn = np.split(found[:, 4:], 2, axis=1)
-        scores = factor_scores(said, worn, [columns[i] for i in chosen])
+        worn, *said_of = np.split(found[:, 4:], 4, axis=1)
+        worth = [columns[i] for i in chosen]
+        drawn_again, pasted_alone, own_again = (
+            {name: (1 + x) / 2 for name, x in factor_scores(said, worn, worth).items()}
+            for said in said_of
+        )
         protocol = trial.protocol(trial.reader, real=2 * self.n, size=self.size, cast=list(CAST))
         gone = 1 - (after - bare_after) / (before - bare)
         end = count_name(self.n)
         values = [Value(f"harmonised_border{end}", float(gone), n=self.n, protocol=protocol)]
         by_judge = f"{end}_{trial.reader.name}"
         values += [
-            Value(f"harmonised_{name}{by_judge}", (1 + score) / 2, n=self.n, protocol=protocol)
-            for name, score in scores.items()
+            Value(f"harmonised_{name}{by_judge}", accuracy, n=self.n, protocol=protocol)
+            for name, accuracy in drawn_again.items()
         ]
-        return Result(values, {}, sheets("harmonisation", shown))
+        arrays = {"harmonised_seen": {"pasted": pasted_alone, "B drawn again": own_again}}
+        return Result(values, arrays, sheets("harmonisation", shown))
 
     def _edges(self, side: int) -> tuple[int, int]:
         margin = max(1, round((1 - self.size) / 2 * side))

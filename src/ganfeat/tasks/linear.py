@@ -13,7 +13,7 @@ from ganfeat.features.small import Column
 
 Array = NDArray[np.float64]
 Numbers = NDArray[np.floating[Any]]  # codes come in single precision and stay so: there are many
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+STRENGTHS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 RARE = 10  # deviations from the mean, beyond which nothing counts more
 EQUAL = 128  # directions that are kept where levels of different widths are to be compared
 

@@ -21,7 +21,8 @@ from ganfeat.tasks.task import Task, Trial, enough
 
 STRENGTHS = (1e-3, 1e-1)  # of the penalty, of which val chooses
 AT_ONCE = 50  # images
-STEPS = 60  # of the solver
+WORK = 20_000  # steps of the solver, times columns
+STEPS = 60  # at least
 PAINT = 0.65  # of a mask over an image
 Columns = Callable[[Tensor], Tensor]  # images to [N,C,R,R]
 Masks = NDArray[np.int64]
@@ -36,7 +37,8 @@ class Segmentation(Task):
     is chosen on ``val``, whose annotations help all ways alike. IoU is the mean over the classes
     that ``test`` has, the number the mean over ``repeats`` choices of images. The arrays have the
     same from colour and position alone, with their products (``pixels``), and from the encoder's
-    own maps (``maps``): each choice, and their means in ``segmentation_<way>``.
+    own maps (``maps``): each choice, and their means in ``segmentation_<way>``. Where columns are
+    many the solver is stopped early; ``segmentation_steps`` has how many steps it took.
 
     Args:
         shots: how many annotated images.
@@ -80,19 +82,21 @@ class Segmentation(Task):
         }
         classes = int(max(masks.max() for _, masks in parts.values())) + 1
         found: dict[str, dict[str, list[float]]] = {}
+        steps: dict[str, dict[str, int]] = {}
         shown: dict[str, Tensor] = {}
         advance = trial.bar("segmentation", len(ways) * len(self.shots) * self.repeats)
         for way, columns in ways.items():
             said = {part: flat(columns, images) for part, (images, _) in parts.items()}
-            found[way] = {}
+            found[way], steps[way] = {}, {}
             for shots in self.shots:
-                scores = []
+                scores, taken = [], []
                 for repeat in range(self.repeats):
                     chosen = slice(repeat * shots, (repeat + 1) * shots)
-                    predicted = self._learnt(said, parts, chosen, classes)
+                    predicted, spent = self._learnt(said, parts, chosen, classes)
+                    taken.append(spent)
                     scores.append(mean_iou(predicted, parts["test"][1], classes))
                     advance(1)
-                found[way][str(shots)] = scores
+                found[way][str(shots)], steps[way][str(shots)] = scores, max(taken)
                 if way == "features":
                     shown[f"{shots} annotated"] = over(parts["test"][0], predicted, classes)
         protocol = trial.protocol(
@@ -105,7 +109,7 @@ class Segmentation(Task):
             values.append(Value(f"segmentation{shots}", mean, n=self.n, protocol=protocol))
         images, masks = parts["test"]
         rows = {"image": images, "truth": over(images, masks, classes), **shown}
-        arrays: dict[str, Any] = {"segmentation": found} | {
+        arrays: dict[str, Any] = {"segmentation": found, "segmentation_steps": steps} | {
             f"segmentation_{way}": {shots: float(np.mean(scores)) for shots, scores in of.items()}
             for way, of in found.items()
         }
@@ -122,22 +126,23 @@ class Segmentation(Task):
         parts: dict[str, tuple[Tensor, Masks]],
         chosen: slice,
         classes: int,
-    ) -> Masks:
-        """What a classifier of the chosen images says of those of ``test``."""
+    ) -> tuple[Masks, int]:
+        """What a classifier of the chosen images says of those of ``test``, and its steps."""
         known, truth = said["train"][chosen], parts["train"][1][chosen]
         width = known.shape[-1]
         mean, deviation = known.mean(axis=(0, 1)), known.std(axis=(0, 1)) + 1e-6
         rows = ((known - mean) / deviation).reshape(-1, width)
+        most = max(STEPS, WORK // width)
         best: tuple[float, Any] = (-1.0, None)
         for strength in STRENGTHS:
-            reader = LogisticRegression(C=1 / (strength * len(rows)), max_iter=STEPS)
+            reader = LogisticRegression(C=1 / (strength * len(rows)), max_iter=most)
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # so many steps are the rule
+                warnings.simplefilter("ignore", ConvergenceWarning)  # the arrays say it
                 reader.fit(rows, truth.reshape(-1))
             on_val = told(reader, said["val"], mean, deviation)
             score = mean_iou(on_val, parts["val"][1], classes)
             best = max(best, (score, reader), key=lambda pair: pair[0])
-        return told(best[1], said["test"], mean, deviation)
+        return told(best[1], said["test"], mean, deviation), int(best[1].n_iter_.max())
 
 
 def told(reader: Any, said: Array, mean: Array, deviation: Array) -> Masks:
