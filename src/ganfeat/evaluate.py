@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ganfeat import backbone
-from ganfeat.backbone import Generator
+from ganfeat.backbone import BuiltOn, Generator
 from ganfeat.backbone.loading import EMBEDDED, embedded_file
 from ganfeat.build import build
-from ganfeat.encoders.ghfeat.network import GHFeatNet
 from ganfeat.errors import UserError
 from ganfeat.examiner import Examiner
 from ganfeat.exams import (
@@ -84,7 +83,7 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
     encoder = "encoder_ema" in header.get("networks", ())
     artefact = load_network(path, "encoder_ema") if encoder else backbone.load(path)
     if config["generator"]:
-        if not isinstance(artefact, GHFeatNet):
+        if not isinstance(artefact, BuiltOn):
             raise UserError(f"{path} has no generator beside it: leave out generator=")
         artefact.find_generator(config["generator"])
     if isinstance(artefact, Generator):

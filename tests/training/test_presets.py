@@ -62,6 +62,7 @@ def test_every_method_trains_and_resumes(
     teachers: Teachers,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Of GH-Feat that is check S13 (methods/ghfeat.md)."""
     presets = [preset for preset in PRESETS if tiny.chosen(preset, "method") == method]
     assert presets, f"method {method} needs a preset"
     preset = min(presets, key=lambda name: ("synth" not in name, name))

@@ -13,14 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganfeat import backbone
-from ganfeat.backbone import Generator
+from ganfeat.backbone import BuiltOn
 from ganfeat.encoders.ghfeat import latents
 from ganfeat.encoders.ghfeat.resnet import BatchNorm, ResNet
 from ganfeat.errors import UserError
 from ganfeat.features import Rebuilder
 from ganfeat.features.network import stacked
-from ganfeat.networks import state_hash
 from ganfeat.ranges import Count
 
 GRID = 4  # px: the size to which every map is averaged
@@ -76,7 +74,7 @@ def head(channels: int, size: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(channels * GRID**2, size), BatchNorm(size))
 
 
-class GHFeatNet(Rebuilder):
+class GHFeatNet(Rebuilder, BuiltOn):
     """Codes of a generator's styles, read from an image.
 
     The 4 and 8 px levels come from the deepest map, those of 16 and 32 px from the middle one and
@@ -114,7 +112,6 @@ class GHFeatNet(Rebuilder):
         self.config = GHFeatNet.arguments(locals())
         self.resolution, self.name = resolution, name
         self.weights, self.taught_by = weights, generator_hash
-        self._attached: list[Generator] = []  # in a list it is no part of this network
         self.levels = {str(level): int(size) for level, _, size in levels}
         self.resolutions = {str(level): int(side) for level, side, _ in levels}
         self.blends = not {"w", "w0"} & self.levels.keys()  # latents are no layer's alone
@@ -143,42 +140,6 @@ class GHFeatNet(Rebuilder):
         """Widths of the levels that a map's head says."""
         sizes = zip(self.levels.values(), self.map_of, strict=True)
         return [size for size, of in sizes if of == index]
-
-    @property
-    def generator(self) -> Generator:
-        """The frozen generator, read from `weights` when it is first needed."""
-        if not self._attached:
-            try:
-                self.attach(backbone.load(self.weights))
-            except UserError as error:
-                raise UserError(
-                    f"{self.name} draws with the generator that it was trained with: {error}; "
-                    "generator=FILE says where that is now"
-                ) from error
-        return self._attached[0].to(self.mean.device)
-
-    def attach(self, generator: Generator) -> None:
-        """Draw with this generator.
-
-        Raises:
-            UserError: it is not the one that the encoder was trained with.
-        """
-        if (found := state_hash(generator)) != self.taught_by:
-            raise UserError(
-                f"{self.name} was trained with another generator than this one "
-                f"({self.taught_by[:8]}, not {found[:8]}): its codes mean nothing here"
-            )
-        self._attached = [generator.requires_grad_(False)]
-
-    def find_generator(self, weights: str) -> None:
-        """Take the generator from another place than where it was in training.
-
-        Raises:
-            UserError: there is no generator, or another one.
-        """
-        self.attach(backbone.load(weights))
-        self.weights = weights
-        self.config["weights"] = weights
 
     def taps(self, images: Tensor) -> list[Tensor]:
         """The three maps of the residual network.
