@@ -46,6 +46,16 @@ class Draws:
         whole = torch.randn(self.n, *shape, generator=self.rng(purpose), device=self.device)
         return self.share(whole)
 
+    def rand(self, purpose: str, *shape: int) -> Tensor:
+        """Our share of numbers [n, *shape] in [0, 1)."""
+        whole = torch.rand(self.n, *shape, generator=self.rng(purpose), device=self.device)
+        return self.share(whole)
+
+    def randint(self, purpose: str, high: int, *shape: int) -> Tensor:
+        """Our share of whole numbers [n, *shape] from 0 to ``high`` - 1."""
+        rng, device = self.rng(purpose), self.device
+        return self.share(torch.randint(high, (self.n, *shape), generator=rng, device=device))
+
     def uniform(self, purpose: str) -> float:
         """One number in [0, 1) for the whole batch; drawn on the CPU, so nothing waits for it."""
         return float(torch.rand([], generator=self.rng(purpose, "cpu"), dtype=torch.float64))

@@ -4,18 +4,17 @@
 layers; ``w`` one latent. The paper compares its styles with W (methods/ghfeat.md, 2.4 and L3).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ganfeat.backbone import Generator
+from ganfeat.backbone.sampling import inputs
 
 Space = Literal["s", "w+", "w"]
 Levels = dict[str, Tensor]
-SHARE = 500  # samples at once
 
 
 def layout(generator: Generator, space: Space) -> list[list[str | int]]:
@@ -48,19 +47,6 @@ def draw(generator: Generator, levels: Mapping[str, Tensor], **options: Any) -> 
     if "w0" in levels:
         return generator.synthesize(torch.stack([*levels.values()], dim=1), **options)
     return generator.synthesize(styles=dict(levels), **options)
-
-
-def inputs(
-    generator: Generator, n: int, seed: int, share: int = SHARE
-) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """``n`` random z, a ``share`` at a time; with classes, where there are some, at random."""
-    rng = torch.Generator().manual_seed(seed)
-    z = torch.randn(n, generator.z_dim, generator=rng).to(generator.w_avg.device)
-    classes = torch.randint(max(generator.label_dim, 1), [n], generator=rng)
-    labels = F.one_hot(classes, max(generator.label_dim, 1)).to(z)
-    parts = zip(torch.split(z, share), torch.split(labels, share), strict=True)
-    for some, label in parts:
-        yield some, label if generator.label_dim else None
 
 
 @torch.no_grad()

@@ -15,7 +15,8 @@ from torch.optim import Optimizer
 
 from ganfeat import backbone
 from ganfeat.backbone import Discriminator
-from ganfeat.encoders.ghfeat.latents import Space, inputs, layout, sample
+from ganfeat.backbone.sampling import inputs
+from ganfeat.encoders.ghfeat.latents import Space, layout, sample
 from ganfeat.encoders.ghfeat.network import GHFeatNet
 from ganfeat.errors import UserError
 from ganfeat.features import Features

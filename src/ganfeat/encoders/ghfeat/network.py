@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganfeat.backbone import BuiltOn
+from ganfeat.backbone.sampling import inputs
 from ganfeat.encoders.ghfeat import latents
 from ganfeat.encoders.ghfeat.resnet import BatchNorm, ResNet
 from ganfeat.errors import UserError
@@ -226,7 +227,7 @@ class GHFeatNet(Rebuilder, BuiltOn):
 
     def samples(self, n: int, seed: int) -> Tensor:
         """Images of the generator, with its stored noise."""
-        given = latents.inputs(self.generator, n, seed, DRAWN)
+        given = inputs(self.generator, n, seed, DRAWN)
         return torch.cat([self.generator(z, label) for z, label in given])
 
     @torch.no_grad()

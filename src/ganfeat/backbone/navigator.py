@@ -1,0 +1,60 @@
+"""What every artefact is that edits a generator's images: K directions in W+, layer by layer."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ganfeat.backbone.built_on import BuiltOn
+from ganfeat.ranges import Count
+
+
+class Navigator(BuiltOn):
+    """K semantic edits in W+ of a frozen generator: ``ws + s * edits(ws)[:, k]``.
+
+    A step ``s`` of 1 is as long as its method has it. Steps of different methods, and even of
+    different edits, are comparable once they are calibrated (`ganfeat.metrics.steps`).
+
+    Attributes:
+        labels: what each edit is called; as many as there are edits.
+    """
+
+    labels: list[str]
+
+    def edits(self, ws: Tensor) -> Tensor:
+        """Latents [N,L,D] to the K edits of each, [N,K,L,D]."""
+        raise NotImplementedError
+
+
+class Edits(Navigator):
+    """Edits that are the same wherever they begin.
+
+    Args:
+        labels: what each is called.
+        num_ws: layers L of the generator.
+        w_dim: numbers D in a latent.
+        weights: where the generator is.
+        generator_hash: of its weights and noise images.
+        name: as metrics name it.
+    """
+
+    table: Tensor
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        num_ws: Count,
+        w_dim: Count,
+        weights: str = "",
+        generator_hash: str = "",
+        name: str = "edits",
+    ) -> None:
+        super().__init__()
+        self.config = Edits.arguments(locals())
+        self.labels, self.name = list(labels), name
+        self.weights, self.taught_by = weights, generator_hash
+        self.register_buffer("table", torch.zeros(len(labels), num_ws, w_dim))
+
+    def edits(self, ws: Tensor) -> Tensor:
+        """The table [K,L,D], for every one of them."""
+        return self.table.expand(len(ws), -1, -1, -1)

@@ -1,0 +1,1 @@
+"""Methods that find edits: one file is one method."""

@@ -1,0 +1,448 @@
+"""ContraFeat (Zhu, Xu, Tao, AAAI 2023, arXiv:2212.07277): edits found by contrasting changes.
+
+An edit should change any two images alike, and different edits differently, as a frozen network
+sees it. Which layers an edit acts on is learnt with its direction. The paper's body was not at
+hand: formulae are those of the author's research code (methods/contrafeat.md), and where that has a
+slip the clean form is the default.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+
+from ganfeat.backbone.generator import Noise
+from ganfeat.backbone.navigator import Navigator
+from ganfeat.errors import UserError
+from ganfeat.features import Features
+from ganfeat.navigators.contrast import Form, Mask, alike, alike_all, diversity, masks
+from ganfeat.navigators.finder import Finder, check_count
+from ganfeat.navigators.latents import mixed
+from ganfeat.navigators.sefa import factors
+from ganfeat.networks import Network
+from ganfeat.ranges import Count, LearningRate, NotNegative, Range, Several
+from ganfeat.seeds import seed_of, seeded
+from ganfeat.training.draws import Draws
+from ganfeat.training.method import Losses, Phase, Step, adam
+
+log = logging.getLogger(__name__)
+
+Attention = Literal["smooth", "plain", "uniform"]
+Kind = Literal["subspace", "free", "pca", "sefa"]
+
+SEGMENTS = 2  # of layers in a start code, each of another w
+BETAS = (0.0, 0.99)
+FAINT = 0.01  # deviation of a prototype's pixels at the start, before tanh
+HELD_OUT = 16  # start codes on which the contrast is watched
+KERNEL = (-0.5, 0.0, -0.5)  # exponents -x^2/2 of a smoothing over three layers
+SIDES = ("minus", "plus")
+
+
+class Semantics(Navigator):
+    """Directions in W, and for each an attention over layers.
+
+    Args:
+        count: edits K.
+        num_ws: layers L of the generator.
+        w_dim: numbers D in a latent.
+        axes: unit vectors in whose span directions are sought, or which they are where ``frozen``;
+            None where they are free.
+        frozen: whether directions are the axes.
+        attention: ``smooth`` is a softmax over layers, smoothed over three of them, ``plain`` a
+            softmax, ``uniform`` gives all layers the same.
+        weights: where the generator is.
+        generator_hash: of its weights and noise images.
+        name: as metrics name it.
+    """
+
+    basis: Tensor
+    unit: Tensor
+
+    def __init__(
+        self,
+        count: Several,
+        num_ws: Count,
+        w_dim: Count,
+        axes: int | None = None,
+        frozen: bool = False,
+        attention: Attention = "smooth",
+        weights: str = "",
+        generator_hash: str = "",
+        name: str = "contrafeat",
+    ) -> None:
+        super().__init__()
+        self.config = Semantics.arguments(locals())
+        self.labels = [str(k) for k in range(count)]
+        self.name, self.weights, self.taught_by = name, weights, generator_hash
+        self.num_ws, self.kind = num_ws, attention
+        if axes is not None:
+            self.register_buffer("basis", torch.zeros(axes, w_dim))
+        if not frozen:
+            self.coordinates = nn.Parameter(torch.randn(count, axes or w_dim))
+        if attention != "uniform":
+            self.logits = nn.Parameter(torch.randn(count, num_ws))
+        self.register_buffer("unit", torch.ones([]))
+
+    def directions(self) -> Tensor:
+        """[K,D], the root of the mean square of each 1."""
+        rows = self.coordinates if hasattr(self, "coordinates") else self.basis
+        if hasattr(self, "coordinates") and hasattr(self, "basis"):
+            rows = rows @ self.basis
+        return rows * (rows.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
+
+    def attention(self) -> Tensor:
+        """How much of an edit each layer gets, [K,L]."""
+        if self.kind == "uniform":
+            return self.unit.new_full([len(self.labels), self.num_ws], 1 / self.num_ws)
+        shares = self.logits.softmax(dim=1)
+        return smoothed(shares) if self.kind == "smooth" else shares
+
+    def table(self) -> Tensor:
+        """The edits [K,L,D], which are the same wherever they begin.
+
+        A direction's numbers are as large as those of w usually are, apart from their mean.
+        """
+        return self.unit * self.attention()[:, :, None] * self.directions()[:, None]
+
+    def edits(self, ws: Tensor) -> Tensor:
+        """The table, for every one of them."""
+        return self.table().expand(len(ws), -1, -1, -1)
+
+
+def smoothed(shares: Tensor) -> Tensor:
+    """Shares [K,L] blurred along layers by a Gaussian of three, reflected at the ends.
+
+    What a row adds up to changes where it has much at an end.
+    """
+    weights = torch.tensor(KERNEL, device=shares.device).softmax(dim=0)
+    padded = F.pad(shares[:, None], (1, 1), mode="reflect")
+    found: Tensor = F.conv1d(padded, weights[None, None])[:, 0]
+    return found
+
+
+class Prototypes(Network):
+    """An image for each edit, whose features stand for the change that the edit makes.
+
+    Args:
+        count: edits K.
+        resolution: of the images.
+    """
+
+    def __init__(self, count: Several, resolution: Count) -> None:
+        super().__init__()
+        self.config = Prototypes.arguments(locals())
+        self.images = nn.Parameter(FAINT * torch.randn(count, 3, resolution, resolution))
+
+    def forward(self) -> Tensor:
+        """The images [K,3,R,R] in (-1,1)."""
+        return self.images.tanh()
+
+
+class Alike(NamedTuple):
+    """How alike changes are, summed over a network's layers.
+
+    Attributes:
+        same: of the same edit.
+        other: of different edits.
+    """
+
+    same: Tensor
+    other: Tensor
+
+
+class ContraFeat(Finder):
+    """Trains `Semantics`; in the ``prototype`` variant with an image for each edit beside it.
+
+    ``binary``: the first half of the start codes are edited with i, the second half with the same
+    step of i, and with another of j; changes of the first two should be alike, the first and the
+    third not. ``prototype``: changes along an edit, half a step to both sides, should be like the
+    features of its prototype and unlike those of the others. Both get ``diversity`` times the sum
+    of squared cosines between edits. Steps are even in [-1, 1].
+
+    Args:
+        weights, resolution, batch_size, seed, num_bf16_res: as in `Finder`.
+        features: makes the network whose maps are contrasted.
+        contrast: ``binary`` or ``prototype``.
+        semantics: edits K.
+        directions: ``subspace`` seeks them in the span of W's first principal axes, ``free``
+            everywhere; ``pca`` and ``sefa`` are those vectors, and only layers are learnt.
+        subspace: how many axes.
+        attention: as in `Semantics`.
+        layers: which of the network's maps, 0 the finest; None for all.
+        similarity: ``clean`` weighs squared cosines with the mask, ``author`` with its square.
+        mask: where changes count: ``layer``, ``depth`` or ``none``, see `masks`.
+        pooled: contrast the means of maps, which have no places.
+        noise: of the generator: ``const`` is its stored one, ``random`` another in every image.
+        diversity: weight of that loss.
+        lr: of Adam.
+    """
+
+    navigator: Semantics
+    at_first: Tensor
+
+    def __init__(
+        self,
+        *,
+        weights: str,
+        resolution: int,
+        batch_size: int,
+        seed: int,
+        num_bf16_res: int = 0,
+        features: Callable[[], Features] | None = None,
+        contrast: Literal["binary", "prototype"] = "binary",
+        semantics: Several = 30,
+        directions: Kind = "subspace",
+        subspace: Count = 100,
+        attention: Attention = "smooth",
+        layers: Sequence[Annotated[int, Range(-64, 63)]] | None = None,
+        similarity: Form = "clean",
+        mask: Mask = "layer",
+        pooled: bool = False,
+        noise: Literal["const", "random"] = "const",
+        diversity: NotNegative = 0.1,
+        lr: LearningRate = 0.05,
+    ) -> None:
+        super().__init__(
+            weights, resolution, batch_size=batch_size, seed=seed, num_bf16_res=num_bf16_res
+        )
+        if features is None:
+            raise UserError("ContraFeat needs a network to look with, such as features=teacher")
+        if contrast == "prototype" and mask == "depth":
+            raise UserError("method.mask=depth is for method.contrast=binary: choose layer or none")
+        self._frozen["features"] = features()
+        self.similarity, self.mask, self.pooled = similarity, "none" if pooled else mask, pooled
+        self.noise, self.diversity, self.lr = noise, diversity, lr
+        self.layers = self._checked(layers)
+        self.navigator = self._begun(semantics, directions, subspace, attention)
+        self.prototypes: Prototypes | None = None
+        if contrast == "prototype":
+            with seeded(seed, "prototypes"):
+                self.prototypes = Prototypes(semantics, resolution)
+        self.register_buffer("at_first", torch.full([2], float("nan")))
+
+    def _begun(self, count: int, kind: Kind, subspace: int, attention: Attention) -> Semantics:
+        """The navigator before it has learnt anything."""
+        g, frozen, axes = self.generator, kind in ("pca", "sefa"), self.axes()
+        if frozen and attention == "uniform":
+            raise UserError(
+                f"method.directions={kind} method.attention=uniform: nothing is left to learn; "
+                "method=ganspace and method=sefa are these"
+            )
+        rows = {
+            "free": None,
+            "subspace": axes.directions[:subspace],
+            "pca": axes.directions[:count],
+            "sefa": factors(g).directions[:count],
+        }[kind]
+        if frozen:
+            check_count(count, g.w_dim, f"{kind} directions in W")
+        if kind == "subspace" and subspace > g.w_dim:
+            raise UserError(f"method.subspace={subspace}: W has {g.w_dim} axes; choose no more")
+        with seeded(self.seed, "navigator"):
+            found = Semantics(
+                count,
+                axes=None if rows is None else len(rows),
+                frozen=frozen,
+                attention=attention,
+                **self.built_on(),
+            )
+        if rows is not None:
+            found.basis.copy_(rows)
+        found.unit.fill_(axes.unit)
+        found.attach(g)
+        return found
+
+    @torch.no_grad()
+    def _checked(self, layers: Sequence[int] | None) -> list[int]:
+        """The maps to contrast, once it is known that they have places to change at."""
+        side = self.generator.resolution
+        network = self.looks
+        try:
+            maps = network.taps(torch.zeros(1, 3, side, side))
+        except (RuntimeError, ValueError) as error:  # such as a pooling with nothing left to pool
+            raise UserError(
+                f"{network.name} cannot look at images of {side} px ({error}): choose another "
+                "network (features=)"
+            ) from error
+        chosen = list(range(len(maps)) if layers is None else layers)
+        for layer in chosen:
+            if not -len(maps) <= layer < len(maps):
+                raise UserError(f"method.layers has {layer}: {network.name} has {len(maps)} maps")
+        small = [i for i in chosen if min(maps[i].shape[-2:]) == 1]
+        if small and not self.pooled:
+            raise UserError(
+                f"map {small[0]} of {network.name} has one pixel at {side} px: where nothing has a "
+                "place no change can be told from another; leave it out of method.layers, or take "
+                "a network for smaller images"
+            )
+        return chosen
+
+    @property
+    def looks(self) -> Features:
+        """The frozen network whose maps are contrasted."""
+        found = self._frozen["features"]
+        assert isinstance(found, Features)
+        return found
+
+    def phases(self) -> list[Phase]:
+        """One."""
+        return [Phase("main", "navigator", self.loss)]
+
+    def parameters_of(self, network: str) -> list[nn.Parameter]:
+        """Prototypes learn with the navigator."""
+        found = super().parameters_of(network)
+        return found + ([] if self.prototypes is None else list(self.prototypes.parameters()))
+
+    def optimizer(self, parameters: list[nn.Parameter], ratio: float) -> Optimizer:
+        """Adam."""
+        return adam(parameters, self.lr, BETAS, ratio)
+
+    def networks(self) -> dict[str, Network]:
+        """``navigator``, and ``prototypes`` where there are some."""
+        more = {} if self.prototypes is None else {"prototypes": self.prototypes}
+        return {**super().networks(), **more}
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        """The optimisers, once it is known that shares of a batch hold whole pairs."""
+        half, parts = self.batch_size // 2, self.trainer.world_size * self.accumulate
+        if self.prototypes is None and (self.batch_size % 2 or half == 0 or half % parts):
+            raise UserError(
+                f"method.contrast=binary pairs start codes half a batch apart: {self.batch_size} "
+                f"of them in {parts} shares do not hold such pairs; choose another batch_size, "
+                "trainer.devices or trainer.accumulate"
+            )
+        return super().configure_optimizers()
+
+    def on_fit_start(self) -> None:
+        """What the contrast is before anything is learnt, to compare with."""
+        super().on_fit_start()
+        if self.trainer.global_step == 0:
+            held = self.held_out()
+            self.at_first.copy_(torch.stack([held.same.mean(), held.other.mean()]))
+
+    def loss(self, step: Step) -> Losses:
+        """Contrast and diversity, in one backward pass."""
+        table = self.navigator.table()
+        found = (self.binary if self.prototypes is None else self.prototype)(step.draws, table)
+        losses = {"same": -found.same, "other": found.other}
+        if self.diversity > 0:
+            losses["diversity"] = self.diversity * diversity(table)
+        yield losses
+
+    def start_codes(self, draws: Draws) -> Tensor:
+        """Our share of start codes, ws [n,L,D]."""
+        return mixed(self.random_w(draws, SEGMENTS), self.generator.num_ws)
+
+    def binary(self, draws: Draws, table: Tensor) -> Alike:
+        """Of pairs of images, changes by the same edit, and by two (methods/contrafeat.md, 4.1)."""
+        ws = self.start_codes(draws)
+        one, two = ws.chunk(2)
+        half, count = len(one), len(table)
+        i = draws.randint("edit", count)[:half]
+        j = (i + 1 + draws.randint("other", count - 1)[:half]) % count  # any but i
+        steps = 2 * draws.rand("steps", 2)[:half] - 1
+        own, others = steps[:, 0, None, None], steps[:, 1, None, None]
+        edited = torch.cat([one + own * table[i], two + own * table[i], two + others * table[j]])
+        with torch.no_grad():
+            before = self.seen(ws, draws, "one", "two")
+        after = self.seen(edited, draws, "query", "same", "other")
+        changes = [
+            [a - b for a, b in zip(x.chunk(3), (*y.chunk(2), y[half:]), strict=True)]
+            for x, y in zip(after, before, strict=True)
+        ]
+        query, same, other = ([layer[part] for layer in changes] for part in range(3))
+        return compared(query, same, other, self.mask, self.similarity)
+
+    def prototype(self, draws: Draws, table: Tensor) -> Alike:
+        """Of changes to both sides, and prototypes (methods/contrafeat.md, 4.2)."""
+        assert self.prototypes is not None
+        ws = self.start_codes(draws)
+        which = draws.randint("edit", len(table))
+        move = (draws.rand("steps") - 0.5)[:, None, None] * table[which]
+        minus, plus = zip(
+            *(x.chunk(2) for x in self.seen(torch.cat([ws - move, ws + move]), draws, *SIDES)),
+            strict=True,
+        )
+        changes = [b - a for a, b in zip(minus, plus, strict=True)]
+        stand = [
+            F.interpolate(x, change.shape[-2:], mode="bilinear", align_corners=False)
+            for x, change in zip(self.maps(self.prototypes()), changes, strict=True)
+        ]
+        return against(changes, stand, which, self.mask, self.similarity)
+
+    def seen(self, ws: Tensor, draws: Draws | None = None, *purposes: str) -> list[Tensor]:
+        """The maps of what the generator makes of ``ws``; of equal parts for these purposes."""
+        noise: Noise = "const"
+        if self.noise == "random" and draws is not None:
+            size = len(ws) // len(purposes)
+            parts = [self._random_noise(draws, purpose, size) for purpose in purposes]
+            noise = [torch.cat(layer) for layer in zip(*parts, strict=True)]
+        return self.maps(self.generator.synthesize(ws, noise=noise))
+
+    def _random_noise(self, draws: Draws, purpose: str, size: int) -> list[Tensor]:
+        whole = self.generator.draw_noise(draws.n, draws.rng(f"noise {purpose}"))
+        return [draws.share(x)[:size] for x in whole]
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """The maps that are contrasted, in full precision."""
+        maps = self.looks.taps(images.float())
+        found = [maps[layer].float() for layer in self.layers]
+        return [x.mean(dim=(2, 3), keepdim=True) for x in found] if self.pooled else found
+
+    @torch.no_grad()
+    def held_out(self) -> Alike:
+        """The contrast of start codes that are never trained on: [K] each.
+
+        Each image is changed by every edit, by half a unit to both sides; changes of neighbouring
+        images are compared.
+        """
+        draws = Draws((seed_of(self.seed, "held out"), 0, "held out"), HELD_OUT, device=self.device)
+        ws, table = self.start_codes(draws), self.navigator.table()
+        changes = []
+        for one in ws:
+            minus, plus = (self.seen(one + sign / 2 * table) for sign in (-1, 1))
+            changes.append([b - a for a, b in zip(minus, plus, strict=True)])
+        tables = torch.zeros(len(table), len(table), device=self.device)
+        for one, two in zip(changes, [*changes[1:], changes[0]], strict=True):
+            pairs = zip(one, two, masks(one, self.mask), masks(two, self.mask), strict=True)
+            for a, b, mask_a, mask_b in pairs:
+                tables += alike_all(a, b, mask_a, mask_b, self.similarity) / len(changes)
+        same = tables.diagonal()
+        return Alike(same, (tables.sum(dim=1) - same) / (len(table) - 1))
+
+    def scalars(self) -> Mapping[str, float]:
+        """The contrast on held-out codes, and how many edits are told from the others there."""
+        held = self.held_out()
+        return {
+            "held_out/same": float(held.same.mean()),
+            "held_out/other": float(held.other.mean()),
+            "held_out/same_at_first": float(self.at_first[0]),
+            "held_out/other_at_first": float(self.at_first[1]),
+            "held_out/told_apart": float((held.same > held.other).float().mean()),
+        }
+
+
+def compared(
+    query: Sequence[Tensor], same: Sequence[Tensor], other: Sequence[Tensor], mask: Mask, form: Form
+) -> Alike:
+    """Changes of pairs of images by the same edit, and by different ones; means over pairs."""
+    at = [masks(changes, mask) for changes in (query, same, other)]
+    layers = list(zip(query, same, other, *at, strict=True))
+    return Alike(
+        torch.stack([alike(q, s, a, b, form).mean() for q, s, _, a, b, _ in layers]).sum(),
+        torch.stack([alike(q, o, a, c, form).mean() for q, _, o, a, _, c in layers]).sum(),
+    )
+
+
+def against(
+    changes: Sequence[Tensor], stand: Sequence[Tensor], which: Tensor, mask: Mask, form: Form
+) -> Alike:
+    """Changes and the prototypes [K,C,h,w] of their own edit ``which`` [N], and of all others."""
+    layers = zip(changes, stand, masks(changes, mask), masks(stand, mask), strict=True)
+    tables = torch.stack([alike_all(a, b, x, y, form) for a, b, x, y in layers])
+    own = F.one_hot(which, tables.shape[-1]).bool().expand_as(tables)
+    return Alike(*(tables[part].view(len(tables), -1).mean(dim=1).sum() for part in (own, ~own)))
