@@ -30,6 +30,7 @@ TRAINED = [  # beside the embedded generator, which is small
     "method.channels=16",
     "data.resolution=32",
 ]
+NAVIGATORS = ("contrafeat", "ganspace", "random", "sefa")  # of the embedded generator, as it is
 COMMON = [
     "batch_size=8",
     "threads=1",
@@ -66,7 +67,7 @@ def _choices(preset: str) -> dict[str, str]:
 
 def lacks_weights(preset: str) -> bool:
     """Whether it says nowhere which GAN it builds on."""
-    return chosen(preset, "backbone") == "trained" and not preset.endswith("_synthfaces")
+    return chosen(preset, "backbone") == "trained" and "synthfaces" not in preset
 
 
 def narrow(preset: str) -> list[str]:
@@ -79,6 +80,8 @@ def narrow(preset: str) -> list[str]:
         return [f"data.resolution={16 if chosen(preset, 'features') == 'none' else 32}"]
     if "weights" in nodes:
         method = chosen(preset, "method")
+        if method in NAVIGATORS:
+            return ["data.resolution=32", "method.semantics=3"]
         # Eight images leave none for D to pass over.
         less = ["method.adversarial_stride=1"] if method == "ghfeat" else []
         return TRAINED[-1:] if method == "fixed_generator" else [*TRAINED, *less]

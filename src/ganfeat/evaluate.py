@@ -10,6 +10,7 @@ from typing import Any
 from ganfeat import backbone
 from ganfeat.backbone import BuiltOn, Generator
 from ganfeat.backbone.loading import EMBEDDED, embedded_file
+from ganfeat.backbone.navigator import Navigator
 from ganfeat.build import build
 from ganfeat.errors import UserError
 from ganfeat.examiner import Examiner
@@ -80,8 +81,9 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
         )
     device = machine.pick_device(config["device"])
     machine.prepare(device, config["threads"], "auto")
-    encoder = "encoder_ema" in header.get("networks", ())
-    artefact = load_network(path, "encoder_ema") if encoder else backbone.load(path)
+    held = header.get("networks", ())
+    kind = next((name for name in ("encoder_ema", "navigator") if name in held), None)
+    artefact = load_network(path, kind) if kind else backbone.load(path)
     if config["generator"]:
         if not isinstance(artefact, BuiltOn):
             raise UserError(f"{path} has no generator beside it: leave out generator=")
@@ -93,6 +95,8 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
                 f"{data['resolution']} does not fit; leave it out"
             )
         data = {**data, "resolution": artefact.resolution}
+    elif isinstance(artefact, Navigator):
+        data = {**data, "resolution": artefact.generator.resolution}
     elif hasattr(artefact, "resolution") and not _typed(overrides, "data.resolution"):
         data = {**data, "resolution": artefact.resolution}
     dataset = build(data)
@@ -181,7 +185,9 @@ def merged(result: Config, found: Result) -> Config:
 def _of_weights(result: Config, weights: str) -> Config:
     """A run's result without what was measured of other weights: the run has gone on since."""
     held = result.get("weights") or {}
-    known = {result.get("measured") or held.get("g_ema") or held.get("encoder_ema")}
+    names = ("g_ema", "encoder_ema", "navigator")
+    found = (held[name] for name in names if held.get(name))
+    known = {result.get("measured") or next(found, None)}
     if known == {weights} or not result.get("metrics"):
         return result
     log.warning(

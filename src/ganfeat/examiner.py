@@ -1,17 +1,25 @@
-"""Measures an artefact, whatever it is: a generator, or a network that looks at images."""
+"""Measures an artefact, whatever it is: a generator, a navigator, or one that looks at images."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from ganfeat.backbone import Generator
+from ganfeat.backbone.navigator import Navigator
 from ganfeat.errors import UserError
 from ganfeat.features import Features
-from ganfeat.metrics.evaluation import check, evaluate, evaluate_network, joined
-from ganfeat.metrics.measure import OfNetwork, Result, Subject
+from ganfeat.metrics.edited import Edited, OfNavigator
+from ganfeat.metrics.evaluation import (
+    check,
+    evaluate,
+    evaluate_navigator,
+    evaluate_network,
+    joined,
+)
+from ganfeat.metrics.measure import OfImages, OfNetwork, Result, Subject
 from ganfeat.metrics.progress import progress_bar
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Judge, Samples
@@ -19,6 +27,21 @@ from ganfeat.networks import Network, fresh_copy
 from ganfeat.processes import rank, world_size
 from ganfeat.tasks.task import Task, Trial, perform
 from ganfeat.training import machine
+
+
+class Kind(NamedTuple):
+    """A kind of artefact, and what measures it."""
+
+    name: str
+    artefact: type[Network]
+    measured_by: Any
+
+
+KINDS = (
+    Kind("generators", Generator, OfImages),
+    Kind("navigators", Navigator, OfNavigator),
+    Kind("networks that look at images", Features, OfNetwork | Task),
+)
 
 
 class Examiner:
@@ -55,25 +78,30 @@ class Examiner:
             UserError: a measurement is for another kind of network, or there are too few images for
                 it, or of a size that the judge cannot look at.
         """
-        generates = isinstance(artefact, Generator)
+        this = next(kind for kind in KINDS if isinstance(artefact, kind.artefact))
         for name, measurement in self.measurements.items():
-            if isinstance(measurement, OfNetwork | Task) == generates:
-                kinds = ["networks that look at images", "generators"]
-                measured, this = kinds if generates else kinds[::-1]
+            if not isinstance(measurement, this.measured_by):
+                measured = next(kind for kind in KINDS if isinstance(measurement, kind.measured_by))
                 raise UserError(
-                    f"the metric {name} is for {measured}, and this is one of the {this}: choose "
-                    "metrics=quick, standard or paper for generators, factors, linear or classes "
-                    "and tasks= for others"
+                    f"the metric {name} is for {measured.name}, and this is one of the "
+                    f"{this.name}: choose metrics=quick, standard or paper for generators, edits "
+                    "for navigators, factors, linear or classes and tasks= for networks that look "
+                    "at images"
                 )
         if isinstance(artefact, Features):
             self._check_network(artefact, data, asked)
-        if isinstance(artefact, Generator):
+            return
+        subject: Subject | Edited
+        if isinstance(artefact, Navigator):
+            subject = self.edited(artefact, data, "test", "cpu")
+        else:
+            assert isinstance(artefact, Generator)
             subject = self.subject(artefact, data, "test", "cpu")
-            for name in self.measurements.keys() & set(asked):
-                if not self.measurements[name].applies(subject.judge):
-                    needs = self.measurements[name].needs
-                    raise UserError(f"{name} cannot be measured here: {needs} is needed")
-            check(subject, self.measurements)
+        for name in self.measurements.keys() & set(asked):
+            if not self.measurements[name].applies(subject.judge):
+                needs = self.measurements[name].needs
+                raise UserError(f"{name} cannot be measured here: {needs} is needed")
+        check(subject, self.measurements)
 
     def _check_network(self, network: Features, data: Any, asked: Collection[str]) -> None:
         trial = self.trial(network, data, "test", "cpu")
@@ -111,6 +139,9 @@ class Examiner:
         with machine.full_precision():
             if isinstance(artefact, Features):
                 return self._examine_network(self.trial(artefact, data, part, self.device), show)
+            if isinstance(artefact, Navigator):
+                edited = self.edited(artefact, data, part, self.device, seed, psi)
+                return evaluate_navigator(edited, self.measurements, show)
             assert isinstance(artefact, Generator)
             subject = self.subject(artefact, data, part, self.device, seed, psi)
             return evaluate(subject, self.measurements, show)
@@ -128,6 +159,19 @@ class Examiner:
         data = data.held_out() if hasattr(data, "held_out") else data
         judge = None if self.judge is None else self.judge.of(data).to(device)
         return Trial(network.to(device), self.references(data, part, device), judge)
+
+    def edited(
+        self,
+        navigator: Navigator,
+        data: Any,
+        part: str,
+        device: str,
+        seed: int = 0,
+        psi: float = 1.0,
+    ) -> Edited:
+        """A navigator, and all that measures it."""
+        generator = navigator.to(device).generator
+        return Edited(navigator, self.subject(generator, data, part, device, seed, psi))
 
     def subject(
         self,

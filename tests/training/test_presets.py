@@ -64,9 +64,10 @@ def test_every_method_trains_and_resumes(
 ) -> None:
     """Of GH-Feat that is check S13 (methods/ghfeat.md)."""
     presets = [preset for preset in PRESETS if tiny.chosen(preset, "method") == method]
+    presets += ["navigator_synthfaces"] if method in tiny.NAVIGATORS else []
     assert presets, f"method {method} needs a preset"
     preset = min(presets, key=lambda name: ("synth" not in name, name))
-    line = ["total_kimg=0.032", *line_for(preset, photographs, teachers)]
+    line = ["total_kimg=0.032", *line_for(preset, photographs, teachers), f"method={method}"]
     whole = tiny.train(tmp_path / "whole", *line, experiment=preset)
     untouched = Method.training_step
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganfeat.errors import UserError
 from ganfeat.features import Features
+from ganfeat.metrics.edited import Edited, OfEnds, OfNavigator, pass_over_ends
 from ganfeat.metrics.measure import (
     OfGenerator,
     OfImages,
@@ -28,7 +29,7 @@ from ganfeat.metrics.value import Value
 log = logging.getLogger(__name__)
 
 
-def check(subject: Subject, measurements: Mapping[str, OfImages]) -> None:
+def check(subject: Subject | Edited, measurements: Mapping[str, Any]) -> None:
     """Refuse what is known to be impossible before anything is computed.
 
     Raises:
@@ -84,6 +85,29 @@ def evaluate_network(
         for measurement in measurements.values():
             began = time.perf_counter()
             results.append(timed(measurement.result(network, references, bar), began))
+    return joined(results)
+
+
+def evaluate_navigator(
+    edited: Edited, measurements: Mapping[str, OfNavigator], show: bool = True
+) -> Result:
+    """Measure a navigator, as `evaluate` does a generator."""
+    check(edited, measurements)
+    results = []
+    with progress_bar(show and edited.subject.rank == 0) as bar:
+        edited = replace(edited, bar=bar)
+        possible = {k: m for k, m in measurements.items() if m.applies(edited.judge)}
+        of_ends = [m for m in possible.values() if isinstance(m, OfEnds)]
+        began = time.perf_counter()
+        if of_ends:
+            pass_over_ends(edited, of_ends)
+        share = (time.perf_counter() - began) / max(len(of_ends), 1)
+        for name, measurement in measurements.items():
+            if name not in possible:
+                results.append(Result([Value(name, None)]))
+                continue
+            began = time.perf_counter() - (share if measurement in of_ends else 0)
+            results.append(timed(measurement.result(edited), began))
     return joined(results)
 
 

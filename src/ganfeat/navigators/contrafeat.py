@@ -320,7 +320,7 @@ class ContraFeat(Finder):
     def on_fit_start(self) -> None:
         """What the contrast is before anything is learnt, to compare with."""
         super().on_fit_start()
-        if self.trainer.global_step == 0:
+        if torch.isnan(self.at_first).any():
             held = self.held_out()
             self.at_first.copy_(torch.stack([held.same.mean(), held.other.mean()]))
 

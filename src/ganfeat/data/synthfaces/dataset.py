@@ -47,6 +47,7 @@ class SynthFaces(Drawn[Faces]):
         "retrieved": ("background_hue", "hair_style"),
         "edited": ("glasses", "beard", "hat"),
         "pasted": ("hat", "glasses", "beard"),
+        "identity": tuple(spec.name for spec in TABLE.factors if spec.level == "identity"),
     }
 
     @property
