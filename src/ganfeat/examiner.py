@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ganfeat.backbone import Generator
+from ganfeat.backbone import BuiltOn, Generator
 from ganfeat.backbone.navigator import Navigator
 from ganfeat.errors import UserError
 from ganfeat.features import Features
@@ -113,6 +113,8 @@ class Examiner:
                     raise UserError(f"{name} cannot be done here: {missing} is needed")
             else:
                 measurement.check(trial)
+                if measurement.needs_generator and isinstance(network, BuiltOn):
+                    _ = network.generator  # where it cannot be found, that is said now
 
     @torch.no_grad()
     def examine(

@@ -20,6 +20,7 @@ from ganfeat.encoders.ghfeat.latents import draw, layout, levels_of, sample
 from ganfeat.errors import UserError
 from ganfeat.features.embedded import embedded
 from ganfeat.networks import save_networks, state_hash
+from ganfeat.tasks.task import Trial
 from ganfeat.training.draws import Draws
 from ganfeat.training.method import Step
 
@@ -321,7 +322,8 @@ def test_without_adversary_and_perception(tmp_path: Path) -> None:
         (["features=none"], "needs a perceptual network"),
         (["batch_size=1"], "too small: the encoder's batch norm needs 2"),
         (["trainer.accumulate=8"], "too small"),
-        (["method.adversarial_stride=4"], "the discriminator 16 in each"),
+        (["method.adversarial_stride=4"], "shows the discriminator 2 of a share of 8 images"),
+        (["batch_size=16", "method.adversarial_stride=3"], "6 of a share of 16 .* groups of 4"),
         (["backbone.weights=nowhere"], "nowhere does not exist"),
         (["method.depth=19"], "choose one of 18, 34, 50, 101"),
         (["method.space=wplus"], "space"),
@@ -352,7 +354,7 @@ def test_an_encoder_of_another_generator_does_not_resume(tmp_path: Path) -> None
         )
 
 
-def test_a_generator_that_was_moved(tmp_path: Path) -> None:
+def test_a_generator_that_was_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its place can be given, and no other generator is taken for it."""
     g = backbone.load("embedded")
     network = GHFeatNet(32, layout(g, "s"), 18, 8, 16, weights="nowhere", generator_hash="")
@@ -373,6 +375,11 @@ def test_a_generator_that_was_moved(tmp_path: Path) -> None:
     ]  # fmt: skip
     with pytest.raises(UserError, match=r"nowhere does not exist.* generator=FILE says where"):
         evaluate.run(compose(line, "evaluate"), line)
+    more = [text for text in line if text != "tasks.factors=null"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Trial, "seen", lambda *_: pytest.fail("it is said before codes are read"))
+        with pytest.raises(UserError, match="says where"):
+            evaluate.run(compose(more, "evaluate"), more)
     with pytest.raises(UserError, match="nothing does not exist"):
         evaluate.run(compose([*line, "generator=nothing"], "evaluate"), line)
     line.append("generator=embedded")

@@ -47,7 +47,7 @@ class Segmentation(Task):
         val: images of ``val``.
     """
 
-    extras = ("mask",)
+    extras, per_pixel = ("mask",), True
 
     def __init__(
         self,

@@ -151,6 +151,7 @@ class Task:
     """Something to do with an encoder's features."""
 
     draws = False  # whether the encoder must be able to draw
+    per_pixel = False  # whether it reads hyper-columns, for which some encoders draw, too
     reads = False  # whether the judge must read factors
     judged = False  # whether it takes a judge, even one that does not
     unseen = False  # whether images that the encoder was trained on would flatter it
@@ -170,6 +171,11 @@ class Task:
         if missing := [extra for extra in self.extras if extra not in known]:
             return f"data that know the {', '.join(missing)} of images"
         return ""
+
+    @property
+    def needs_generator(self) -> bool:
+        """Whether an encoder that was made with a generator needs it here."""
+        return self.draws or self.per_pixel
 
     def check(self, trial: Trial) -> None:
         """Refuse what is known to be impossible before anything is computed.

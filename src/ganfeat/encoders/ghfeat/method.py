@@ -144,17 +144,21 @@ class GHFeat(Method):
 
     def configure_optimizers(self) -> list[Optimizer]:
         """The optimisers, once it is known that batch norm has something to normalise by."""
-        share, least = self._share(), 1
-        if self.discriminator is not None:
-            group = min(self.discriminator.b4.mbstd_group, self.batch_size)
-            least = group * self.adversarial_stride
-        if self.batch_size // self.accumulate < 2 or share < least:
+        share, stride = self._share(), self.adversarial_stride
+        if self.batch_size // self.accumulate < 2:
             raise UserError(
                 f"a share of {share} images is too small: the encoder's batch norm needs 2 over "
-                f"all processes, the discriminator {least} in each; choose a larger batch_size, "
-                "fewer trainer.devices or trainer.accumulate, or a smaller "
-                "method.adversarial_stride"
+                "all processes; choose a larger batch_size or a smaller trainer.accumulate"
             )
+        if self.discriminator is not None:
+            seen = -(-share // stride)
+            group = min(self.discriminator.b4.mbstd_group, self.batch_size)
+            if seen < group or seen % group:
+                raise UserError(
+                    f"method.adversarial_stride={stride} shows the discriminator {seen} of a share "
+                    f"of {share} images, which it looks at in groups of {group}: choose another "
+                    "stride, a larger batch_size, or fewer trainer.devices or trainer.accumulate"
+                )
         return super().configure_optimizers()
 
     def optimizer(self, parameters: list[nn.Parameter], ratio: float) -> Optimizer:
