@@ -106,5 +106,6 @@ def test_an_edit_of_one_layer_is_found_there() -> None:
         assert rows[1, 5] == pytest.approx(1, abs=1e-4)
     np.testing.assert_allclose(found.arrays["edit_changes"][:2], 0.25, rtol=0.1)
     assert found.arrays["edit_changes"][2] == pytest.approx(0, abs=1e-6)
+    assert found.arrays["edit_reached"] == [True, True, False]
     again = examiner.examine(navigator, data, show=False)
     assert [v.value for v in again.values] == [v.value for v in found.values]

@@ -77,7 +77,7 @@ class Edited:
 
         def change(steps: Tensor) -> Tensor:
             found = torch.zeros(self.count, device=steps.device)
-            for some in self.batches(0, TRIED, 2 * self.count):
+            for some in self.batches(0, TRIED, 1 + 2 * self.count):
                 _, ends = self.at_ends(0, some, steps)
                 minus, plus = ends.chunk(2, dim=1)
                 pairs = (x.flatten(0, 1) for x in (minus, plus))

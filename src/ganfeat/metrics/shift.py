@@ -141,6 +141,7 @@ class AttributeShift(OfEnds):
             "edit_names": [named(row, reads.names) for row in z],
             "edit_steps": edited.calibration.steps.tolist(),
             "edit_changes": edited.calibration.changes.tolist(),
+            "edit_reached": edited.calibration.reached.tolist(),
         }
         return Result(values, arrays)
 

@@ -186,9 +186,9 @@ class LocalEditing(Task):
 
     In the layers of one resolution B's styles act inside a box around A's mouth, A's own outside.
     The first number is the mean change inside the box over that outside, n/a where nothing changes
-    there. The second is how far the
-    factors of the mouth move towards B's, as in `ganfeat.tasks.mixing`; the resolution is the one
-    where that is furthest on ``val``. The arrays have all.
+    there. The second is how far the factors of the mouth move towards B's, as in
+    `ganfeat.tasks.mixing`; the resolution is the one where that is furthest on ``val``. The arrays
+    have all.
 
     Args:
         corners: the numbers of the landmarks at the corners of the mouth.
