@@ -195,7 +195,11 @@ def test_a_file_gets_a_result_of_its_own(tmp_path: Path, judge: list[str]) -> No
         (["checkpoint=7"], "checkpoint must be str or null, not 7"),
         (["checkpoint="], "give run=FOLDER or checkpoint=FILE"),
         (["checkpoint=embedded", "psi=1e30"], "psi must be at least -10 and at most 10"),
-        (["checkpoint=embedded", "metrics.fid=3"], "the metric fid is 3: it must be null"),
+        (["checkpoint=embedded", "metrics.fid=3"], "metrics.fid is 3: it must be null"),
+        (
+            ["checkpoint=embedded", "tasks=retrieval"],
+            "no tasks retrieval; choose one of: all, drawing",
+        ),
         (
             ["checkpoint=embedded", *(f"metrics.{k}=null" for k in FEW_NAMES)],
             "there is nothing to measure",
@@ -441,7 +445,7 @@ def test_photographs_have_no_factors(tmp_path: Path, judge: list[str], photograp
     assert found["kid24_factornet"] is not None
     for name in ("als", "als_floor", "ppl_floor", "unnatural", "coverage", "redraw"):
         assert found[name] is None
-    with pytest.raises(UserError, match="coverage cannot be measured here: a judge that reads f"):
+    with pytest.raises(UserError, match="coverage cannot be measured here: it needs a judge that"):
         measure(*line, "metrics.coverage.n=24")
 
 

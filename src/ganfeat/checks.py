@@ -100,6 +100,8 @@ def check_missing(config: dict[str, Any], experiment: str | None) -> None:
             needs = f"{experiment or 'this'} needs {key}"
             if key != "data.path":
                 raise UserError(f"{needs}: add {key}=VALUE")
+            if "benchmarks" in config["data"]["_target_"]:
+                raise UserError(f"{needs}: the folder of the benchmark, as its authors hand it out")
             resolution = config["data"].get("resolution") or 256
             raise UserError(
                 f"{needs}, a folder or zip of images: make one with `python -m ganfeat.data.prepare"

@@ -35,6 +35,8 @@ from ganfeat.errors import UserError
 
 Task = Callable[[dict[str, Any], list[str]], object]
 
+LISTS = ("metrics", "monitor", "tasks")  # groups whose files are lists
+
 
 def config_dir() -> Path:
     """The folder of the YAML files: inside the installed package, else beside ``src``."""
@@ -202,7 +204,9 @@ def _choice(override: Override, options: list[str]) -> str:
         names = [value]
     for name in map(str, names):
         if name not in options:
-            raise UserError(f"there is no {override.key_or_group} {name}; {suggest(name, options)}")
+            group = override.key_or_group
+            single = f"; single ones are left out by {group}.NAME=null" if group in LISTS else ""
+            raise UserError(f"there is no {group} {name}; {suggest(name, options)}{single}")
     first = f"{override.get_key_element()}={names[0]}"
     return first if override.is_sweep_override() else str(override.input_line)
 

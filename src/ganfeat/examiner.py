@@ -26,6 +26,7 @@ from ganfeat.metrics.subject import Judge, Samples
 from ganfeat.networks import Network, fresh_copy
 from ganfeat.processes import rank, world_size
 from ganfeat.tasks.task import Task, Trial, perform
+from ganfeat.tasks.task import check as check_tasks
 from ganfeat.training import machine
 
 
@@ -100,21 +101,29 @@ class Examiner:
         for name in self.measurements.keys() & set(asked):
             if not self.measurements[name].applies(subject.judge):
                 needs = self.measurements[name].needs
-                raise UserError(f"{name} cannot be measured here: {needs} is needed")
+                raise UserError(f"{name} cannot be measured here: it needs {needs}")
         check(subject, self.measurements)
 
     def _check_network(self, network: Features, data: Any, asked: Collection[str]) -> None:
         trial = self.trial(network, data, "test", "cpu")
-        for name, measurement in self.measurements.items():
+        side = getattr(network, "resolution", data.resolution)
+        if side != data.resolution:
+            raise UserError(
+                f"{network.name} looks at images of {side} px: data.resolution={data.resolution} "
+                "does not fit"
+            )
+        tasks = self._tasks()
+        for measurement in self.measurements.values():
             if isinstance(measurement, OfNetwork):
                 measurement.check(network, trial.references)
-            elif missing := measurement.lacks(trial):
-                if name in asked:
-                    raise UserError(f"{name} cannot be done here: {missing} is needed")
-            else:
-                measurement.check(trial)
-                if measurement.needs_generator and isinstance(network, BuiltOn):
-                    _ = network.generator  # where it cannot be found, that is said now
+        for name, missing in check_tasks(trial, tasks).items():
+            if missing and name in asked:
+                raise UserError(f"{name} cannot be done here: it needs {missing}")
+            if not missing and tasks[name].needs_generator and isinstance(network, BuiltOn):
+                _ = network.generator  # where it cannot be found, that is said now
+
+    def _tasks(self) -> dict[str, Task]:
+        return {k: m for k, m in self.measurements.items() if isinstance(m, Task)}
 
     @torch.no_grad()
     def examine(
@@ -149,7 +158,7 @@ class Examiner:
             return evaluate(subject, self.measurements, show)
 
     def _examine_network(self, trial: Trial, show: bool) -> Result:
-        tasks = {k: m for k, m in self.measurements.items() if isinstance(m, Task)}
+        tasks = self._tasks()
         metrics = {k: m for k, m in self.measurements.items() if k not in tasks}
         results = [evaluate_network(trial.network, trial.references, metrics, show)]
         with progress_bar(show and rank() == 0) as bar:

@@ -23,19 +23,19 @@ from ganfeat.training.setup import Exam, Exams, Found
 Config = dict[str, Any]
 
 
-def build_all(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Measurements from their nodes; those that are null are left out.
+def build_all(nodes: Mapping[str, Any], group: str) -> dict[str, Any]:
+    """Measurements from their nodes in a group; those that are null are left out.
 
     Raises:
         UserError: one is something else.
     """
-    for name, node in metrics.items():
+    for name, node in nodes.items():
         if node is not None and not (isinstance(node, Mapping) and "_target_" in node):
             raise UserError(
-                f"the metric {name} is {node}: it must be null, which leaves it out, or keep its "
-                f"settings, such as metrics.{name}.n=1000"
+                f"{group}.{name} is {node}: it must be null, which leaves it out, or keep its "
+                f"settings, such as {group}.{name}.n=1000"
             )
-    return {name: build(node) for name, node in metrics.items() if node is not None}
+    return {name: build(node) for name, node in nodes.items() if node is not None}
 
 
 def all_measurements(metrics: Mapping[str, Any], tasks: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def all_measurements(metrics: Mapping[str, Any], tasks: Mapping[str, Any]) -> di
     Raises:
         UserError: one has the name of another.
     """
-    found, more = build_all(metrics), build_all(tasks)
+    found, more = build_all(metrics, "metrics"), build_all(tasks, "tasks")
     if twice := found.keys() & more.keys():
         raise UserError(f"{min(twice)} is a metric and a task: leave one of them out")
     return {**found, **more}
@@ -67,10 +67,15 @@ def make_judge(nodes: Mapping[str, Any], measurements: Mapping[str, Any]) -> Jud
     if not any(_takes_judge(measurement) for measurement in measurements.values()):
         return None
     built: dict[str, Features | None] = {}
-    for node in nodes.values():
+    for part, node in nodes.items():
         key = json.dumps(node, sort_keys=True)
         if key not in built:
-            built[key] = build(node) if node else None
+            try:
+                built[key] = build(node) if node else None
+            except UserError as error:
+                raise UserError(
+                    f"judge.{part}: {error}; judge=NAME measures with other networks"
+                ) from error
     found: Any = {part: built[json.dumps(node, sort_keys=True)] for part, node in nodes.items()}
     for part in ("embedding", "perceptual"):
         if found.get(part) is None:
@@ -132,7 +137,7 @@ def exams(
     """
     cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
     watched, reported = (
-        build_all(config["monitor"]),
+        build_all(config["monitor"], "monitor"),
         all_measurements(config["metrics"], config["tasks"]),
     )
     try:
@@ -175,4 +180,8 @@ def print_table(values: list[Value]) -> None:
         number = "n/a" if v.value is None else f"{v.value:.5g}"
         hashes = " ".join(about["weights"][:8] for about in networks)
         table.add_row(v.name, number, between, str(v.n or ""), f"{v.seconds:.1f}", hashes)
-    Console(width=max(Console().width, 100)).print(table)  # a name cut off is no name
+    console = Console(width=max(Console().width, 100))  # a name cut off is no name
+    console.print(table)
+    for v in values:
+        if v.value is None and "needs" in v.protocol:
+            console.print(f"{v.name}: n/a, it needs {v.protocol['needs']}", style="dim")

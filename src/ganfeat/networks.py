@@ -156,7 +156,9 @@ def pick(networks: Mapping[str, T], network: str, path: Path) -> T:
     """The entry called ``network``, or a `UserError` that lists what there is."""
     if network not in networks:
         held = ", ".join(networks) or "none"
-        raise UserError(f"{path} holds no network {network!r}; it holds: {held}")
+        raise UserError(
+            f"{path} holds no network {network!r}, which is needed here; it holds: {held}"
+        )
     return networks[network]
 
 

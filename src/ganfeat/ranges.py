@@ -6,6 +6,7 @@ comes from somebody's keyboard.
 
 import inspect
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -35,6 +36,23 @@ class Range:
         return " and ".join(bounds + ([upper] if self.high < math.inf else []))
 
 
+@dataclass(frozen=True)
+class Items:
+    """How many items a list has, from ``least`` to ``most``."""
+
+    least: int
+    most: float = math.inf
+
+    def __contains__(self, items: Sequence[Any]) -> bool:
+        return self.least <= len(items) <= self.most
+
+    def __str__(self) -> str:
+        if self.least == self.most:
+            return f"{self.least} items"
+        more = f" and at most {self.most}" if self.most < math.inf else ""
+        return f"at least {self.least} {'item' if self.least == 1 else 'items'}{more}"
+
+
 Count = Annotated[int, Range(1)]
 Several = Annotated[int, Range(2)]
 Natural = Annotated[int, Range(0)]
@@ -44,6 +62,8 @@ NotNegative = Annotated[float, Range(0)]
 Share = Annotated[float, Range(0, 1)]
 Decay = Annotated[float, Range(0, 1, without_high=True)]
 LearningRate = Annotated[float, Range(0, 1)]
+Names = Annotated[Sequence[str], Items(1)]
+Two = Annotated[Sequence[Natural], Items(2, 2)]
 
 
 def fits(value: Any, annotation: Any, key: str) -> Any:
@@ -59,14 +79,22 @@ def fits(value: Any, annotation: Any, key: str) -> Any:
         return value
     kinds = get_args(annotation) if _is_union(annotation) else (annotation,)
     for kind in kinds:
-        base, ranges = _taken_apart(kind)
+        base, bounds = _taken_apart(kind)
         if type(value) is int and base is float:
             value = float(value)
         if not _matches(value, base):
             continue
-        if isinstance(value, list) and (of := _plain_items(base)) is not None:
-            return [fits(item, of, f"{key}[{i}]") for i, item in enumerate(value)]
-        for bound in ranges:
+        if isinstance(value, list):
+            for bound in bounds:
+                if value not in bound:
+                    raise UserError(f"{key} must have {bound}, not {len(value)}")
+            of = _plain_items(base)
+            return (
+                value
+                if of is None
+                else [fits(item, of, f"{key}[{i}]") for i, item in enumerate(value)]
+            )
+        for bound in bounds:
             if value not in bound:
                 raise UserError(f"{key} must be {bound}, not {value:g}")
         if type(value) is float and not math.isfinite(value):
@@ -79,12 +107,12 @@ def _is_union(annotation: Any) -> bool:
     return get_origin(annotation) is Union or isinstance(annotation, UnionType)
 
 
-def _taken_apart(kind: Any) -> tuple[Any, list[Range]]:
-    """The type itself and the ranges that stand with it."""
+def _taken_apart(kind: Any) -> tuple[Any, list[Any]]:
+    """The type itself and the `Range` or `Items` that stand with it."""
     if get_origin(kind) is not Annotated:
         return kind, []
     base, *more = get_args(kind)
-    return base, [thing for thing in more if isinstance(thing, Range)]
+    return base, [thing for thing in more if isinstance(thing, Range | Items)]
 
 
 def _matches(value: Any, base: Any) -> bool:

@@ -106,6 +106,12 @@ def test_lists_that_are_damaged(tmp_path: Path) -> None:
     pairs.write_text(whole.replace("Person_A\t1\t2", "Person_A\tone\t2", 1))
     with pytest.raises(UserError, match=r"line 2: .* is no pair"):
         LFW(str(folder), 32, "test")
+    pairs.write_text("1\t3\n" + "\n".join(whole.split("\n")[1:7]))
+    with pytest.raises(UserError, match="pairs of test are 1 fold: expected ten"):
+        Verification().check(trial(LFW(str(folder), 32)))
+    pairs.write_text(whole.replace("Person_A", "Nobody"))
+    with pytest.raises(UserError, match="has no folder Nobody, whom a list of pairs names"):
+        LFW(str(folder), 32, "test")
     pairs.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="cannot be read"):
         LFW(str(folder), 32, "test")
@@ -190,10 +196,18 @@ def test_lists_of_celeba_that_are_damaged(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"lack 000003\.jpg"):
         CelebA(str(folder), 32)
     path.write_text(whole)
+    points = folder / "Anno/list_landmarks_align_celeba.txt"
+    places = points.read_text()
+    odd = [line.rpartition(" ")[0].rstrip() for line in places.rstrip().split("\n")[1:]]
+    points.write_text("\n".join([places.split("\n")[0], *odd]))
+    with pytest.raises(UserError, match="has 3 columns: expected x and y of each point"):
+        CelebA(str(folder), 32)
+    points.write_text(places)
     partition = folder / "Eval/list_eval_partition.txt"
     parts = partition.read_text()
     for text, said in (
         (parts.replace("jpg 0", "jpg zero", 1), "line 1 is"), ("", "is empty"),
+        (parts.replace("jpg 0", "jpg 1"), "the part train of celeba is empty"),
     ):  # fmt: skip
         partition.write_text(text)
         with pytest.raises(UserError, match=said):
@@ -239,6 +253,10 @@ def test_lsun_rooms(tmp_path: Path) -> None:
     assert found.values[0].protocol["data"]["others"] is True
     with pytest.raises(UserError, match="scene=attic: there are bedroom, kitchen"):
         LSUNRooms(str(tmp_path), 64, scene="attic")
+    with pytest.raises(
+        UserError, match=r"no room of type 9 in scene bedroom; .* type 1, 4: choose"
+    ):
+        LSUNRooms(str(tmp_path), 64, room_type=9)
     (tmp_path / "training.mat").write_bytes(b"nothing")
     with pytest.raises(UserError, match="is no list of rooms"):
         LSUNRooms(str(tmp_path), 64)

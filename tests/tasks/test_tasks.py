@@ -20,9 +20,10 @@ from ganfeat.features import Features
 from ganfeat.features.embedded import embedded
 from ganfeat.features.small import Column
 from ganfeat.metrics.measure import Result
-from ganfeat.metrics.reading import columns_of
+from ganfeat.metrics.reading import columns_of, factor_scores
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Judge
+from ganfeat.metrics.value import Value
 from ganfeat.tasks.editing import GlobalEditing, LocalEditing
 from ganfeat.tasks.factors import FactorsByLevel, best_levels
 from ganfeat.tasks.harmonisation import Harmonisation
@@ -438,7 +439,8 @@ def test_what_cannot_act_at_places_is_not_edited_there(judge: Judge) -> None:
     assert LocalEditing().lacks(trial(network, judge)) == "an encoder whose levels act at places"
     for options, message in (
         ({"factors": ["smirk"]}, "local editing smirk: it must be one of yaw"),
-        ({"corners": [5, 10]}, "has 10: these data have landmarks 0 to 9"),
+        ({"corners": [5, 10]}, "have 10: these data have landmarks 0 to 9"),
+        ({"corners": [5, 5]}, "corners are landmark 5 twice: expected two different ones"),
     ):
         with pytest.raises(UserError, match=message):
             LocalEditing(**options).check(trial(Laplacian(), judge))  # type: ignore[arg-type]
@@ -453,7 +455,34 @@ def test_what_cannot_be_done_is_not_applicable() -> None:
             return Result([])
 
     found = perform(trial(Blind()), {"a": Impossible(), "b": Possible(), "c": Restoration()})
-    assert {value.name: value.value for value in found.values} == {"a": None, "c": None}
+    assert {value.name: (value.value, value.protocol["needs"]) for value in found.values} == {
+        "a": (None, "data that know the layout of images"),
+        "c": (None, "an encoder whose codes can be drawn"),
+    }
+    with pytest.raises(UserError, match="none of the tasks can be done here: a, say, needs data t"):
+        perform(trial(Blind()), {"a": Impossible(), "c": Restoration()})
+
+
+def test_a_task_that_fails_is_named() -> None:
+    """A number that is not finite, too, and how to go without it."""
+
+    class Infinite(Task):
+        def result(self, trial: Trial) -> Result:
+            return Result([Value("infinite", float("inf"))])
+
+    with pytest.raises(
+        UserError, match=r"^tasks\.x: infinite came out .*; tasks\.x=null leaves it"
+    ):
+        perform(trial(Blind()), {"x": Infinite()})
+    with pytest.raises(UserError, match=r"^tasks\.y: eyes are landmark 0 twice"):
+        perform(trial(Blind()), {"y": Landmarks(eyes=[0, 0])})
+
+
+def test_what_never_differs_cannot_be_read() -> None:
+    columns = [Column("glasses", "binary", 2), Column("yaw", "continuous", 1)]
+    truth = np.stack([np.ones(5), np.arange(5.0)], axis=1)
+    with pytest.raises(UserError, match="glasses is the same in all 5 images"):
+        factor_scores(truth, truth, columns)
 
 
 def test_codes_are_computed_once() -> None:
@@ -486,7 +515,7 @@ def test_networks_without_maps_are_read_all_the_same() -> None:
 
 
 def test_people_are_seen_twice() -> None:
-    with pytest.raises(UserError, match="n=700: there are 400 people in val"):
+    with pytest.raises(UserError, match=r"400 people in val, .* n must be 800 or more"):
         Identity(700).check(trial(Blind()))
 
 
@@ -511,7 +540,7 @@ def test_photographs_that_an_encoder_was_trained_on_do_not_flatter_it(photograph
     data = ImageDataset(photographs, 16)
     network = Laplacian()
     lacks = Restoration(8).lacks(Trial(network, References(data.held_out())))
-    assert lacks == "images that it was not trained on (data.test=PATH)"
+    assert lacks == "images that the encoder was not trained on (data.test=PATH)"
     other = ImageDataset(photographs, 16, part="train", test=str(photographs)).held_out()
     assert len(other) == len(data)
     assert Restoration(8).lacks(Trial(network, References(other))) == ""

@@ -19,6 +19,7 @@ from ganfeat.backbone import Generator, load
 from ganfeat.config import compose
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.generators.stylegan2 import StyleGAN2
+from ganfeat.training import record
 from ganfeat.training.record import run_id
 from ganfeat.training.run import run
 
@@ -654,3 +655,28 @@ def test_wandb_offline_when_no_key_is_set(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("WANDB_API_KEY", "x")
     assert wandb_mode("auto") == "online"
     assert wandb_mode("off") == "off"
+
+
+def test_a_commit_is_marked_where_the_source_was_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What studies write beside it does not make another program of it."""
+
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a"]
+        command = ["git", *who, "-C", str(tmp_path), *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    files = [tmp_path / "src/program.py", tmp_path / "experiments/study/report.md"]
+    monkeypatch.setattr(record, "__file__", str(files[0]))
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text("before")
+    assert record.commit() is None
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "all")
+    files[1].write_text("after")
+    assert record.commit() == git("rev-parse", "HEAD")[:12]
+    files[0].write_text("after")
+    assert record.commit() == git("rev-parse", "HEAD")[:12] + "+"

@@ -24,7 +24,7 @@ from ganfeat.metrics.measure import (
 from ganfeat.metrics.progress import Bar, progress_bar, silent
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Looks
-from ganfeat.metrics.value import Value
+from ganfeat.metrics.value import not_applicable
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,11 @@ def evaluate(subject: Subject, measurements: Mapping[str, OfImages], show: bool 
     check(subject, measurements)
     possible = {k: m for k, m in measurements.items() if m.applies(subject.judge)}
     of_samples = {k: m for k, m in possible.items() if isinstance(m, OfSamples)}
-    results = {k: Result([Value(k, None)]) for k in measurements if k not in possible}
+    results = {
+        k: Result([not_applicable(k, m.needs)])
+        for k, m in measurements.items()
+        if k not in possible
+    }
     with progress_bar(show and subject.rank == 0) as bar:
         subject = replace(subject, bar=bar)
         if of_samples:
@@ -104,7 +108,7 @@ def evaluate_navigator(
         share = (time.perf_counter() - began) / max(len(of_ends), 1)
         for name, measurement in measurements.items():
             if name not in possible:
-                results.append(Result([Value(name, None)]))
+                results.append(Result([not_applicable(name, measurement.needs)]))
                 continue
             began = time.perf_counter() - (share if measurement in of_ends else 0)
             results.append(timed(measurement.result(edited), began))

@@ -118,6 +118,11 @@ def meant(column: Column, table: Array, columns: Sequence[Column]) -> Bools:
 
 
 def _score(predicted: Array, truth: Array, column: Column) -> float:
+    if len(truth) == 0 or (truth == truth[0]).all():
+        raise UserError(
+            f"{column.name} is the same in all {len(truth)} images that it is read from, so that "
+            "nothing can be said of how well: take more images, or data in which it differs"
+        )
     if column.kind == "continuous":
         return float(1 - np.square(predicted - truth).mean() / truth.var())
     if column.kind == "circular":

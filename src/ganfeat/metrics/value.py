@@ -50,6 +50,11 @@ def mean_value(
     return Value(name, float(items.mean()), low, high, n=len(items), protocol=protocol)
 
 
+def not_applicable(name: str, needs: str) -> Value:
+    """``n/a``, and what it would take."""
+    return Value(name, None, protocol={"needs": needs})
+
+
 def count_name(n: int) -> str:
     """5000 -> ``5k``, 500 -> ``500``."""
     return f"{n // 1000}k" if n % 1000 == 0 else str(n)

@@ -8,16 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganfeat.errors import UserError
 from ganfeat.features import Rebuilder
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
-from ganfeat.metrics.value import Value, count_name, mean_value
-from ganfeat.ranges import Several
+from ganfeat.metrics.value import Value, count_name, mean_value, not_applicable
+from ganfeat.ranges import Names, Several, Two
 from ganfeat.tasks.linear import Array
 from ganfeat.tasks.mixing import moved
 from ganfeat.tasks.pages import sheets
-from ganfeat.tasks.task import Task, Trial, asked, check_known, check_points
+from ganfeat.tasks.task import Task, Trial, asked, check_known, check_points, enough
 
 STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 NOTHING = 1e-7  # a change of no pixel, but for rounding
@@ -43,7 +44,7 @@ class GlobalEditing(Task):
 
     def __init__(
         self,
-        attributes: Sequence[str] | None = None,
+        attributes: Names | None = None,
         n: Several = 1000,
         val: Several = 500,
         train: Several = 10_000,
@@ -51,9 +52,12 @@ class GlobalEditing(Task):
         self.attributes, self.n, self.val, self.train = attributes, n, val, train
 
     def check(self, trial: Trial) -> None:
-        """The attributes must be there."""
+        """The attributes must be there, and the images."""
         names = asked(trial, "edited", self.attributes)
         check_known(names, trial.reader.columns, "editing", "binary")
+        for part, n, least in (("train", self.train, 2), ("val", self.val, self.val),
+                               ("test", self.n, self.n)):  # fmt: skip
+            enough(trial, part, n, least)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
@@ -75,7 +79,9 @@ class GlobalEditing(Task):
         values = [
             mean_value(f"edited_{edit.attribute}{end}", tried.hits, protocol)
             if len(tried.hits)
-            else Value(f"edited_{edit.attribute}{end}", None)
+            else not_applicable(
+                f"edited_{edit.attribute}{end}", f"an image without {edit.attribute}"
+            )
             for edit, tried in zip(best, found, strict=True)
         ]
         costs = [tried.cost for tried in found if len(tried.hits)]
@@ -92,6 +98,11 @@ class GlobalEditing(Task):
         """The difference of the mean codes, by level."""
         seen = trial.seen("train", self.train)
         has = seen.truth["factors"][:, place(trial, attribute)] > 0.5
+        if has.all() or not has.any():
+            raise UserError(
+                f"{'all' if has.any() else 'none'} of {len(has)} images of train have "
+                f"{attribute}, and no step leads to it: choose a larger train, or other attributes"
+            )
         device = trial.references.device
         return {
             level: torch.from_numpy(x[has].mean(axis=0) - x[~has].mean(axis=0)).float().to(device)
@@ -201,8 +212,8 @@ class LocalEditing(Task):
 
     def __init__(
         self,
-        corners: Sequence[int] = (5, 6),
-        factors: Sequence[str] = ("smile", "mouth_opening"),
+        corners: Two = (5, 6),
+        factors: Names = ("smile", "mouth_opening"),
         n: Several = 1000,
         val: Several = 300,
     ) -> None:
@@ -215,9 +226,11 @@ class LocalEditing(Task):
         return super().lacks(trial) or ("" if blends else "an encoder whose levels act at places")
 
     def check(self, trial: Trial) -> None:
-        """The factors must be there, and the landmarks."""
+        """The factors must be there, the landmarks, and images for all pairs."""
         check_known(self.factors, trial.reader.columns, "local editing")
-        check_points(trial, self.corners, "local_editing.corners")
+        check_points(trial, self.corners, "corners")
+        for part, n in (("val", self.val), ("test", self.n)):
+            enough(trial, part, 2 * n, 2 * n)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:

@@ -1,7 +1,5 @@
 """A part of one image pasted into another: drawn again, it should fit."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,9 +9,9 @@ from ganfeat.metrics.reading import factor_scores
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name
-from ganfeat.ranges import Several, Share
+from ganfeat.ranges import Names, Several, Share
 from ganfeat.tasks.pages import sheets
-from ganfeat.tasks.task import Task, Trial, asked, check_known
+from ganfeat.tasks.task import Task, Trial, asked, check_known, enough
 
 CAST = (0.35, 0.0, -0.35)  # added to red, green and blue
 
@@ -40,14 +38,15 @@ class Harmonisation(Task):
         self,
         n: Several = 1000,
         size: Share = 0.75,
-        seen: Sequence[str] | None = None,
+        seen: Names | None = None,
     ) -> None:
         self.n, self.size, self.seen = n, size, seen
 
     def check(self, trial: Trial) -> None:
-        """What is looked for must be a factor."""
+        """What is looked for must be a factor, and there must be images for all pairs."""
         names = asked(trial, "pasted", self.seen)
         check_known(names, trial.reader.columns, "harmonisation sees", "binary")
+        enough(trial, "test", 2 * self.n, 2 * self.n)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:

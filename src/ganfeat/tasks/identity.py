@@ -34,8 +34,8 @@ class Identity(Task):
             people = data.facts()["people"]
             if len(data) < 2 * people:
                 raise UserError(
-                    f"identity with n={self.n}: there are {people} people in {part}, and of each "
-                    "some images are learnt from and others tried"
+                    f"there are {people} people in {part}, and of each some images are learnt "
+                    f"from and others tried: n must be {2 * people} or more"
                 )
 
     @torch.no_grad()

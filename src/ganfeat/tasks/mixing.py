@@ -14,7 +14,7 @@ from ganfeat.metrics.value import Value, count_name
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array
 from ganfeat.tasks.pages import sheets
-from ganfeat.tasks.task import Task, Trial
+from ganfeat.tasks.task import Task, Trial, enough
 
 
 class Mixing(Task):
@@ -34,6 +34,10 @@ class Mixing(Task):
 
     def __init__(self, n: Several = 1000) -> None:
         self.n = n
+
+    def check(self, trial: Trial) -> None:
+        """There must be images for all pairs."""
+        enough(trial, "test", 2 * self.n, 2 * self.n)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:

@@ -1,6 +1,5 @@
 """Points by linear regression from a level: landmarks of faces, the layout of rooms."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import torch
 
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.value import count_name, mean_value
-from ganfeat.ranges import Several
+from ganfeat.ranges import Several, Two
 from ganfeat.tasks.linear import Array, Chosen, Linear, best_level, choose
 from ganfeat.tasks.pages import curves
 from ganfeat.tasks.task import Reading, Seen, Trial, check_points, enough
@@ -99,16 +98,14 @@ class Landmarks(Points):
 
     name, what, extras = "landmarks", "error / distance of the eyes", ("landmarks",)
 
-    def __init__(
-        self, eyes: Sequence[int] = (0, 1), n: Several = 10_000, val: Several = 2000
-    ) -> None:
+    def __init__(self, eyes: Two = (0, 1), n: Several = 10_000, val: Several = 2000) -> None:
         super().__init__(n, val)
         self.eyes = list(eyes)
 
     def check(self, trial: Trial) -> None:
-        """The eyes must be landmarks."""
+        """The eyes must be two landmarks."""
         super().check(trial)
-        check_points(trial, self.eyes, "landmarks.eyes")
+        check_points(trial, self.eyes, "eyes")
 
     def settings(self) -> dict[str, Any]:
         """The eyes, too."""
@@ -147,7 +144,7 @@ class LayoutTransfer(Layout):
     def check(self, trial: Trial) -> None:
         """There must be images of the second family, too."""
         super().check(trial)
-        enough(self.tried_on(trial), "test", self.n, 2, "to try another family")
+        enough(self.tried_on(trial), "test", self.n, 2)
 
     def tried_on(self, trial: Trial) -> Trial:
         """The second family."""

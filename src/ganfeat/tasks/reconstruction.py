@@ -1,7 +1,6 @@
 """How well an encoder's codes say what is in an image: drawn again, is it the same face?"""
 
 import copy
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,8 @@ from ganfeat.metrics.reconstruction import reconstruction
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.reference import BATCH
 from ganfeat.metrics.rows import Rows
-from ganfeat.metrics.value import Value, count_name, mean_value
-from ganfeat.ranges import Several
+from ganfeat.metrics.value import Value, count_name, mean_value, not_applicable
+from ganfeat.ranges import Names, Several
 from ganfeat.tasks.pages import sheet, sheets
 from ganfeat.tasks.task import Array, Batch, Task, Trial, asked, check_known, enough
 
@@ -30,7 +29,7 @@ class Reconstruction(Task):
     - ``face_mse<n>``: mean squared error over the pixels of the face; ``face_to_constant<n>``: its
       share of what the mean of the faces of ``train`` has there; ``face_to_nearest<n>``: of what
       the image of ``train`` has there that is nearest in these pixels. All of images averaged down
-      to 64 px where they are larger.
+      to 64 px where they are larger. Of rooms it is ``room_mse<n>`` and so on, over all pixels.
     - ``kept<n>_<judge>``: the judge reads factors from the reconstruction; of those that are to be
       kept the one that suffers most, as the share of what it reads from the image itself, if
       anything.
@@ -49,13 +48,13 @@ class Reconstruction(Task):
         self,
         n: Several = 5000,
         train: Several = 50_000,
-        kept: Sequence[str] | None = None,
+        kept: Names | None = None,
     ) -> None:
         self.n, self.train, self.kept = n, train, kept
 
     def check(self, trial: Trial) -> None:
         """Enough images; factors that exist."""
-        enough(trial, "test", self.n, self.n, "reconstruction")
+        enough(trial, "test", self.n, self.n)
         if trial.judge is not None and trial.judge.factors is not None:
             check_known(self._kept(trial), trial.judge.factors.columns, "reconstruction keeps")
 
@@ -93,7 +92,7 @@ class Reconstruction(Task):
         """By every process alike: batch norm in training mode waits for all of them."""
         name = f"training_mode{count_name(self.n)}"
         if not any(isinstance(module, _BatchNorm) for module in trial.rebuilder.modules()):
-            return Value(name, None)
+            return not_applicable(name, "an encoder with batch norm")
         network = copy.deepcopy(trial.rebuilder).train()
         total, count = 0.0, 0
         for images in trial.references.images(self.n):
@@ -106,6 +105,7 @@ class Reconstruction(Task):
         return Value(name, total / count / mse.value, n=self.n, protocol=protocol)
 
     def _of_faces(self, trial: Trial, faces: "OfFaces") -> tuple[list[Value], dict[str, Any]]:
+        subject = trial.references.data.facts()["subject"]
         own, of_constant, of_nearest = faces.errors(self.train)
         scores = faces.read()
         kept = self._kept(trial)
@@ -116,10 +116,10 @@ class Reconstruction(Task):
         by_judge = trial.protocol(trial.reader, real=self.n, factors=kept)
         end = count_name(self.n)
         values = [
-            mean_value(f"face_mse{end}", own, protocol),
-            Value(f"face_to_constant{end}", float(own.mean() / of_constant.mean()), n=self.n,
+            mean_value(f"{subject}_mse{end}", own, protocol),
+            Value(f"{subject}_to_constant{end}", float(own.mean() / of_constant.mean()), n=self.n,
                   protocol=protocol),
-            Value(f"face_to_nearest{end}", float(own.mean() / of_nearest.mean()), n=self.n,
+            Value(f"{subject}_to_nearest{end}", float(own.mean() / of_nearest.mean()), n=self.n,
                   protocol=protocol),
             Value(f"kept{end}_{trial.reader.name}", least, n=self.n, protocol=by_judge),
         ]  # fmt: skip
@@ -242,7 +242,7 @@ class OwnSamples(Task):
         values = [
             Value(f"own_{where}{count_name(self.n)}", explained(samples, drawn, inside), n=self.n,
                   protocol=protocol)
-            for where, inside in (("face", mask), ("whole", torch.ones_like(mask)))
+            for where, inside in ((data.facts()["subject"], mask), ("whole", torch.ones_like(mask)))
         ]  # fmt: skip
         rows = {"sample": samples, "drawn again": drawn}
         return Result(values, {}, {"own_samples": sheet(rows)})

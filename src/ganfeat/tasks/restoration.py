@@ -70,7 +70,7 @@ class Restoration(Task):
 
     def check(self, trial: Trial) -> None:
         """Photographs may be fewer."""
-        enough(trial, "test", self.n, self.n, "restoration")
+        enough(trial, "test", self.n, self.n)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:

@@ -1,6 +1,6 @@
 """Images that a level finds alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ganfeat.metrics.measure import Result
 from ganfeat.metrics.reading import columns_of
 from ganfeat.metrics.reference import spread
 from ganfeat.metrics.value import count_name, mean_value
-from ganfeat.ranges import Count, Several
+from ganfeat.ranges import Count, Names, Several
 from ganfeat.tasks.linear import Array, Standard
 from ganfeat.tasks.pages import curves, sheet
 from ganfeat.tasks.task import Codes, Seen, Task, Trial, asked, check_known, enough
@@ -44,7 +44,7 @@ class Retrieval(Task):
 
     def __init__(
         self,
-        factors: Sequence[str] | None = None,
+        factors: Names | None = None,
         n: Several = 10_000,
         val: Several = 2000,
         nearest: Count = 10,
@@ -55,8 +55,8 @@ class Retrieval(Task):
         """The factors must exist, and there must be enough to look through."""
         names = asked(trial, "retrieved", self.factors)
         check_known(names, columns_of(trial.references), "retrieval by")
-        enough(trial, "val", self.val, self.nearest + 1, "retrieval")
-        enough(trial, "test", self.n, self.nearest + 1, "retrieval")
+        enough(trial, "val", self.val, self.nearest + 1)
+        enough(trial, "test", self.n, self.nearest + 1)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:

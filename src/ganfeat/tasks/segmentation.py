@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from ganfeat.features.network import stacked
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.value import Value
-from ganfeat.ranges import Count
+from ganfeat.ranges import Count, Items
 from ganfeat.tasks.linear import Array
 from ganfeat.tasks.pages import SHOWN, sheet
 from ganfeat.tasks.task import Task, Trial, enough
@@ -51,7 +51,7 @@ class Segmentation(Task):
 
     def __init__(
         self,
-        shots: Sequence[int] = (1, 5, 10),
+        shots: Annotated[Sequence[Count], Items(1)] = (1, 5, 10),
         repeats: Count = 5,
         n: Count = 200,
         val: Count = 50,
@@ -63,8 +63,10 @@ class Segmentation(Task):
         return super().lacks(trial) or ("" if trial.network.has_maps else "an encoder with maps")
 
     def check(self, trial: Trial) -> None:
-        """There must be images to choose from."""
-        enough(trial, "train", self.repeats * max(self.shots), max(self.shots), "segmentation")
+        """There must be other images for every choice."""
+        counts = {"train": self.repeats * max(self.shots), "val": self.val, "test": self.n}
+        for part, n in counts.items():
+            enough(trial, part, n, n)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:

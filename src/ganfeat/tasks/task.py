@@ -7,6 +7,7 @@ comes out on ``test``, of every level and of the one chosen (methods/ghfeat.md, 
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ from ganfeat.metrics.progress import Bar, silent
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.rows import Rows, finite
 from ganfeat.metrics.subject import Judge
-from ganfeat.metrics.value import Value
+from ganfeat.metrics.value import not_applicable
 from ganfeat.ranges import Several
 
 Array = NDArray[np.float64]
@@ -166,7 +167,7 @@ class Task:
         if self.judged and trial.judge is None:
             return "a judge"
         if self.unseen and not trial.references.data.facts().get("unseen", True):
-            return "images that it was not trained on (data.test=PATH)"
+            return "images that the encoder was not trained on (data.test=PATH)"
         known = trial.references.data.facts().get("extras", ())
         if missing := [extra for extra in self.extras if extra not in known]:
             return f"data that know the {', '.join(missing)} of images"
@@ -189,20 +190,50 @@ class Task:
         raise NotImplementedError
 
 
+def check(trial: Trial, tasks: Mapping[str, Task]) -> dict[str, str]:
+    """What each of the tasks lacks, before anything is computed; empty where it can be done.
+
+    Raises:
+        UserError: something is too few or unknown, or not one of the tasks can be done.
+    """
+    lacks = {name: task.lacks(trial) for name, task in tasks.items()}
+    if tasks and all(lacks.values()):
+        name, missing = next(iter(lacks.items()))
+        raise UserError(
+            f"none of the tasks can be done here: {name}, say, needs {missing}; tasks=none goes "
+            "without"
+        )
+    for name, task in tasks.items():
+        if not lacks[name]:
+            with _named(name):
+                task.check(trial)
+    return lacks
+
+
 def perform(trial: Trial, tasks: Mapping[str, Task]) -> Result:
     """Do all tasks, in their order. What cannot be done with this encoder gives ``n/a``.
 
     Raises:
-        UserError: there are too few images, or numbers that are not finite.
+        UserError: as `check`, or numbers are not finite.
     """
-    possible = {name: task for name, task in tasks.items() if not task.lacks(trial)}
-    for task in possible.values():
-        task.check(trial)
-    results = {name: Result([Value(name, None)]) for name in tasks}
-    for name, task in possible.items():
+    results = []
+    for name, missing in check(trial, tasks).items():
+        if missing:
+            results.append(Result([not_applicable(name, missing)]))
+            continue
         began = time.perf_counter()
-        results[name] = timed(task.result(trial), began)
-    return joined([*results.values()])
+        with _named(name):
+            results.append(timed(tasks[name].result(trial), began))
+    return joined(results)
+
+
+@contextmanager
+def _named(task: str) -> Iterator[None]:
+    """Messages from inside say which task it is, and how to go without."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"tasks.{task}: {error}; tasks.{task}=null leaves it out") from error
 
 
 class Reading(Task):
@@ -219,7 +250,7 @@ class Reading(Task):
     def check(self, trial: Trial) -> None:
         """There must be images in each part."""
         for part, n in (("train", self.n), ("val", self.val), ("test", self.n)):
-            enough(trial, part, n, 2, "to read a level")
+            enough(trial, part, n, 2)
 
     def parts(self, trial: Trial) -> tuple[Seen, Seen, Seen]:
         """``train``, ``val`` and ``test``, as the encoder sees them."""
@@ -246,17 +277,19 @@ def check_known(names: Sequence[str], columns: Sequence[Column], what: str, kind
 
 
 def check_points(trial: Trial, numbers: Sequence[int], what: str) -> None:
-    """Refuse numbers of landmarks that the data do not have.
+    """Refuse numbers of landmarks that are twice the same, or that the data do not have.
 
     Raises:
         UserError: says how many there are.
     """
+    if len({*numbers}) < len(numbers):
+        raise UserError(f"{what} are landmark {numbers[0]} twice: expected two different ones")
     there = len(trial.references.real(1, ("landmarks",))[0]["landmarks"])
     if wrong := [number for number in numbers if not 0 <= number < there]:
-        raise UserError(f"{what} has {wrong[0]}: these data have landmarks 0 to {there - 1}")
+        raise UserError(f"{what} have {wrong[0]}: these data have landmarks 0 to {there - 1}")
 
 
-def enough(trial: Trial, part: str, n: int, least: int, what: str) -> None:
+def enough(trial: Trial, part: str, n: int, least: int) -> None:
     """Refuse a task that would get too few images.
 
     Raises:
@@ -264,4 +297,4 @@ def enough(trial: Trial, part: str, n: int, least: int, what: str) -> None:
     """
     there = min(n, len(trial.references.real(n, (), part)))
     if there < least:
-        raise UserError(f"{what} needs {least} images of {part} or more; there are {there}")
+        raise UserError(f"it needs {least} images of {part} or more; there are {there}")

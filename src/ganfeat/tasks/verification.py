@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from ganfeat.errors import UserError
 from ganfeat.features import Rebuilder
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.rows import Rows
@@ -19,7 +20,7 @@ from ganfeat.metrics.value import mean_value
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array, Standard
 from ganfeat.tasks.pages import curves
-from ganfeat.tasks.task import EVERYTHING, Task, Trial
+from ganfeat.tasks.task import EVERYTHING, Task, Trial, enough
 
 Bools = NDArray[np.bool_]
 AT_ONCE = 64  # pairs
@@ -46,6 +47,12 @@ class Verification(Task):
         """Data that can be asked for pairs of people."""
         has = hasattr(trial.references.data, "pairs")
         return super().lacks(trial) or ("" if has else "data with pairs of people")
+
+    def check(self, trial: Trial) -> None:
+        """A threshold is tried on another fold than it comes from."""
+        enough(trial, "train", self.n, 2)
+        if (folds := len({*trial.references.data.pairs("test").folds.tolist()})) < 2:
+            raise UserError(f"the pairs of test are {folds} fold: expected ten, or two at least")
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:

@@ -127,8 +127,16 @@ class RunFolder:
 
 
 def commit() -> str | None:
-    """The commit of the source that runs, with ``+`` where it was changed; None outside git."""
-    here = Path(__file__).parent
-    command = ["git", "-C", os.fspath(here), "describe", "--always", "--abbrev=12", "--dirty=+"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None if done.returncode == 0 else None
+    """The commit of the source that runs, with ``+`` where it was changed; None outside git.
+
+    What studies write below ``experiments`` is no source: their runs are of one program.
+    """
+    git = ["git", "-C", os.fspath(Path(__file__).parent)]
+    done = subprocess.run(
+        [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        return None
+    source = ["--", ":/", ":(top,exclude)experiments"]
+    changed = subprocess.run([*git, "diff", "--quiet", "HEAD", *source], check=False).returncode
+    return done.stdout.strip() + ("+" if changed else "")

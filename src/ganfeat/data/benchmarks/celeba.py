@@ -34,7 +34,12 @@ class CelebA(Benchmark):
     def read(self, split: str) -> tuple[list[str], dict[str, Array]]:
         """Images of a part, their attributes and points."""
         self.attributes, attributes = self._table("list_attr_celeba.txt")
-        _, points = self._table("list_landmarks_align_celeba.txt")
+        names, points = self._table("list_landmarks_align_celeba.txt")
+        if len(names) % 2:
+            raise UserError(
+                f"{self.path}: list_landmarks_align_celeba.txt has {len(names)} columns: expected "
+                "x and y of each point"
+            )
         files = self._files(split)
         if missing := [name for name in files if not (name in attributes and name in points)]:
             raise UserError(f"{self.path}: the lists of CelebA lack {missing[0]}")
@@ -43,7 +48,7 @@ class CelebA(Benchmark):
         places = np.array([points[name] for name in files], np.float32)
         return [f"{folder}/{name}" for name in files], {
             "factors": (signs > 0).astype(np.float32),
-            "landmarks": places.reshape(len(files), -1, 2),
+            "landmarks": places.reshape(len(files), len(names) // 2, 2),
         }
 
     def _files(self, split: str) -> list[str]:

@@ -38,7 +38,14 @@ class LFW(Benchmark):
 
     def files(self, pairs: Sequence[tuple["Person", "Person"]]) -> list[list[str]]:
         """The files of pairs, below the benchmark's folder."""
-        people = self.find(pairs[0][0][0]).parent
+        somebody = pairs[0][0][0]
+        try:
+            people = self.find(somebody).parent
+        except UserError as error:
+            raise UserError(
+                f"{self.path} has no folder {somebody}, whom a list of pairs names: the people of "
+                "LFW belong in it, or in one folder below"
+            ) from error
         folder = "" if people == self.path else f"{self.below(people)}/"
         return [[f"{folder}{who}/{who}_{i:04d}.jpg" for who, i in pair] for pair in pairs]
 

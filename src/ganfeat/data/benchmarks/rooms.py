@@ -57,6 +57,14 @@ class LSUNRooms(Benchmark):
             for room in rooms
             if (room["scene"] == self.scene) != self.others and room["type"] == self.room_type
         ]
+        if not chosen:
+            there = sorted({room["type"] for room in rooms})
+            which = "all scenes but " if self.others else "scene "
+            raise UserError(
+                f"{self.path}: the part {split} has no room of type {self.room_type} in {which}"
+                f"{self.scene}; it has rooms of type {', '.join(map(str, there)) or 'none'}: "
+                "choose data.room_type"
+            )
         counts = {len(room["point"]) for room in chosen}
         if len(counts) > 1:
             raise UserError(f"{self.path}: rooms of type {self.room_type} have {counts} corners")

@@ -30,6 +30,7 @@ class Drawn(Dataset[dict[str, Tensor]], ABC, Generic[S]):
         name: the data set's, for records.
         renderer: raised whenever a picture changes, so that numbers from before and after never
             share a column.
+        subject: what a picture is of, where `subject_mask` says; numbers are named by it.
         splits, table: the populations, and the factors.
         known: the extras that may be asked for.
         groups: names of factors whose levels of abstraction are compared, by what they share.
@@ -42,6 +43,7 @@ class Drawn(Dataset[dict[str, Tensor]], ABC, Generic[S]):
 
     name: str
     renderer: int
+    subject: str
     splits: Mapping[str, Split]
     table: FactorTable
     known: tuple[str, ...]
@@ -110,6 +112,7 @@ class Drawn(Dataset[dict[str, Tensor]], ABC, Generic[S]):
         return {
             "resolution": self.resolution,
             "label_dim": self.label_dim,
+            "subject": self.subject,
             "columns": [self._column(spec) for spec in self.table.factors],
             "extras": list(self.known),
             "groups": {name: list(factors) for name, factors in self.groups.items()},

@@ -36,6 +36,7 @@ class SynthFaces(Drawn[Faces]):
 
     name = "synthfaces"
     renderer = 1
+    subject = "face"
     splits, table = SPLITS, TABLE
     known = ("factors", "identity", *EXTRAS)
     groups: ClassVar[Mapping[str, Sequence[str]]] = {

@@ -39,6 +39,7 @@ class SynthRooms(Drawn[Sample]):
 
     name = "synthrooms"
     renderer = 1
+    subject = "room"
     known = ("factors", *EXTRAS)
     groups: ClassVar[Mapping[str, Sequence[str]]] = {
         "geometry": ("corner_x", "camera_yaw", "camera_height"),

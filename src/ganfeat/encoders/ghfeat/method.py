@@ -22,7 +22,7 @@ from ganfeat.errors import UserError
 from ganfeat.features import Features
 from ganfeat.networks import Network, state_hash
 from ganfeat.pictures import reconstructions
-from ganfeat.processes import mean_over_processes
+from ganfeat.processes import mean_over_processes, rank
 from ganfeat.ranges import Count, Decay, LearningRate, NotNegative, Positive, Range, Share
 from ganfeat.seeds import seed_of, seeded
 from ganfeat.training.ema import ema_decay, update_ema
@@ -107,7 +107,13 @@ class GHFeat(Method):
                     "GH-Feat needs a perceptual network: choose one, such as features=teacher, or "
                     "method.perceptual=0"
                 )
-            self._frozen["features"] = features()
+            self._frozen["features"] = looks = features()
+            maps = len(looks.taps(torch.zeros(1, 3, resolution, resolution)))
+            if -tap > maps:
+                raise UserError(
+                    f"method.tap={tap}: {looks.name} has {maps} maps, from {-maps} to -1 (the "
+                    "deepest)"
+                )
         with seeded(seed, "encoder"):  # whatever was drawn for G and D
             levels = layout(generator, space)
             self.encoder = GHFeatNet(
@@ -119,7 +125,12 @@ class GHFeat(Method):
         self.ema.attach(generator)
         self.discriminator: Discriminator | None = None
         if adversarial > 0:
-            self.discriminator = backbone.load(weights, "d", num_bf16_res=num_bf16_res)
+            try:
+                self.discriminator = backbone.load(weights, "d", num_bf16_res=num_bf16_res)
+            except UserError as error:
+                raise UserError(
+                    f"{error}; without a discriminator, method.adversarial=0 trains"
+                ) from error
             if self.discriminator.label_dim not in (0, label_dim):
                 raise UserError(
                     f"the discriminator of {weights} is told labels of "
@@ -187,7 +198,7 @@ class GHFeat(Method):
         """Frozen networks go where the method is; says what D's scores are to be held against."""
         for network in self._frozen.values():
             network.to(self.device)
-        if self.discriminator is not None and self.trainer.global_step == 0:
+        if self.discriminator is not None and self.trainer.global_step == 0 and rank() == 0:
             log.info(
                 "D scores samples of G from %.2f to %.2f, half of them below %.2f (90 %% of them; "
                 "reconstructions: score/drawn)",

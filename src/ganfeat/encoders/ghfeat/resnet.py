@@ -112,7 +112,7 @@ class ResNet(nn.Module):
         super().__init__()
         if depth not in COUNTS:
             raise UserError(
-                f"depth={depth} does not exist: choose one of {', '.join(map(str, COUNTS))}"
+                f"method.depth={depth} does not exist: choose one of {', '.join(map(str, COUNTS))}"
             )
         small = resolution <= SMALL
         block, grown = (Basic, 1) if depth < 50 else (Bottleneck, EXPANSION)
