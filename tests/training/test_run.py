@@ -22,6 +22,7 @@ from ganfeat.generators.stylegan2 import StyleGAN2
 from ganfeat.training import record
 from ganfeat.training.record import run_id
 from ganfeat.training.run import run
+from ganfeat.training.setup import Exam, Exams, Found
 
 ROOT = Path(__file__).parents[2]
 ADA = ("method.augment=bgc", "method.augment_p=0.4", "method.ada_kimg=0.1")
@@ -655,6 +656,31 @@ def test_wandb_offline_when_no_key_is_set(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("WANDB_API_KEY", "x")
     assert wandb_mode("auto") == "online"
     assert wandb_mode("off") == "off"
+
+
+def test_stopped_while_measuring(tmp_path: Path) -> None:
+    """What is trained is not trained again."""
+    line = tiny.overrides(tmp_path, "total_kimg=0.016")
+
+    def exams(answer: Exam) -> Any:
+        return lambda *_: Exams(final=answer)
+
+    def stopped(*_: Any) -> Found:
+        raise Interrupted("stopped by SIGINT", exit_code=130)
+
+    with pytest.raises(
+        Interrupted, match=r"while measuring: the trained weights are .* without tr"
+    ):
+        run(compose(line), line, exams(stopped))
+    weights = tiny.only(tmp_path, "networks.safetensors").read_bytes()
+    found = Found([{"name": "fid", "value": 1.0, "protocol": {}}], {}, {})
+    result = run(compose(line), line, exams(lambda *_: found))
+    assert (result["status"], result["metrics"], result["kimg"]) == (
+        "finished",
+        found.values,
+        0.016,
+    )
+    assert tiny.only(tmp_path, "networks.safetensors").read_bytes() == weights
 
 
 def test_a_commit_is_marked_where_the_source_was_changed(

@@ -65,7 +65,7 @@ class Points(Reading):
             f"{self.name}_penalty": found[best].strength,
             f"{self.name}_of_the_mean": of_mean,
         }
-        title = f"{self.name.capitalize()} from each level"
+        title = f"{self.name.capitalize().replace('_', ' ')} from each level"
         picture = curves({self.name: errors}, self.what, title, {"mean of the points": of_mean})
         return Result([value], arrays, {self.name: picture})
 

@@ -24,7 +24,9 @@ from ganfeat.training.logs import logged
 from ganfeat.training.record import RunFolder, commit
 from ganfeat.training.setup import (
     Config,
+    Exam,
     Exams,
+    Found,
     make_data,
     make_method,
     make_trainer,
@@ -170,7 +172,7 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
         save_networks(folder.weights, networks, {**folder.weights_header(), "frozen": frozen})
         outcome.weights = {name: state_hash(network) for name, network in networks.items()}
         if ready.final is not None:
-            found = ready.final(method.artefact(), data.dataset)
+            found = _measured(ready.final, method.artefact(), data.dataset, folder)
             outcome.metrics, outcome.arrays = found.values, found.arrays
             log_values(outcome.metrics)
             outcome.pictures = save_pictures(found.pictures, folder.path, "tasks")
@@ -193,6 +195,18 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
         if data is not None:
             outcome.broken_images |= set(getattr(data.dataset, "broken", []))
         finish_wandb()
+
+
+def _measured(exam: Exam, artefact: Any, dataset: Any, folder: RunFolder) -> Found:
+    """What the last exam finds; where it is stopped, that the training itself is done."""
+    try:
+        return exam(artefact, dataset)
+    except Interrupted as stopped:
+        raise Interrupted(
+            f"stopped while measuring: the trained weights are {folder.weights}; the same command "
+            "measures them without training again",
+            stopped.exit_code,
+        ) from None
 
 
 def _interruption(number: int, folder: RunFolder, *, forced: bool) -> Interrupted:
