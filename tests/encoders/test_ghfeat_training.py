@@ -2,6 +2,9 @@
 
 import csv
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +22,14 @@ from ganfeat.encoders.ghfeat import GHFeat, GHFeatNet
 from ganfeat.encoders.ghfeat.latents import draw, layout, levels_of, sample
 from ganfeat.errors import UserError
 from ganfeat.features.embedded import embedded
+from ganfeat.loading import load_network
 from ganfeat.networks import save_networks, state_hash
 from ganfeat.tasks.task import Trial
 from ganfeat.training.draws import Draws
 from ganfeat.training.method import Step
 
 PRESET = "ghfeat_synthfaces"
+ROOT = Path(__file__).parents[2]
 
 
 def method(**options: Any) -> GHFeat:
@@ -306,6 +311,38 @@ def test_bf16(tmp_path: Path) -> None:
         found[precision] = [float(row["loss/Emain/pixel"]) for row in rows(tmp_path / precision)]
     assert found["bf16"] != found["fp32"]
     assert found["bf16"] == pytest.approx(found["fp32"], rel=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", ["precision=bf16", "trainer.devices=2"])
+def test_resumed_is_bit_equal(tmp_path: Path, line: str) -> None:
+    """In bf16, and in two processes; elsewhere the contract of all methods tests it."""
+    for folder, more in (
+        ("whole", ["total_kimg=0.032"]), ("short", ["total_kimg=0.016"]),
+        ("parts", ["total_kimg=0.032", f"resume={tmp_path / 'short.ckpt'}"]),
+    ):  # fmt: skip
+        overrides = tiny.overrides(tmp_path / folder, line, *more, experiment=PRESET)
+        subprocess.run([sys.executable, "train.py", *overrides], cwd=ROOT, check=True, timeout=300)
+        if folder == "short":
+            shutil.copy(tiny.only(tmp_path / folder, "last.ckpt"), tmp_path / "short.ckpt")
+    whole, parts = (
+        torch.load(tiny.only(tmp_path / folder, "last.ckpt"), weights_only=True)
+        for folder in ("whole", "parts")
+    )
+    assert whole["global_step"] == parts["global_step"] > 2
+    assert whole["state_dict"].keys() == parts["state_dict"].keys()
+    for name, value in whole["state_dict"].items():
+        assert torch.equal(value, parts["state_dict"][name]), name
+
+
+def test_without_an_average(tmp_path: Path) -> None:
+    """What is measured is then what was trained."""
+    tiny.train(tmp_path, "total_kimg=0.024", "method.ema_kimg=0", experiment=PRESET)
+    file = tiny.only(tmp_path, "networks.safetensors")
+    own, average = (load_network(file, name).state_dict() for name in ("encoder", "encoder_ema"))
+    assert own.keys() == average.keys()
+    for name, value in own.items():
+        assert torch.equal(value, average[name]), name
 
 
 def test_without_adversary_and_perception(tmp_path: Path) -> None:
