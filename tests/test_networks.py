@@ -80,10 +80,14 @@ def test_loading_draws_no_random_numbers(file: Path) -> None:
 def test_a_missing_network_lists_what_there_is(tmp_path: Path, networks: dict[str, Any]) -> None:
     path = tmp_path / "w"
     weights.save_networks(path, {"g": networks["g"], "d": networks["d"]}, {})
-    with pytest.raises(UserError, match=r"holds no network 'g_ema'; it holds: g, d"):
+    with pytest.raises(
+        UserError, match=r"no network 'g_ema', which is needed here; it holds: g, d"
+    ):
         load(path)
     source = official.write(tmp_path / "a.pkl", official.networks())
-    with pytest.raises(UserError, match=r"holds no network 'e'; it holds: g, d, g_ema"):
+    with pytest.raises(
+        UserError, match=r"no network 'e', which is needed here; it holds: g, d, g_ema"
+    ):
         load(source, "e")
 
 

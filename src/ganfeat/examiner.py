@@ -146,7 +146,7 @@ class Examiner:
             psi: their truncation.
             show: a progress bar with the time left.
         """
-        artefact = fresh_copy(artefact).to(self.device)
+        artefact = _apart(artefact).to(self.device)
         with machine.full_precision():
             if isinstance(artefact, Features):
                 return self._examine_network(self.trial(artefact, data, part, self.device), show)
@@ -219,3 +219,11 @@ class Examiner:
             rank=rank(),
             ranks=world_size(),
         )
+
+
+def _apart(artefact: Network) -> Network:
+    """A copy to measure, with a copy of the generator that it draws with."""
+    found = fresh_copy(artefact)
+    if isinstance(artefact, BuiltOn) and isinstance(found, BuiltOn) and artefact.taught_by:
+        found.attach(fresh_copy(artefact.generator))
+    return found

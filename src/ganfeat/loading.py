@@ -40,17 +40,20 @@ def load_network(path: AnyPath, network: str) -> Network:
 
 
 def read_about(path: AnyPath) -> dict[str, Any]:
-    """``data``, ``judge`` and names of the ``networks`` in a file, as far as it says so.
+    """``data``, ``judge``, ``frozen`` and names of the ``networks`` in a file, as it says so.
 
-    Of a checkpoint also ``start``: hashes of the weights that ``init_from=`` gave it.
+    ``frozen`` are `weights_of` the networks that it learnt with. Of a checkpoint also ``start``:
+    hashes of the weights that ``init_from=`` gave it.
     """
     file = find_checkpoint(path)
     with open(file, "rb") as opened:
         start = opened.read(9)
     if start[:2] == b"PK":
         about = read_checkpoint(file)["ganfeat"]
-        start = about.get("start", {})
-        return {**about["config"], "networks": list(about["networks"]), "start": start}
+        return {
+            **about["config"], "networks": list(about["networks"]),
+            "start": about.get("start", {}), "frozen": about.get("frozen_weights", {}),
+        }  # fmt: skip
     return {} if start[:1] == b"\x80" and start[8:] != b"{" else read_header(file)
 
 

@@ -114,6 +114,22 @@ def test_what_measures_is_not_measured(tmp_path: Path) -> None:
         tiny.train(tmp_path / "b", "features=none", experiment="fixed_synthfaces")
 
 
+def test_what_has_a_size_of_its_own_is_tried_at_that(tmp_path: Path) -> None:
+    for preset, line in (
+        ("fixed_synthfaces", "features=discriminator"),
+        ("optimised_synthfaces", "features=optimised"),
+    ):  # fmt: skip
+        size = ["tasks=all", "data.resolution=64"]
+        words = tiny.overrides(tmp_path, line, *size, experiment=preset)
+        with pytest.raises(UserError, match=r"looks at images of 32 px: data\.resolution=64"):
+            run(compose(words), words, exams)
+
+
+def test_an_autoencoder_needs_two_images_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="batch norm needs 2 images at once"):
+        tiny.train(tmp_path, "trainer.accumulate=8", experiment="autoencoder_synthfaces")
+
+
 def test_an_autoencoder_draws_with_a_generator_of_its_own() -> None:
     g = backbone.load("embedded")
     network = AutoencoderNet(layout(g, "s"), g.config, depth=18, width=8, channels=16).eval()

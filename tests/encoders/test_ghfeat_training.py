@@ -21,10 +21,12 @@ from ganfeat.data import SynthFaces
 from ganfeat.encoders.ghfeat import GHFeat, GHFeatNet
 from ganfeat.encoders.ghfeat.latents import draw, layout, levels_of, sample
 from ganfeat.errors import UserError
+from ganfeat.examiner import Examiner
 from ganfeat.features.embedded import embedded
 from ganfeat.loading import load_network
+from ganfeat.metrics.measure import Result
 from ganfeat.networks import save_networks, state_hash
-from ganfeat.tasks.task import Trial
+from ganfeat.tasks.task import Task, Trial
 from ganfeat.training.draws import Draws
 from ganfeat.training.method import Step
 
@@ -394,6 +396,39 @@ def test_an_encoder_of_another_generator_does_not_resume(tmp_path: Path) -> None
             f"backbone.weights={tmp_path / 'other.safetensors'}",
             experiment=PRESET,
         )
+
+
+def test_what_taught_does_not_measure(tmp_path: Path) -> None:
+    """Whichever file of the run is measured."""
+    line = ["total_kimg=0.016", "trainer.snapshot_kimg=0.008"]
+    tiny.train(tmp_path, *line, experiment=PRESET)
+    folder = tiny.only(tmp_path, "last.ckpt").parent
+    files = ["last.ckpt", "networks.safetensors", "networks-00000.008.safetensors"]
+    for file in files:
+        words = [
+            f"checkpoint={folder / file}", f"paths.outputs={tmp_path}", "logger=csv", "device=cpu",
+            "tasks=all", "data=synthfaces", "features@judge.perceptual=teacher",
+        ]  # fmt: skip
+        with pytest.raises(UserError, match="features shares weights with the judge's teacher"):
+            evaluate.run(compose(words, "evaluate"), words)
+
+
+def test_a_copy_draws_with_a_copy_of_the_generator(tmp_path: Path) -> None:
+    """The one that it was trained with, whatever lies by now where that was."""
+    encoder = method().artefact()
+    assert isinstance(encoder, GHFeatNet)
+    encoder.weights = encoder.config["weights"] = str(tmp_path / "gone")
+    examiner = Examiner(None, {"own": Rebuilt()}, "cpu", tmp_path)
+    assert examiner.examine(encoder, SynthFaces("train", 32, 8), show=False).values == []
+
+
+class Rebuilt(Task):
+    draws = True
+
+    def result(self, trial: Trial) -> Result:
+        images = SynthFaces("test", 32, 2).__getitems__([0, 1])["image"]
+        assert torch.isfinite(trial.rebuilt(images)).all()
+        return Result([])
 
 
 def test_a_generator_that_was_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -459,7 +459,9 @@ def test_what_cannot_be_done_is_not_applicable() -> None:
         "a": (None, "data that know the layout of images"),
         "c": (None, "an encoder whose codes can be drawn"),
     }
-    with pytest.raises(UserError, match="none of the tasks can be done here: a, say, needs data t"):
+    with pytest.raises(
+        UserError, match=r"none of the tasks can be done without data that k.*; or an enc"
+    ):
         perform(trial(Blind()), {"a": Impossible(), "c": Restoration()})
 
 
@@ -483,6 +485,26 @@ def test_what_never_differs_cannot_be_read() -> None:
     truth = np.stack([np.ones(5), np.arange(5.0)], axis=1)
     with pytest.raises(UserError, match="glasses is the same in all 5 images"):
         factor_scores(truth, truth, columns)
+
+
+def test_what_is_too_little_to_paste_to_mix_or_to_find(judge: Judge) -> None:
+    with pytest.raises(UserError, match=r"size=0\.01 of 32 px is nothing to paste"):
+        Harmonisation(8, size=0.01).check(trial(Laplacian(), judge))
+    few = Laplacian()
+    few.resolutions = {f"b{side}": min(side, 16) for side in SIDES}
+    assert Mixing().lacks(trial(few, judge)) == "an encoder with levels at four resolutions or more"
+    result = Retrieval(["hat"], n=3, val=3, nearest=2).result(trial(Laplacian()))
+    assert [*numbers(result)] == ["retrieval_hat3"]
+
+
+def test_a_protocol_says_how_many_of_the_images_there_are(photographs: Path) -> None:
+    """Where more are there than are taken; of drawn ones there are as many as are asked for."""
+    one = Trial(Blind(), References(ImageDataset(photographs, 16)))
+    there = len(one.references.real(8))
+    whole, part = one.protocol(real=there), one.protocol(real=there - 1)
+    assert part["data"] == {**whole["data"], "taken": there - 1}
+    assert one.learnt_from(2)["taken"] == 2
+    assert "taken" not in trial(Blind()).protocol(real=100)["data"]
 
 
 def test_codes_are_computed_once() -> None:

@@ -8,12 +8,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from ganfeat import backbone
 from ganfeat.backbone import Generator
 from ganfeat.encoders.encoder import Encoder
 from ganfeat.encoders.ghfeat.latents import layout
 from ganfeat.encoders.ghfeat.network import GHFeatNet
+from ganfeat.encoders.ghfeat.resnet import check_batch
 from ganfeat.errors import UserError
 from ganfeat.pictures import reconstructions
 from ganfeat.ranges import Count, LearningRate, NotNegative
@@ -93,6 +95,11 @@ class Autoencoder(Encoder):
             network, total_kimg=total_kimg, batch_size=batch_size, seed=seed, lr=lr,
             weight_decay=weight_decay, warmup_kimg=warmup_kimg, ema_kimg=ema_kimg,
         )  # fmt: skip
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        """The optimiser, once it is known that batch norm has something to normalise by."""
+        check_batch(self.batch_size // self.accumulate)
+        return super().configure_optimizers()
 
     def loss(self, step: Step) -> Losses:
         """One term."""

@@ -147,6 +147,7 @@ class DiscriminatorFeatures(Features):
         self.config = DiscriminatorFeatures.arguments(locals())
         self.name = name
         self.model = backbone.load(weights, "d").requires_grad_(False)
+        self.resolution = self.model.resolution
 
     def taps(self, images: Tensor) -> list[Tensor]:
         """Maps from the finest to 4 px."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganfeat.encoders.encoder import Encoder
+from ganfeat.errors import UserError
 from ganfeat.features import SmallNet
 from ganfeat.features.blocks import SIZE, conv, gathered
 from ganfeat.features.network import area
@@ -47,6 +48,8 @@ class MaskedImages(Encoder):
         width: Count = 128,
         **rest: Any,
     ) -> None:
+        if not 0 < hidden < 1:
+            raise UserError(f"method.hidden={hidden}: some patches must be hidden, and some seen")
         super().__init__(network, **rest)
         channels = sum(network.channels[2:])
         self.from_vector = nn.Linear(network.vector.out_features, width)

@@ -21,8 +21,8 @@ from ganfeat.ranges import Count, LearningRate
 class Optimised(Rebuilder):
     """Latents in W+ of each image, from the mean latent on by Adam.
 
-    The loss is the mean squared error of pixels, and of two maps of a network, which weighs as much
-    as the pixels at the start.
+    The loss is the mean squared error of pixels, and of the last but one map of a network, which
+    weighs as much as the pixels at the start.
 
     Args:
         weights: holds the generator: a run, a checkpoint, a weights file, an official pickle,
@@ -46,6 +46,7 @@ class Optimised(Rebuilder):
         self.name, self.steps, self.lr = name, steps, lr
         self.settings = {"steps": steps, "lr": lr, "perceptual": perceptual}
         self.generator = backbone.load(weights).requires_grad_(False)
+        self.resolution = self.generator.resolution
         self.looks = None if perceptual is None else embedded(perceptual)
         self.resolutions = {
             str(level): int(side) for level, side, _ in latents.layout(self.generator, "w+")

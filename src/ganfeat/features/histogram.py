@@ -24,10 +24,6 @@ class ColourHistogram(Features):
         places = torch.tensor([bins**2, bins, 1.0])
         self.register_buffer("places", places, persistent=False)
 
-    def taps(self, images: Tensor) -> list[Tensor]:
-        """The image."""
-        return [images]
-
     def embed(self, images: Tensor) -> Tensor:
         """Shares of the pixels, [N,bins^3]."""
         bins = ((images.clamp(-1, 1) + 1) / 2 * self.bins).floor().clamp(max=self.bins - 1)

@@ -50,6 +50,17 @@ def mean_value(
     return Value(name, float(items.mean()), low, high, n=len(items), protocol=protocol)
 
 
+def ratio_value(name: str, above: Array, below: Array, protocol: dict[str, Any]) -> Value:
+    """The mean of ``above`` [n] over that of ``below`` [n] with its interval.
+
+    Both are of the same images, and are resampled together.
+    """
+    means = resampled_means(np.stack([above, below], axis=1))
+    low, high = middle(means[:, 0] / means[:, 1])
+    ratio = float(above.mean() / below.mean())
+    return Value(name, ratio, low, high, n=len(below), protocol=protocol)
+
+
 def not_applicable(name: str, needs: str) -> Value:
     """``n/a``, and what it would take."""
     return Value(name, None, protocol={"needs": needs})

@@ -31,7 +31,8 @@ class GlobalEditing(Task):
     with it. Of the images of ``test`` in which the judge sees it not, drawn again, the share in
     which it sees it after the step; the length of the step is the one that does best on ``val``.
     Beside that, what it costs: by how many deviations of the data the other continuous factors
-    change, as the judge reads them, on average over attributes and factors.
+    change, as the judge reads them, on average over attributes and factors; those that mean
+    something in some images alone are left out.
 
     Args:
         attributes: names of binary factors; None for those that the data name.
@@ -50,6 +51,11 @@ class GlobalEditing(Task):
         train: Several = 10_000,
     ) -> None:
         self.attributes, self.n, self.val, self.train = attributes, n, val, train
+
+    def lacks(self, trial: Trial) -> str:
+        """Attributes."""
+        named = asked(trial, "edited", self.attributes)
+        return super().lacks(trial) or ("" if named else "data that say what to edit")
 
     def check(self, trial: Trial) -> None:
         """The attributes must be there, and the images."""
@@ -130,7 +136,7 @@ class GlobalEditing(Task):
         for edit, table, images in zip(edits, after, shown, strict=True):
             column = place(trial, edit.attribute)
             without = before[:, column] < 0.5
-            others = [i for i, c in enumerate(columns) if c.kind == "continuous"]
+            others = [i for i, c in enumerate(columns) if c.kind == "continuous" and not c.needs]
             change = np.abs(table - before)[without][:, others] / truth[:, others].std(axis=0)
             hits = (table[without, column] > 0.5).astype(float)
             found.append(Tried(hits, float(change.mean()) if without.any() else 0.0, images))

@@ -4,11 +4,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganfeat.errors import UserError
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.reading import factor_scores
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
-from ganfeat.metrics.value import Value, count_name
+from ganfeat.metrics.value import Value, count_name, ratio_value
 from ganfeat.ranges import Names, Several, Share
 from ganfeat.tasks.pages import sheets
 from ganfeat.tasks.task import Task, Trial, asked, check_known, enough
@@ -47,13 +48,20 @@ class Harmonisation(Task):
         names = asked(trial, "pasted", self.seen)
         check_known(names, trial.reader.columns, "harmonisation sees", "binary")
         enough(trial, "test", 2 * self.n, 2 * self.n)
+        low, high = self._edges(side := trial.references.data.resolution)
+        if high <= low:
+            raise UserError(
+                f"size={self.size} of {side} px is nothing to paste: choose a larger one"
+            )
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """The share of the step that is gone, and what is recognised."""
         columns = trial.reader.columns
         names = [column.name for column in columns]
-        chosen = [names.index(name) for name in asked(trial, "pasted", self.seen)]
+        wanted = asked(trial, "pasted", self.seen)
+        needed = [columns[names.index(name)].needs for name in wanted]  # to know where it counts
+        chosen = [names.index(name) for name in dict.fromkeys([*wanted, *filter(None, needed)])]
         rows = Rows(self.n, 4 + 4 * len(chosen), what="a step").to(trial.references.device)
         shown: dict[str, Tensor] = {}
         for numbers, one, other in trial.pairs("test", self.n, self.extras, "pasted"):
@@ -68,17 +76,18 @@ class Harmonisation(Task):
             if not shown:
                 shown = {"A": first, "B": second, "B pasted": pasted, "drawn": drawn}
         found = rows.numpy()
-        before, bare, after, bare_after = found[:, :4].mean(axis=0)
+        before, bare, after, bare_after = found[:, :4].T
         worn, *said_of = np.split(found[:, 4:], 4, axis=1)
         worth = [columns[i] for i in chosen]
         drawn_again, pasted_alone, own_again = (
-            {name: (1 + x) / 2 for name, x in factor_scores(said, worn, worth).items()}
-            for said in said_of
+            {name: (1 + scores[name]) / 2 for name in wanted}
+            for scores in (factor_scores(said, worn, worth) for said in said_of)
         )
         protocol = trial.protocol(trial.reader, real=2 * self.n, size=self.size, cast=list(CAST))
-        gone = 1 - (after - bare_after) / (before - bare)
+        step = before - bare
+        gone = step - (after - bare_after)
         end = count_name(self.n)
-        values = [Value(f"harmonised_border{end}", float(gone), n=self.n, protocol=protocol)]
+        values = [ratio_value(f"harmonised_border{end}", gone, step, protocol)]
         by_judge = f"{end}_{trial.reader.name}"
         values += [
             Value(f"harmonised_{name}{by_judge}", accuracy, n=self.n, protocol=protocol)

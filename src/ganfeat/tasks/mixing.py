@@ -35,6 +35,13 @@ class Mixing(Task):
     def __init__(self, n: Several = 1000) -> None:
         self.n = n
 
+    def lacks(self, trial: Trial) -> str:
+        """Resolutions that are coarse, and others that are fine."""
+        missing = super().lacks(trial)
+        if not missing and len({*trial.rebuilder.resolutions.values()}) < 4:
+            return "an encoder with levels at four resolutions or more"
+        return missing
+
     def check(self, trial: Trial) -> None:
         """There must be images for all pairs."""
         enough(trial, "test", 2 * self.n, 2 * self.n)

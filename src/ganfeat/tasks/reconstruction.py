@@ -15,7 +15,7 @@ from ganfeat.metrics.reconstruction import reconstruction
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.reference import BATCH
 from ganfeat.metrics.rows import Rows
-from ganfeat.metrics.value import Value, count_name, mean_value, not_applicable
+from ganfeat.metrics.value import Value, count_name, mean_value, not_applicable, ratio_value
 from ganfeat.ranges import Names, Several
 from ganfeat.tasks.pages import sheet, sheets
 from ganfeat.tasks.task import Array, Batch, Task, Trial, asked, check_known, enough
@@ -117,10 +117,8 @@ class Reconstruction(Task):
         end = count_name(self.n)
         values = [
             mean_value(f"{subject}_mse{end}", own, protocol),
-            Value(f"{subject}_to_constant{end}", float(own.mean() / of_constant.mean()), n=self.n,
-                  protocol=protocol),
-            Value(f"{subject}_to_nearest{end}", float(own.mean() / of_nearest.mean()), n=self.n,
-                  protocol=protocol),
+            ratio_value(f"{subject}_to_constant{end}", own, of_constant, protocol),
+            ratio_value(f"{subject}_to_nearest{end}", own, of_nearest, protocol),
             Value(f"kept{end}_{trial.reader.name}", least, n=self.n, protocol=by_judge),
         ]  # fmt: skip
         found = {"kept": share, "read_before": scores[0], "read_after": scores[1]}
@@ -204,7 +202,8 @@ class OwnSamples(Task):
     """``own_face<n>`` and ``own_whole<n>``: R2 of reconstructions of the generator's own samples.
 
     Over the pixels of the face (where the judge's reading of the sample has it when it is drawn),
-    and over all; 1 is perfect, 0 is the mean of all samples.
+    and over all; 1 is perfect, 0 is the mean of all samples. Of rooms the first is ``own_room<n>``
+    and says the same as the second.
 
     Args:
         n: samples.

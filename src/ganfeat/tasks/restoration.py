@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.rows import Rows
-from ganfeat.metrics.value import Value, count_name
+from ganfeat.metrics.value import count_name, ratio_value
 from ganfeat.ranges import Count
 from ganfeat.tasks.pages import sheets
 from ganfeat.tasks.task import Task, Trial, enough
@@ -89,14 +89,14 @@ class Restoration(Task):
                 if strength == strengths[-1]:
                     shown.setdefault(how, {"clean": images, how: seen, "drawn": drawn})
             rows.update(torch.stack(errors, dim=1), numbers)
-        found = rows.numpy().mean(axis=0)
+        found = rows.numpy().reshape(self.n, -1, 2)
         arrays: dict[str, dict[str, float]] = {how: {} for how in DEGRADATIONS}
-        for (how, strength), (own, before) in zip(ways, found.reshape(-1, 2), strict=True):
-            arrays[how][str(strength)] = float(own / before)
         values = []
-        for how, (_, strengths) in DEGRADATIONS.items():
-            protocol = trial.protocol(real=self.n, strength=strengths[-1], seed=self.seed)
-            name = f"restored_{how}{count_name(self.n)}"
-            values.append(Value(name, arrays[how][str(strengths[-1])], n=self.n, protocol=protocol))
+        for (how, strength), (own, before) in zip(ways, found.transpose(1, 2, 0), strict=True):
+            arrays[how][str(strength)] = float(own.mean() / before.mean())
+            if strength == DEGRADATIONS[how][1][-1]:
+                protocol = trial.protocol(real=self.n, strength=strength, seed=self.seed)
+                name = f"restored_{how}{count_name(self.n)}"
+                values.append(ratio_value(name, own, before, protocol))
         pictures = sheets("restoration", *shown.values())
         return Result(values, {"restoration": arrays}, pictures)

@@ -51,6 +51,12 @@ class Retrieval(Task):
     ) -> None:
         self.factors, self.n, self.val, self.nearest = factors, n, val, nearest
 
+    def lacks(self, trial: Trial) -> str:
+        """Factors."""
+        named = asked(trial, "retrieved", self.factors)
+        needs = "data that say what to look for (tasks.retrieval.factors=[NAME])"
+        return super().lacks(trial) or ("" if named else needs)
+
     def check(self, trial: Trial) -> None:
         """The factors must exist, and there must be enough to look through."""
         names = asked(trial, "retrieved", self.factors)
@@ -77,8 +83,9 @@ class Retrieval(Task):
             nearest=self.nearest,
             bins=BINS,
         )
+        end = count_name(len(test.truth["factors"]))
         values = [
-            mean_value(f"retrieval_{factor}{count_name(self.n)}", levels[best[factor]], protocol)
+            mean_value(f"retrieval_{factor}{end}", levels[best[factor]], protocol)
             for factor, levels in on_test.items()
         ]
         lines = {
@@ -138,9 +145,9 @@ class Retrieval(Task):
         chosen = spread(len(data), self.n)
         groups = []
         for factor, level in best.items():
-            numbers = [[i, *found[level][i].tolist()] for i in range(QUERIES)]
+            numbers = [[i, *found[level][i].tolist()] for i in range(min(QUERIES, len(chosen)))]
             rows = [data.__getitems__([chosen[i] for i in row])["image"] for row in numbers]
-            names = [factor, f"by {level}", *(f"query {i + 1}" for i in range(2, QUERIES))]
+            names = [factor, f"by {level}", *(f"query {i + 1}" for i in range(2, len(rows)))]
             groups.append(dict(zip(names, rows, strict=True)))
         return sheet(*groups)
 

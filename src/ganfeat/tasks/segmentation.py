@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
+from ganfeat.features import Features
 from ganfeat.features.network import stacked
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.value import Value
@@ -38,7 +39,8 @@ class Segmentation(Task):
     that ``test`` has, the number the mean over ``repeats`` choices of images. The arrays have the
     same from colour and position alone, with their products (``pixels``), and from the encoder's
     own maps (``maps``): each choice, and their means in ``segmentation_<way>``. Where columns are
-    many the solver is stopped early; ``segmentation_steps`` has how many steps it took.
+    many the solver is stopped early; ``segmentation_steps`` has how many steps it took. Every
+    process does all of it.
 
     Args:
         shots: how many annotated images.
@@ -72,11 +74,9 @@ class Segmentation(Task):
     def result(self, trial: Trial) -> Result:
         """A number per number of shots; the first images with what they were told to be."""
         network = trial.network
-        ways: dict[str, Columns] = {
-            "features": network.per_pixel,
-            "maps": lambda images: stacked(network.taps(images), images.shape[-1]),
-            "pixels": with_places,
-        }
+        ways: dict[str, Columns] = {"features": network.per_pixel, "pixels": with_places}
+        if own := type(network).per_pixel is not Features.per_pixel:
+            ways["maps"] = lambda images: stacked(network.taps(images), images.shape[-1])
         most = max(self.shots) * self.repeats
         parts = {
             part: self._annotated(trial, part, count)
@@ -105,6 +105,8 @@ class Segmentation(Task):
             real=self.n, chosen_on=self.val, repeats=self.repeats, classes=classes,
             penalties=STRENGTHS,
         )  # fmt: skip
+        if not own:  # its columns are its maps
+            found["maps"], steps["maps"] = found["features"], steps["features"]
         values = []
         for shots in self.shots:
             mean = float(np.mean(found["features"][str(shots)]))

@@ -136,12 +136,18 @@ class Trial:
 
     def learnt_from(self, n: int) -> dict[str, Any]:
         """What identifies the ``n`` images of ``train`` that a reader learns from."""
-        found: dict[str, Any] = self.references.real(n, (), "train").fingerprint()
-        return found
+        return self._some("train", n)
 
-    def protocol(self, *networks: Features, **more: Any) -> dict[str, Any]:
-        """What a number depends on beside the encoder: images, networks, and more."""
-        return self.references.protocol(*networks, **more)
+    def protocol(self, *networks: Features, real: int = 0, **more: Any) -> dict[str, Any]:
+        """What a number depends on beside the encoder: ``real`` images, networks, and more."""
+        found = self.references.protocol(*networks, **more)
+        return found | {"data": self._some(self.references.part, real)} if real else found
+
+    def _some(self, part: str, n: int) -> dict[str, Any]:
+        """What identifies ``n`` images of a part, of which there may be more."""
+        data = self.references.real(n, (), part)
+        found: dict[str, Any] = data.fingerprint()
+        return found if n >= len(data) else {**found, "taken": n}
 
     def rebuilt(self, images: Tensor) -> Tensor:
         """Images drawn again, clamped to [-1,1]."""
@@ -198,11 +204,8 @@ def check(trial: Trial, tasks: Mapping[str, Task]) -> dict[str, str]:
     """
     lacks = {name: task.lacks(trial) for name, task in tasks.items()}
     if tasks and all(lacks.values()):
-        name, missing = next(iter(lacks.items()))
-        raise UserError(
-            f"none of the tasks can be done here: {name}, say, needs {missing}; tasks=none goes "
-            "without"
-        )
+        needs = "; or ".join(dict.fromkeys(lacks.values()))
+        raise UserError(f"none of the tasks can be done without {needs}. tasks=none goes without")
     for name, task in tasks.items():
         if not lacks[name]:
             with _named(name):

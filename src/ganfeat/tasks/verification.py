@@ -1,7 +1,8 @@
 """Are these two the same person: pairs of faces, judged by how alike their codes are.
 
 The protocol of LFW (Huang et al. 2007): ten folds that share nobody, a threshold for each that is
-best on the nine others. The level is chosen on pairs of other people.
+best on the nine others. The level is chosen on pairs of ``val``: of other people where faces are
+drawn, of LFW's view 1.
 """
 
 from collections.abc import Sequence

@@ -191,7 +191,7 @@ class Snapshots(Callback):
             pl_module.terms.check()
             name = f"networks-{kimg_done(trainer, pl_module):09.3f}.safetensors"
             path = self.folder.checkpoint.with_name(name)
-            save_networks(path, pl_module.networks(), self.folder.weights_header())
+            save_networks(path, pl_module.networks(), self.folder.weights_header(pl_module))
 
 
 class Monitor(Callback):
@@ -223,7 +223,7 @@ class Monitor(Callback):
             self.best = fid
             if trainer.is_global_zero:
                 path = self.folder.checkpoint.with_name("networks-best.safetensors")
-                save_networks(path, pl_module.networks(), self.folder.weights_header())
+                save_networks(path, pl_module.networks(), self.folder.weights_header(pl_module))
         self.clock.leave_out(time.perf_counter() - began)
 
     def state_dict(self) -> dict[str, float]:

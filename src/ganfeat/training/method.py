@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from ganfeat.errors import UserError
-from ganfeat.networks import Network, class_name, describe, state_hash
+from ganfeat.networks import Network, class_name, describe, state_hash, weights_of
 from ganfeat.processes import average_gradients
 from ganfeat.training.checkpoint import FORMAT
 from ganfeat.training.draws import Draws
@@ -159,6 +159,10 @@ class Method(LightningModule):
                     "choose another batch_size, trainer.devices or trainer.accumulate"
                 )
 
+    def frozen_weights(self) -> dict[str, list[str]]:
+        """`weights_of` the frozen networks, which must not measure what they taught."""
+        return {name: sorted(weights_of(network)) for name, network in self.frozen().items()}
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what a reader needs to build the networks, as plain data."""
         checkpoint["ganfeat"] = {
@@ -170,6 +174,7 @@ class Method(LightningModule):
                 for name, entry in describe(self.networks()).items()
             },
             "frozen": {name: state_hash(network) for name, network in self.frozen().items()},
+            "frozen_weights": self.frozen_weights(),
             "start": self.start,
             "terms": self.terms.state_dict(),
         }

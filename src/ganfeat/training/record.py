@@ -83,13 +83,14 @@ class RunFolder:
         result = self.result()
         return result if result is not None and result["status"] == "finished" else None
 
-    def weights_header(self) -> dict[str, Any]:
+    def weights_header(self, method: Any) -> dict[str, Any]:
         """What a weights file of this run says about where it came from."""
         return {
             "source": {"run": f"{self.config['experiment']}/{self.id}"},
             "licence": "MIT",
             "data": self.config["data"],
             "judge": self.config.get("judge"),
+            "frozen": method.frozen_weights(),
         }
 
     def last_pictures(self) -> list[str]:

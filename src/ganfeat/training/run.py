@@ -14,7 +14,7 @@ import yaml
 
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import disk_full
-from ganfeat.networks import check_finite, save_networks, state_hash, weights_of
+from ganfeat.networks import check_finite, save_networks, state_hash
 from ganfeat.pictures import save_pictures
 from ganfeat.processes import rank
 from ganfeat.training import machine
@@ -168,8 +168,7 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
             return
         networks = method.networks()
         check_finite(networks)
-        frozen = {name: sorted(weights_of(looks)) for name, looks in method.frozen().items()}
-        save_networks(folder.weights, networks, {**folder.weights_header(), "frozen": frozen})
+        save_networks(folder.weights, networks, folder.weights_header(method))
         outcome.weights = {name: state_hash(network) for name, network in networks.items()}
         if ready.final is not None:
             found = _measured(ready.final, method.artefact(), data.dataset, folder)

@@ -18,6 +18,7 @@ from ganfeat.backbone import Discriminator
 from ganfeat.backbone.sampling import inputs
 from ganfeat.encoders.ghfeat.latents import Space, layout, sample
 from ganfeat.encoders.ghfeat.network import GHFeatNet
+from ganfeat.encoders.ghfeat.resnet import check_batch
 from ganfeat.errors import UserError
 from ganfeat.features import Features
 from ganfeat.networks import Network, state_hash
@@ -57,7 +58,8 @@ class GHFeat(Method):
         perceptual_share: of the pixel loss, that the perceptual loss is in the first step.
         tap: which of its maps, counted from the deepest, -1.
         adversarial: weight of its loss; 0 leaves D out.
-        adversarial_stride: D looks at every so-manieth image of a batch, real and drawn.
+        adversarial_stride: D looks at every so-manieth image of a batch, real and drawn; where
+            several processes or micro-batches share it, of each one's share: others than else.
         r1_gamma: weight of R1 on real images.
         r1_interval: iterations between its steps, in which it counts so many times.
         lr: of Adam, for E and D.
@@ -156,11 +158,7 @@ class GHFeat(Method):
     def configure_optimizers(self) -> list[Optimizer]:
         """The optimisers, once it is known that batch norm has something to normalise by."""
         share, stride = self._share(), self.adversarial_stride
-        if self.batch_size // self.accumulate < 2:
-            raise UserError(
-                f"a share of {share} images is too small: the encoder's batch norm needs 2 over "
-                "all processes; choose a larger batch_size or a smaller trainer.accumulate"
-            )
+        check_batch(self.batch_size // self.accumulate)
         if self.discriminator is not None:
             seen = -(-share // stride)
             group = min(self.discriminator.b4.mbstd_group, self.batch_size)
@@ -208,9 +206,9 @@ class GHFeat(Method):
     @torch.no_grad()
     def _usual_scores(self, discriminator: Discriminator) -> list[float]:
         """Percentiles of D's scores of random samples, before either learns (check S11)."""
-        generator, share = self.encoder.generator, self._share()
-        count = max(SCORED // share, 1) * share
-        given = inputs(generator, count, seed_of(self.seed, "scores"), share)
+        generator, at_once = self.encoder.generator, -(-self._share() // self.adversarial_stride)
+        count = max(SCORED // at_once, 1) * at_once
+        given = inputs(generator, count, seed_of(self.seed, "scores"), at_once)
         scores = [discriminator(generator(z, label), label).float().cpu() for z, label in given]
         percentiles: list[float] = torch.cat(scores).quantile(torch.tensor(PERCENTILES)).tolist()
         return percentiles
@@ -233,7 +231,7 @@ class GHFeat(Method):
         yield losses
 
     def perceptual_loss(self, drawn: Tensor, images: Tensor, pixel: Tensor) -> Tensor:
-        """Mean squared difference of two maps, times its weight; calibrates that once."""
+        """Mean squared difference of a map of both, times its weight; calibrates that once."""
         network = self._frozen["features"]
         assert isinstance(network, Features)
         with torch.no_grad():

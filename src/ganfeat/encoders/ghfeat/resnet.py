@@ -46,6 +46,22 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         return centred * scale.view(shape) + self.bias.view(shape)
 
 
+def check_batch(images: int) -> None:
+    """Refuse batches that batch norm cannot train with.
+
+    Args:
+        images: that go through the network at once, over all processes.
+
+    Raises:
+        UserError: there is one, or none.
+    """
+    if images < 2:
+        raise UserError(
+            "a batch is too small: the encoder's batch norm needs 2 images at once over all "
+            "processes; choose a larger batch_size or a smaller trainer.accumulate"
+        )
+
+
 class Basic(nn.Module):
     """Two 3x3 convolutions, each with leaky ReLU and then the norm, beside a projection."""
 
