@@ -260,6 +260,10 @@ def test_scores_of_samples_are_said_at_the_start(tmp_path: Path) -> None:
     wanted = scores.quantile(torch.tensor([0.05, 0.95, 0.5])).tolist()
     assert [low, high, middle] == pytest.approx(wanted, abs=0.2)
     assert "score/drawn" in rows(tmp_path)[0]
+    short = tiny.only(tmp_path, "last.ckpt")
+    line = ["total_kimg=0.016", f"resume={short}"]
+    tiny.train(tmp_path / "longer", *line, experiment=PRESET)
+    assert "D scores" not in tiny.only(tmp_path / "longer", "train.log").read_text()
 
 
 def test_only_encoder_and_discriminator_learn(tmp_path: Path, monkeypatch: Any) -> None:

@@ -196,7 +196,9 @@ class GHFeat(Method):
         """Frozen networks go where the method is; says what D's scores are to be held against."""
         for network in self._frozen.values():
             network.to(self.device)
-        if self.discriminator is not None and self.trainer.global_step == 0 and rank() == 0:
+        # A run that goes on has D's weights by now, and is told its step later.
+        begins = self.trainer.ckpt_path is None and rank() == 0
+        if self.discriminator is not None and begins:
             log.info(
                 "D scores samples of G from %.2f to %.2f, half of them below %.2f (90 %% of them; "
                 "reconstructions: score/drawn)",
