@@ -672,6 +672,10 @@ def test_stopped_while_measuring(tmp_path: Path) -> None:
         Interrupted, match=r"while measuring: the trained weights are .* without tr"
     ):
         run(compose(line), line, exams(stopped))
+    forced = [*line, "force=true", f"paths.outputs={tmp_path / 'forced'}"]
+    with pytest.raises(Interrupted, match="the same command without force=true measures"):
+        run(compose(forced), forced, exams(stopped))
+    shutil.rmtree(tmp_path / "forced")
     weights = tiny.only(tmp_path, "networks.safetensors").read_bytes()
     found = Found([{"name": "fid", "value": 1.0, "protocol": {}}], {}, {})
     result = run(compose(line), line, exams(lambda *_: found))

@@ -5,7 +5,7 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -24,9 +24,7 @@ from ganfeat.training.logs import logged
 from ganfeat.training.record import RunFolder, commit
 from ganfeat.training.setup import (
     Config,
-    Exam,
     Exams,
-    Found,
     make_data,
     make_method,
     make_trainer,
@@ -171,7 +169,8 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
         save_networks(folder.weights, networks, folder.weights_header(method))
         outcome.weights = {name: state_hash(network) for name, network in networks.items()}
         if ready.final is not None:
-            found = _measured(ready.final, method.artefact(), data.dataset, folder)
+            with _told_that_trained(folder, forced=config["force"]):
+                found = ready.final(method.artefact(), data.dataset)
             outcome.metrics, outcome.arrays = found.values, found.arrays
             log_values(outcome.metrics)
             outcome.pictures = save_pictures(found.pictures, folder.path, "tasks")
@@ -196,23 +195,28 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
         finish_wandb()
 
 
-def _measured(exam: Exam, artefact: Any, dataset: Any, folder: RunFolder) -> Found:
-    """What the last exam finds; where it is stopped, that the training itself is done."""
+@contextlib.contextmanager
+def _told_that_trained(folder: RunFolder, *, forced: bool) -> Iterator[None]:
+    """Where measuring is stopped, the message says that the training itself is done."""
     try:
-        return exam(artefact, dataset)
+        yield
     except Interrupted as stopped:
         raise Interrupted(
-            f"stopped while measuring: the trained weights are {folder.weights}; the same command "
-            "measures them without training again",
+            f"stopped while measuring: the trained weights are {folder.weights}; "
+            f"{_same_command(forced)} measures them without training again",
             stopped.exit_code,
         ) from None
 
 
+def _same_command(forced: bool) -> str:
+    """What goes on with a run; with force=true it would begin anew."""
+    return "the same command without force=true" if forced else "the same command"
+
+
 def _interruption(number: int, folder: RunFolder, *, forced: bool) -> Interrupted:
     name = signal.Signals(number).name
-    command = "the same command without force=true" if forced else "the same command"
     return Interrupted(
-        f"{name}: checkpoint written to {folder.checkpoint}; {command} goes on",
+        f"{name}: checkpoint written to {folder.checkpoint}; {_same_command(forced)} goes on",
         exit_code=128 + number,
     )
 
