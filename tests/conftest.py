@@ -15,6 +15,12 @@ from torchvision.models import resnet50, vgg16
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def same_networks() -> None:
+    """Networks that a test makes begin alike, whichever tests ran before it."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 24 small images in three classes."""
