@@ -8,9 +8,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganfeat.navigators.contrafeat import Semantics, against, compared, smoothed
-from ganfeat.navigators.contrast import alike, alike_all, diversity, focused, masks, unit
+from ganfeat.navigators.contrast import (
+    against,
+    alike,
+    alike_all,
+    compared,
+    diversity,
+    focused,
+    masks,
+    unit,
+)
 from ganfeat.navigators.latents import cuts, mixed
+from ganfeat.navigators.semantics import Semantics, smoothed
 
 LAYERS = (0, 1, 2)
 # Arrays of what is not built: the author's code has it, the runs that count did not use it.

@@ -6,9 +6,8 @@ hand: formulae are those of the author's research code (methods/contrafeat.md), 
 slip the clean form is the default.
 """
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,112 +15,32 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from ganfeat.backbone.generator import Noise
-from ganfeat.backbone.navigator import Navigator
 from ganfeat.errors import UserError
 from ganfeat.features import Features
-from ganfeat.navigators.contrast import Form, Mask, alike, alike_all, diversity, masks
-from ganfeat.navigators.finder import Finder, check_count
+from ganfeat.navigators.contrast import (
+    Alike,
+    Form,
+    Mask,
+    against,
+    alike_all,
+    compared,
+    diversity,
+    masks,
+)
+from ganfeat.navigators.finder import Finder
 from ganfeat.navigators.latents import mixed
-from ganfeat.navigators.sefa import factors
+from ganfeat.navigators.semantics import Attention, Kind, Semantics, begun
 from ganfeat.networks import Network
 from ganfeat.ranges import Count, LearningRate, NotNegative, Range, Several
 from ganfeat.seeds import seed_of, seeded
 from ganfeat.training.draws import Draws
 from ganfeat.training.method import Losses, Phase, Step, adam
 
-log = logging.getLogger(__name__)
-
-Attention = Literal["smooth", "plain", "uniform"]
-Kind = Literal["subspace", "free", "pca", "sefa"]
-
 SEGMENTS = 2  # of layers in a start code, each of another w
 BETAS = (0.0, 0.99)
 FAINT = 0.01  # deviation of a prototype's pixels at the start, before tanh
 HELD_OUT = 16  # start codes on which the contrast is watched
-KERNEL = (-0.5, 0.0, -0.5)  # exponents -x^2/2 of a smoothing over three layers
 SIDES = ("minus", "plus")
-
-
-class Semantics(Navigator):
-    """Directions in W, and for each an attention over layers.
-
-    Args:
-        count: edits K.
-        num_ws: layers L of the generator.
-        w_dim: numbers D in a latent.
-        axes: unit vectors in whose span directions are sought, or which they are where ``frozen``;
-            None where they are free.
-        frozen: whether directions are the axes.
-        attention: ``smooth`` is a softmax over layers, smoothed over three of them, ``plain`` a
-            softmax, ``uniform`` gives all layers the same.
-        weights: where the generator is.
-        generator_hash: of its weights and noise images.
-        name: as metrics name it.
-    """
-
-    basis: Tensor
-    unit: Tensor
-
-    def __init__(
-        self,
-        count: Several,
-        num_ws: Count,
-        w_dim: Count,
-        axes: int | None = None,
-        frozen: bool = False,
-        attention: Attention = "smooth",
-        weights: str = "",
-        generator_hash: str = "",
-        name: str = "contrafeat",
-    ) -> None:
-        super().__init__()
-        self.config = Semantics.arguments(locals())
-        self.labels = [str(k) for k in range(count)]
-        self.name, self.weights, self.taught_by = name, weights, generator_hash
-        self.num_ws, self.kind = num_ws, attention
-        if axes is not None:
-            self.register_buffer("basis", torch.zeros(axes, w_dim))
-        if not frozen:
-            self.coordinates = nn.Parameter(torch.randn(count, axes or w_dim))
-        if attention != "uniform":
-            self.logits = nn.Parameter(torch.randn(count, num_ws))
-        self.register_buffer("unit", torch.ones([]))
-
-    def directions(self) -> Tensor:
-        """[K,D], the root of the mean square of each 1."""
-        rows = self.coordinates if hasattr(self, "coordinates") else self.basis
-        if hasattr(self, "coordinates") and hasattr(self, "basis"):
-            rows = rows @ self.basis
-        return rows * (rows.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
-
-    def attention(self) -> Tensor:
-        """How much of an edit each layer gets, [K,L]."""
-        if self.kind == "uniform":
-            return self.unit.new_full([len(self.labels), self.num_ws], 1 / self.num_ws)
-        shares = self.logits.softmax(dim=1)
-        return smoothed(shares) if self.kind == "smooth" else shares
-
-    def table(self) -> Tensor:
-        """The edits [K,L,D], which are the same wherever they begin.
-
-        A direction's numbers are as large as those of w usually are, apart from their mean.
-        """
-        return self.unit * self.attention()[:, :, None] * self.directions()[:, None]
-
-    def edits(self, ws: Tensor) -> Tensor:
-        """The table, for every one of them."""
-        return self.table().expand(len(ws), -1, -1, -1)
-
-
-def smoothed(shares: Tensor) -> Tensor:
-    """Shares [K,L] blurred along layers by a Gaussian of three, reflected at the ends.
-
-    What a row adds up to changes where it has much at an end.
-    """
-    weights = torch.tensor(KERNEL, device=shares.device).softmax(dim=0)
-    padded = F.pad(shares[:, None], (1, 1), mode="reflect")
-    found: Tensor = F.conv1d(padded, weights[None, None])[:, 0]
-    return found
 
 
 class Prototypes(Network):
@@ -140,18 +59,6 @@ class Prototypes(Network):
     def forward(self) -> Tensor:
         """The images [K,3,R,R] in (-1,1)."""
         return self.images.tanh()
-
-
-class Alike(NamedTuple):
-    """How alike changes are, summed over a network's layers.
-
-    Attributes:
-        same: of the same edit.
-        other: of different edits.
-    """
-
-    same: Tensor
-    other: Tensor
 
 
 class ContraFeat(Finder):
@@ -217,44 +124,17 @@ class ContraFeat(Finder):
         self.similarity, self.mask, self.pooled = similarity, "none" if pooled else mask, pooled
         self.noise, self.diversity, self.lr = noise, diversity, lr
         self.layers = self._checked(layers)
-        self.navigator = self._begun(semantics, directions, subspace, attention)
+        if directions in ("pca", "sefa") and attention == "uniform":
+            raise UserError(
+                f"method.directions={directions} method.attention=uniform: nothing is left to "
+                "learn; method=ganspace and method=sefa are these"
+            )
+        self.navigator = begun(self, semantics, directions, subspace, attention, "contrafeat")
         self.prototypes: Prototypes | None = None
         if contrast == "prototype":
             with seeded(seed, "prototypes"):
                 self.prototypes = Prototypes(semantics, resolution)
         self.register_buffer("at_first", torch.full([2], float("nan")))
-
-    def _begun(self, count: int, kind: Kind, subspace: int, attention: Attention) -> Semantics:
-        """The navigator before it has learnt anything."""
-        g, frozen, axes = self.generator, kind in ("pca", "sefa"), self.axes()
-        if frozen and attention == "uniform":
-            raise UserError(
-                f"method.directions={kind} method.attention=uniform: nothing is left to learn; "
-                "method=ganspace and method=sefa are these"
-            )
-        rows = {
-            "free": None,
-            "subspace": axes.directions[:subspace],
-            "pca": axes.directions[:count],
-            "sefa": factors(g).directions[:count],
-        }[kind]
-        if frozen:
-            check_count(count, g.w_dim, f"{kind} directions in W")
-        if kind == "subspace" and subspace > g.w_dim:
-            raise UserError(f"method.subspace={subspace}: W has {g.w_dim} axes; choose no more")
-        with seeded(self.seed, "navigator"):
-            found = Semantics(
-                count,
-                axes=None if rows is None else len(rows),
-                frozen=frozen,
-                attention=attention,
-                **self.built_on(),
-            )
-        if rows is not None:
-            found.basis.copy_(rows)
-        found.unit.fill_(axes.unit)
-        found.attach(g)
-        return found
 
     @torch.no_grad()
     def _checked(self, layers: Sequence[int] | None) -> list[int]:
@@ -424,25 +304,3 @@ class ContraFeat(Finder):
             "held_out/other_at_first": float(self.at_first[1]),
             "held_out/told_apart": float((held.same > held.other).float().mean()),
         }
-
-
-def compared(
-    query: Sequence[Tensor], same: Sequence[Tensor], other: Sequence[Tensor], mask: Mask, form: Form
-) -> Alike:
-    """Changes of pairs of images by the same edit, and by different ones; means over pairs."""
-    at = [masks(changes, mask) for changes in (query, same, other)]
-    layers = list(zip(query, same, other, *at, strict=True))
-    return Alike(
-        torch.stack([alike(q, s, a, b, form).mean() for q, s, _, a, b, _ in layers]).sum(),
-        torch.stack([alike(q, o, a, c, form).mean() for q, _, o, a, _, c in layers]).sum(),
-    )
-
-
-def against(
-    changes: Sequence[Tensor], stand: Sequence[Tensor], which: Tensor, mask: Mask, form: Form
-) -> Alike:
-    """Changes and the prototypes [K,C,h,w] of their own edit ``which`` [N], and of all others."""
-    layers = zip(changes, stand, masks(changes, mask), masks(stand, mask), strict=True)
-    tables = torch.stack([alike_all(a, b, x, y, form) for a, b, x, y in layers])
-    own = F.one_hot(which, tables.shape[-1]).bool().expand_as(tables)
-    return Alike(*(tables[part].view(len(tables), -1).mean(dim=1).sum() for part in (own, ~own)))

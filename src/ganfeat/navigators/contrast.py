@@ -5,7 +5,7 @@ change two images alike, and different edits differently, at the places where so
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -67,6 +67,40 @@ def focused(cosines: Tensor, mask: Tensor, form: Form) -> Tensor:
     weights = mask if form == "clean" else mask.square()
     above = (weights * cosines.square()).sum(dim=(-2, -1))
     return above / (mask.sum(dim=(-2, -1)) + EPS)
+
+
+class Alike(NamedTuple):
+    """How alike changes are, summed over a network's layers.
+
+    Attributes:
+        same: of the same edit.
+        other: of different edits.
+    """
+
+    same: Tensor
+    other: Tensor
+
+
+def compared(
+    query: Sequence[Tensor], same: Sequence[Tensor], other: Sequence[Tensor], mask: Mask, form: Form
+) -> Alike:
+    """Changes of pairs of images by the same edit, and by different ones; means over pairs."""
+    at = [masks(changes, mask) for changes in (query, same, other)]
+    layers = list(zip(query, same, other, *at, strict=True))
+    return Alike(
+        torch.stack([alike(q, s, a, b, form).mean() for q, s, _, a, b, _ in layers]).sum(),
+        torch.stack([alike(q, o, a, c, form).mean() for q, _, o, a, _, c in layers]).sum(),
+    )
+
+
+def against(
+    changes: Sequence[Tensor], stand: Sequence[Tensor], which: Tensor, mask: Mask, form: Form
+) -> Alike:
+    """Changes and the prototypes [K,C,h,w] of their own edit ``which`` [N], and of all others."""
+    layers = zip(changes, stand, masks(changes, mask), masks(stand, mask), strict=True)
+    tables = torch.stack([alike_all(a, b, x, y, form) for a, b, x, y in layers])
+    own = F.one_hot(which, tables.shape[-1]).bool().expand_as(tables)
+    return Alike(*(tables[part].view(len(tables), -1).mean(dim=1).sum() for part in (own, ~own)))
 
 
 def diversity(edits: Tensor) -> Tensor:
