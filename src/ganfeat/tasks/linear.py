@@ -119,10 +119,13 @@ Score = Callable[[Array, str], float]  # predictions [m,T] and the part they are
 
 
 def choose(reader: Linear, targets: Array, val: Numbers, test: Numbers, score: Score) -> Chosen:
-    """The strength whose predictions score best on ``val``."""
+    """The strength whose predictions score best on ``val``; of equal ones the highest.
+
+    Where few images choose, many score alike, and the lowest would say what rounding leaves.
+    """
     tried = reader.read(targets, val, test)
     scores = [score(on_val, "val") for on_val, _ in tried]
-    best = int(np.argmax(scores))
+    best = max(range(len(scores)), key=lambda i: (scores[i], STRENGTHS[i]))
     predicted = tried[best][1]
     return Chosen(STRENGTHS[best], scores[best], score(predicted, "test"), predicted)
 
