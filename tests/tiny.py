@@ -30,7 +30,9 @@ TRAINED = [  # beside the embedded generator, which is small
     "method.channels=16",
     "data.resolution=32",
 ]
-NAVIGATORS = ("contrafeat", "ganspace", "random", "sefa")  # of the embedded generator, as it is
+NAVIGATORS = (
+    "contrafeat", "ganspace", "higan", "interfacegan", "latentclr", "random", "sefa", "voynov",
+)  # fmt: skip  # of the embedded generator, as it is
 COMMON = [
     "batch_size=8",
     "threads=1",

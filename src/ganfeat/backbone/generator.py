@@ -166,16 +166,27 @@ class Generator(Network):
         missing = set(taps) - set(self.synthesis.resolutions)
         if missing:
             raise ValueError(f"no block at {sorted(missing)} px: {self.synthesis.resolutions}")
+        image = None
+        maps: dict[int, Tensor] = {}
+        for r, x, drawn in self._blocks(styles, noise):
+            maps[r], image = x, drawn
+        return (image, {r: maps[r] for r in taps}) if taps else image
+
+    def maps(self, ws: Tensor, count: int, noise: Noise = "const") -> list[Tensor]:
+        """Outputs of the first ``count`` blocks, [N,C,r,r] from 4 px on; no more is computed."""
+        blocks = self._blocks(self.styles(ws), noise)
+        return [x for _, x, _ in itertools.islice(blocks, count)]
+
+    def _blocks(self, styles: Styles, noise: Noise) -> Iterator[tuple[int, Tensor, Tensor | None]]:
+        """Block by block its resolution, its output, and the image so far."""
         noises = self._layer_noise(noise, len(next(iter(styles.values()))))
         x = image = None
-        maps: dict[int, Tensor] = {}
         for r, (name, block) in zip(
             self.synthesis.resolutions, self.synthesis.blocks(), strict=True
         ):
             own = {key.split(".")[1]: s for key, s in styles.items() if key.startswith(f"{name}.")}
             x, image = block(x, image, own, {layer: next(noises) for layer, _ in block.layers()})
-            maps[r] = x
-        return (image, {r: maps[r] for r in taps}) if taps else image
+            yield r, x, image
 
     def _layer_noise(self, noise: Noise, n: int) -> Iterator[Tensor | None]:
         """One noise image or None for each convolution, in order."""

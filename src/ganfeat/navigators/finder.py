@@ -65,6 +65,11 @@ class Finder(Method):
 
     def random_w(self, draws: Draws, count: int, purpose: str = "z") -> Tensor:
         """Our share of ``count`` random w for each start code, untruncated: [n,count,D]."""
+        _, w = self.random_codes(draws, count, purpose)
+        return w
+
+    def random_codes(self, draws: Draws, count: int, purpose: str = "z") -> tuple[Tensor, Tensor]:
+        """The same with the z of each, [n,count,Z]."""
         g = self.generator
         z = draws.randn(purpose, count, g.z_dim).flatten(0, 1)
         label = None
@@ -72,7 +77,8 @@ class Finder(Method):
             rows = draws.randint(f"{purpose} label", g.label_dim, count).flatten()
             label = F.one_hot(rows, g.label_dim).to(z)
         with torch.no_grad():
-            return g.map(z, label).view(-1, count, g.w_dim)
+            w = g.map(z, label)
+        return z.view(-1, count, g.z_dim), w.view(-1, count, g.w_dim)
 
     def frozen(self) -> dict[str, Network]:
         """The generator, and whatever else it looks with."""
@@ -139,11 +145,11 @@ def everywhere(directions: Tensor, num_ws: int) -> Tensor:
     return directions[:, None].expand(-1, num_ws, -1)
 
 
-def check_count(count: int, there: int, what: str) -> None:
+def check_count(count: int, there: int, what: str, key: str = "semantics") -> None:
     """Refuse more edits than there are directions of a kind.
 
     Raises:
         UserError: says how many there are.
     """
     if count > there:
-        raise UserError(f"method.semantics={count}: there are {there} {what}; choose no more")
+        raise UserError(f"method.{key}={count}: there are {there} {what}; choose no more")

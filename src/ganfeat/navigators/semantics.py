@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganfeat.backbone.navigator import Navigator
-from ganfeat.errors import UserError
 from ganfeat.navigators.finder import Finder, check_count
 from ganfeat.navigators.sefa import factors
 from ganfeat.ranges import Count, Several
@@ -127,8 +126,8 @@ def begun(
     }[kind]
     if frozen:
         check_count(count, g.w_dim, f"{kind} directions in W")
-    if kind == "subspace" and subspace > g.w_dim:
-        raise UserError(f"method.subspace={subspace}: W has {g.w_dim} axes; choose no more")
+    if kind == "subspace":
+        check_count(subspace, g.w_dim, "axes of W", "subspace")
     with seeded(finder.seed, "navigator"):
         found = Semantics(
             count,

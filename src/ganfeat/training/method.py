@@ -110,6 +110,10 @@ class Method(LightningModule):
         """State worth logging at a tick."""
         return {}
 
+    def findings(self) -> Mapping[str, Any]:
+        """What came to light beside the networks, as plain data for the record's arrays."""
+        return {}
+
     def networks(self) -> dict[str, Network]:
         """The networks that the run's weights file holds, by their public names."""
         raise NotImplementedError

@@ -168,10 +168,12 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
         check_finite(networks)
         save_networks(folder.weights, networks, folder.weights_header(method))
         outcome.weights = {name: state_hash(network) for name, network in networks.items()}
+        outcome.arrays = dict(method.findings())
         if ready.final is not None:
             with _told_that_trained(folder, forced=config["force"]):
                 found = ready.final(method.artefact(), data.dataset)
-            outcome.metrics, outcome.arrays = found.values, found.arrays
+            outcome.metrics = found.values
+            outcome.arrays |= found.arrays
             log_values(outcome.metrics)
             outcome.pictures = save_pictures(found.pictures, folder.path, "tasks")
             log_pictures(folder.path, outcome.pictures)
