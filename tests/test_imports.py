@@ -30,10 +30,14 @@ MAY_IMPORT = {
     "data": BASE,
     "features": BASE,
     "pictures": {"features", "files"},
+    "pages": {"features", "pictures"},
     "training": BASE | {"backbone", "data", "features", "pictures"},
-    **{name: BASE | {"backbone", "data", "features", "training", "pictures"} for name in METHODS},
-    "metrics": BASE | {"backbone", "data", "features"},
-    "tasks": BASE | {"backbone", "data", "features", "metrics", "pictures"},
+    **{
+        name: BASE | {"backbone", "data", "features", "training", "pages", "pictures"}
+        for name in METHODS
+    },
+    "metrics": BASE | {"backbone", "data", "features", "pages"},
+    "tasks": BASE | {"backbone", "data", "features", "metrics", "pages", "pictures"},
     "report": BASE,
 }
 

@@ -56,6 +56,26 @@ def test_what_holds(text: str, holds: bool | None) -> None:
     assert Check("L", text, ARMS).verdict(RECORDS).holds is holds
 
 
+def test_ends_of_intervals() -> None:
+    ours, theirs = record({"gap": 0.5}), record({"gap": 0.4})
+    ours["metrics"][0] |= {"low": 0.45, "high": 0.55}
+    theirs["metrics"][0] |= {"low": 0.3, "high": 0.47}
+    records = {"ghfeat": ours, "pixels": theirs}
+    for text, holds in (
+        ("low(ghfeat.gap) > high(pixels.gap)", False),
+        ("low(ghfeat.gap) > pixels.gap", True),
+        ("high(ghfeat.gap) - low(ghfeat.gap) < 0.11", True),
+        ("low(ghfeat.mse) > 0", None),
+    ):
+        check = Check("G4", text, ARMS)
+        assert check.verdict(records).holds is holds
+        assert check.arms <= {*ARMS}
+        assert check.arms
+    assert Check("G4", "low(ghfeat.mse) > 0", ARMS).verdict(RECORDS).numbers == (
+        "ghfeat has no interval of mse"
+    )
+
+
 def test_the_numbers_are_shown() -> None:
     assert Check("L", "ghfeat.mse < 0.5 * pixels.mse", ARMS).verdict(RECORDS).numbers == "0.1, 0.15"
     said = Check("L", 'ghfeat.factors["yaw"] > 0.5', ARMS).verdict(RECORDS)
@@ -98,6 +118,7 @@ def test_numbers_of_different_protocols_are_not_compared() -> None:
         ("max(ghfeat.mse, 1) < 1", "neither a number"),
         ("ghfeat.mse ** 2 < 1", "neither a number"),
         ("'a' < 1", "neither a number"),
+        ("low(ghfeat.mse * 2) < 1", "neither a number"),
         ("share(ghfeat.mse) < 1", "neither a number"),
         ("share(0 < ghfeat.factors < 1) > 0.5", "nor the share of one comparison"),
         ("ghfeat.factors[x] < 1", "must be names"),

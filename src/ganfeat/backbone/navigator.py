@@ -25,6 +25,18 @@ class Navigator(BuiltOn):
         """Latents [N,L,D] to the K edits of each, [N,K,L,D]."""
         raise NotImplementedError
 
+    def shares(self, ws: Tensor) -> Tensor:
+        """How much of each edit's length each layer gets, on average over latents: [K,L]."""
+        lengths = self.edits(ws).norm(dim=3).mean(dim=0)
+        found: Tensor = lengths / lengths.sum(dim=1, keepdim=True).clamp(min=1e-12)
+        return found
+
+    def along(self, ws: Tensor, steps: Tensor, frames: int) -> Tensor:
+        """Latents [N,L,D] from minus to plus ``steps`` [K] along each edit, [N,K,T,L,D]."""
+        where = torch.linspace(-1, 1, frames, device=ws.device)[:, None, None]
+        moves = self.edits(ws) * steps[:, None, None]
+        return ws[:, None, None] + where * moves[:, :, None]
+
 
 class Edits(Navigator):
     """Edits that are the same wherever they begin.

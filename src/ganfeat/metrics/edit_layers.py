@@ -10,6 +10,7 @@ from ganfeat.metrics.measure import Result
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.subject import BLOCK, Judge, Looks
 from ganfeat.metrics.value import Value, count_name
+from ganfeat.pages import heat_map
 from ganfeat.processes import sum_over_processes
 from ganfeat.ranges import Several
 
@@ -81,7 +82,16 @@ class EditLayers(OfNavigator):
             for name, x in (("layers", spread), ("attention_overlap", overlap))
         ]
         arrays = {"edit_attention": attention.tolist(), "edit_effect": effect.tolist()}
-        return Result(values, arrays)
+        names = edited.navigator.labels
+        columns = [str(layer) for layer in range(layers)]
+        pictures = {
+            key: heat_map(table, names, columns, "share", title)
+            for key, table, title in (
+                ("edit_attention", attention, "Length of edits"),
+                ("edit_effect", effect, "What layers do"),
+            )
+        }
+        return Result(values, arrays, pictures)
 
 
 def shares(rows: Array) -> Array:

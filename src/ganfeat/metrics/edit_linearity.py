@@ -40,13 +40,12 @@ class EditLinearity(OfNavigator):
         names, steps = list(scorer.attributes), edited.calibration.steps
         rows = Rows(self.paths, edited.count, FRAMES, len(names), what="an attribute score")
         rows = rows.to(subject.samples.device)
-        along = torch.linspace(-1, 1, FRAMES, device=steps.device)[:, None, None]
         advance = edited.bar("paths", self.paths // subject.ranks)
         for block in edited.blocks(self.paths):
             for part in edited.batches(block, self.paths, FRAMES * edited.count):
                 ws = edited.start(block, part)
-                path = along * edited.moves(ws, steps)[:, :, None]  # [N,K,T,L,D]
-                images = edited.images(ws[:, None] + path.flatten(1, 2), block, part)
+                ways = edited.navigator.along(ws, steps, FRAMES)
+                images = edited.images(ways.flatten(1, 2), block, part)
                 scores = scores_of(scorer, images.flatten(0, 1), names)
                 numbers = torch.arange(part.start, part.stop) + block * BLOCK
                 rows.update(scores.view(len(part), edited.count, FRAMES, -1), numbers)

@@ -25,6 +25,9 @@ from ganfeat.metrics.progress import Bar, progress_bar, silent
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Looks
 from ganfeat.metrics.value import not_applicable
+from ganfeat.pages import traversals
+
+SHOWN, FRAMES = 2, 7  # samples whose edits are drawn, and images of each
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +115,27 @@ def evaluate_navigator(
                 continue
             began = time.perf_counter() - (share if measurement in of_ends else 0)
             results.append(timed(measurement.result(edited), began))
-    return joined(results)
+    found = joined(results)
+    names = [named_edit(about) for about in found.arrays.get("edit_names", [])]
+    return found._replace(pictures={**found.pictures, "traversals": traversal_sheet(edited, names)})
+
+
+def traversal_sheet(edited: Edited, names: Sequence[str]) -> Tensor:
+    """The first samples along every edit, from one end to the other."""
+    navigator, part = edited.navigator, range(SHOWN)
+    ws = edited.start(0, part)
+    ways = navigator.along(ws, edited.calibration.steps, FRAMES)
+    images = edited.images(ways.flatten(1, 2), 0, part)
+    images = images.view(SHOWN, edited.count, FRAMES, *images.shape[2:])
+    both = zip(navigator.labels, names or [""] * edited.count, strict=True)
+    labels = [f"{label} {name}".rstrip() for label, name in both]
+    return traversals(images.swapaxes(0, 1).flatten(1, 2), navigator.shares(ws), labels)
+
+
+def named_edit(about: Mapping[str, Any]) -> str:
+    """Such as ``+smile 40 %``: what an edit does most, and how much of all that it does."""
+    sign = "+" if about["sign"] > 0 else "-"
+    return f"{sign}{about['attribute']} {about['purity']:.0%}"
 
 
 def joined(ordered: Sequence[Result]) -> Result:

@@ -17,6 +17,7 @@ from ganfeat.metrics.measure import Result
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.subject import Judge, Looks
 from ganfeat.metrics.value import Value, count_name, middle, resampled_means
+from ganfeat.pages import heat_map
 from ganfeat.ranges import Several
 
 Array = NDArray[np.float64]
@@ -143,7 +144,10 @@ class AttributeShift(OfEnds):
             "edit_changes": edited.calibration.changes.tolist(),
             "edit_reached": edited.calibration.reached.tolist(),
         }
-        return Result(values, arrays)
+        picture = heat_map(
+            z, edited.navigator.labels, reads.names, "deviations", "Shift of attributes by edits"
+        )
+        return Result(values, arrays, {"shift": picture})
 
 
 def named(row: Array, attributes: list[str]) -> dict[str, Any]:

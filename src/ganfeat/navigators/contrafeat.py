@@ -7,7 +7,7 @@ slip the clean form is the default.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -120,6 +120,10 @@ class ContraFeat(Finder):
             raise UserError("ContraFeat needs a network to look with, such as features=teacher")
         if contrast == "prototype" and mask == "depth":
             raise UserError("method.mask=depth is for method.contrast=binary: choose layer or none")
+        if noise == "random" and not self.generator.use_noise:
+            raise UserError(
+                f"method.noise=random changes nothing: {self.weights} adds no noise to its images"
+            )
         self._frozen["features"] = features()
         self.similarity, self.mask, self.pooled = similarity, "none" if pooled else mask, pooled
         self.noise, self.diversity, self.lr = noise, diversity, lr
@@ -296,11 +300,21 @@ class ContraFeat(Finder):
 
     def scalars(self) -> Mapping[str, float]:
         """The contrast on held-out codes, and how many edits are told from the others there."""
-        held = self.held_out()
+        return {f"held_out/{name}": value for name, value in self._held_out().items()}
+
+    def findings(self) -> Mapping[str, Any]:
+        """The same at the end, and the contrast before anything was learnt."""
+        same, other = self.at_first.tolist()
         return {
-            "held_out/same": float(held.same.mean()),
-            "held_out/other": float(held.other.mean()),
-            "held_out/same_at_first": float(self.at_first[0]),
-            "held_out/other_at_first": float(self.at_first[1]),
-            "held_out/told_apart": float((held.same > held.other).float().mean()),
+            "held_out": self._held_out(),
+            "held_out_at_first": {"same": same, "other": other, "margin": same - other},
+        }
+
+    def _held_out(self) -> dict[str, float]:
+        same, other = self.held_out()
+        return {
+            "same": float(same.mean()),
+            "other": float(other.mean()),
+            "margin": float((same - other).mean()),
+            "told_apart": float((same > other).float().mean()),
         }

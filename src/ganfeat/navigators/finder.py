@@ -1,6 +1,7 @@
 """What every method shares that finds edits of a frozen generator."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -14,9 +15,14 @@ from ganfeat.backbone.navigator import Edits, Navigator
 from ganfeat.errors import UserError
 from ganfeat.navigators.latents import Axes, axes
 from ganfeat.networks import Network, state_hash
+from ganfeat.pages import traversals
 from ganfeat.seeds import seed_of
 from ganfeat.training.draws import Draws
 from ganfeat.training.method import Losses, Method, Phase, Step
+
+SHOWN, FRAMES = 2, 7  # samples in a picture, and images of each along an edit
+AT_ONCE = 64
+REACH = 2.0  # usual deviations of w, to both ends of a picture
 
 
 class Finder(Method):
@@ -91,6 +97,26 @@ class Finder(Method):
     def artefact(self) -> Network:
         """The navigator."""
         return self.navigator
+
+    @torch.no_grad()
+    def pictures(self) -> Mapping[str, Tensor]:
+        """``traversals``: a few samples along every edit, as far as w usually goes."""
+        g = self.generator
+        draws = Draws((self.seed, 0, "pictures"), SHOWN, device=self.device)
+        ws = g.broadcast(self.random_w(draws, 1)[:, 0])
+        longest = self.navigator.edits(ws).square().mean(dim=3).sqrt().amax(dim=(0, 2))
+        if float(longest.min()) == 0:
+            return {}  # nothing is fitted yet
+        ways = self.navigator.along(ws, REACH * self.unit / longest, FRAMES)
+        parts = torch.split(ways.flatten(0, 2), AT_ONCE)
+        images = torch.cat([g.synthesize(some).clamp(-1, 1) for some in parts])
+        strips = images.view(SHOWN, -1, FRAMES, *images.shape[1:]).swapaxes(0, 1).flatten(1, 2)
+        return {"traversals": traversals(strips, self.navigator.shares(ws), self.navigator.labels)}
+
+    @cached_property
+    def unit(self) -> float:
+        """How far a number of w usually is from its mean."""
+        return self.axes().unit
 
     def on_fit_start(self) -> None:
         """Frozen networks go where the method is."""

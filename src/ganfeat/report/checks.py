@@ -3,7 +3,8 @@
 A check is a text such as ``hsr.fid10k_factornet <= 1.1 * baseline.fid10k_factornet``: numbers of
 records by arm and name, with ``+ - * /``, brackets and comparisons. An array of numbers by name is
 taken item by item; ``["yaw", "roll"]`` behind one keeps some, and ``share(...)`` is the share of
-the items for which a comparison holds. Nothing else can be said, and nothing is executed.
+the items for which a comparison holds. ``low(...)`` and ``high(...)`` are the ends of a number's
+interval within its run. Nothing else can be said, and nothing is executed.
 With ``4 of 5 seeds:`` before it, one seed may fail.
 """
 
@@ -12,7 +13,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ganfeat.errors import UserError
 from ganfeat.report.cells import cells, number
@@ -20,7 +21,8 @@ from ganfeat.report.plan import Record
 from ganfeat.report.study import Study
 
 Found = float | dict[str, float]  # a number, or an array by name
-Look = Callable[[str, str], Found]  # what an arm's record has under a name
+Part = Literal["value", "low", "high"]  # a number, or the ends of its interval
+Look = Callable[[str, str, Part], Found]  # what an arm's record has under a name
 Side = Callable[[Look], Found]  # what an expression comes to
 
 ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
@@ -101,7 +103,7 @@ class Check:
         """Of the records of one seed, by arm."""
         protocols: dict[str, dict[str, str]] = {}  # by number, of each the arm that has it
 
-        def look(short: str, name: str) -> Found:
+        def look(short: str, name: str, part: Part) -> Found:
             arm = self.names[short]
             record = records.get(arm)
             if record is None:
@@ -112,13 +114,17 @@ class Check:
                 if len(protocols[name]) > 1:
                     arms = " and ".join(protocols[name].values())
                     raise AbsentError(f"{arms} measured {name} by different protocols")
-            found = numbers[name].value if name in numbers else record.get("arrays", {}).get(name)
+            found: Any = record.get("arrays", {}).get(name) if part == "value" else None
+            if name in numbers:
+                found = getattr(numbers[name], part)
             if found is None:
-                raise AbsentError(f"{arm} has no {name}")
+                interval = "" if part == "value" else "interval of "
+                raise AbsentError(f"{arm} has no {interval}{name}")
             items = found.values() if isinstance(found, dict) else [found]
             if not all(isinstance(item, int | float) for item in items):
                 raise AbsentError(f"{name} of {arm} is no list of numbers by name")
-            return found
+            told: Found = found
+            return told
 
         try:
             sides = [side(look) for side in self.sides]
@@ -214,7 +220,14 @@ def _side(node: ast.expr) -> Side:
             a, b = _side(left), _side(right)
             return lambda look: _joined(sign, a(look), b(look))
         case ast.Attribute(value=ast.Name(id=arm), attr=name):
-            return lambda look: look(arm, name)
+            return lambda look: look(arm, name, "value")
+        case ast.Call(
+            func=ast.Name(id="low" | "high" as end),
+            args=[ast.Attribute(value=ast.Name(id=arm), attr=name)],
+            keywords=[],
+        ):
+            part: Part = "low" if end == "low" else "high"
+            return lambda look: look(arm, name, part)
         case ast.Subscript(value=array, slice=of):
             inner, names = _side(array), _names(of)
             return lambda look: _some(inner(look), names)
@@ -224,8 +237,8 @@ def _side(node: ast.expr) -> Side:
             signs, sides = _comparison(single)
             return lambda look: _share(*_compared(signs, [side(look) for side in sides]))
     raise ValueError(
-        f"{ast.unparse(node)} is neither a number, nor one of a record, nor the share of one "
-        "comparison"
+        f"{ast.unparse(node)} is neither a number, nor one of a record or an end of its interval, "
+        "nor the share of one comparison"
     )
 
 

@@ -14,10 +14,10 @@ from ganfeat.metrics.measure import Result
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name, mean_value, not_applicable
+from ganfeat.pages import sheets
 from ganfeat.ranges import Names, Several, Two
 from ganfeat.tasks.linear import Array
 from ganfeat.tasks.mixing import moved
-from ganfeat.tasks.pages import sheets
 from ganfeat.tasks.task import Task, Trial, asked, check_known, check_points, enough
 
 STRENGTHS = (0.5, 1.0, 1.5, 2.0)

@@ -11,8 +11,8 @@ from ganfeat.features.small import Column
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.reading import columns_of, factor_scores
 from ganfeat.metrics.value import Value, count_name
+from ganfeat.pages import curves
 from ganfeat.tasks.linear import EQUAL, STRENGTHS, Array, Linear, as_table, as_targets, widths
-from ganfeat.tasks.pages import curves
 from ganfeat.tasks.task import Reading, Trial
 
 Scores = dict[str, dict[str, float]]  # by level and factor

@@ -10,8 +10,8 @@ from ganfeat.metrics.reading import factor_scores
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name, ratio_value
+from ganfeat.pages import sheets
 from ganfeat.ranges import Names, Several, Share
-from ganfeat.tasks.pages import sheets
 from ganfeat.tasks.task import Task, Trial, asked, check_known, enough
 
 CAST = (0.35, 0.0, -0.35)  # added to red, green and blue

@@ -6,9 +6,9 @@ import torch
 from ganfeat.errors import UserError
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.value import count_name, mean_value
+from ganfeat.pages import curves
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import STRENGTHS, Array, Linear
-from ganfeat.tasks.pages import curves
 from ganfeat.tasks.task import Seen, Task, Trial
 
 

@@ -11,9 +11,9 @@ from ganfeat.metrics.measure import Result
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name
+from ganfeat.pages import sheets
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array
-from ganfeat.tasks.pages import sheets
 from ganfeat.tasks.task import Task, Trial, enough
 
 

@@ -16,8 +16,8 @@ from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.reference import BATCH
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name, mean_value, not_applicable, ratio_value
+from ganfeat.pages import sheet, sheets
 from ganfeat.ranges import Names, Several
-from ganfeat.tasks.pages import sheet, sheets
 from ganfeat.tasks.task import Array, Batch, Task, Trial, asked, check_known, enough
 
 SIDE = 64  # px at most, at which all images of a part are held

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import count_name, ratio_value
+from ganfeat.pages import sheets
 from ganfeat.ranges import Count
-from ganfeat.tasks.pages import sheets
 from ganfeat.tasks.task import Task, Trial, enough
 
 

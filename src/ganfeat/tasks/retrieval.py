@@ -14,9 +14,9 @@ from ganfeat.metrics.measure import Result
 from ganfeat.metrics.reading import columns_of
 from ganfeat.metrics.reference import spread
 from ganfeat.metrics.value import count_name, mean_value
+from ganfeat.pages import curves, sheet
 from ganfeat.ranges import Count, Names, Several
 from ganfeat.tasks.linear import Array, Standard
-from ganfeat.tasks.pages import curves, sheet
 from ganfeat.tasks.task import Codes, Seen, Task, Trial, asked, check_known, enough
 
 Indices = NDArray[np.int64]

@@ -15,9 +15,9 @@ from ganfeat.features import Features
 from ganfeat.features.network import stacked
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.value import Value
+from ganfeat.pages import SHOWN, sheet
 from ganfeat.ranges import Count, Items
 from ganfeat.tasks.linear import Array
-from ganfeat.tasks.pages import SHOWN, sheet
 from ganfeat.tasks.task import Task, Trial, enough
 
 STRENGTHS = (1e-3, 1e-1)  # of the penalty, of which val chooses

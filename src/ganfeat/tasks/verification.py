@@ -18,9 +18,9 @@ from ganfeat.features import Rebuilder
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import mean_value
+from ganfeat.pages import curves
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array, Standard
-from ganfeat.tasks.pages import curves
 from ganfeat.tasks.task import EVERYTHING, Task, Trial, enough
 
 Bools = NDArray[np.bool_]

@@ -1,12 +1,12 @@
-"""Pictures of what tasks do: curves over levels, and rows of images with their names."""
+"""Pictures of what was measured: curves, heat maps, rows of images with their names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -17,6 +17,7 @@ SHOWN = 11  # images in a row
 SIDE = 64  # px to which smaller images are enlarged
 LABEL = 110  # px for the name of a row
 GAP = 4  # px between groups of rows
+BAR = 7  # px for a layer
 
 
 def curves(
@@ -47,9 +48,71 @@ def curves(
     axes.spines[["top", "right"]].set_visible(False)
     if len(values) > 1:
         axes.legend(frameon=False, fontsize=8)
+    return drawn(figure)
+
+
+def drawn(figure: Figure) -> Tensor:
+    """A figure as a picture [3,H,W] in [-1,1]."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
     return as_tensor(np.asarray(canvas.buffer_rgba())[..., :3])  # type: ignore[no-untyped-call]
+
+
+def heat_map(
+    values: ArrayLike, rows: Sequence[str], columns: Sequence[str], what: str, title: str
+) -> Tensor:
+    """Numbers [R,C] as colours, with the scale beside them: [3,H,W] in [-1,1].
+
+    Where some are negative the scale is even on both sides of 0, which is white.
+    """
+    table = np.asarray(values, dtype=float)
+    size = (2.4 + 0.24 * len(columns), 1.6 + 0.24 * len(rows))
+    figure = Figure(figsize=size, dpi=100, layout="constrained")
+    axes = figure.subplots()
+    most = float(np.abs(table).max()) or 1.0
+    signed = bool((table < 0).any())
+    image = axes.imshow(
+        table, cmap="RdBu_r" if signed else "Greys", vmin=-most if signed else 0, vmax=most
+    )
+    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=8)
+    axes.set_yticks(range(len(rows)), rows, fontsize=8)
+    axes.set_title(title, fontsize=10)
+    figure.colorbar(image, ax=axes, label=what)
+    return drawn(figure)
+
+
+def traversals(strips: Tensor, shares: Tensor, names: Sequence[str]) -> Tensor:
+    """What edits do, a row for each: its name, how much each layer gets, and images along it.
+
+    Args:
+        strips: images [K,T,3,R,R] in [-1,1].
+        shares: of layers, [K,L], from the first at the left.
+        names: of the edits.
+
+    Returns:
+        [3,H,W] in [-1,1].
+    """
+    count, frames, side = *strips.shape[:2], strips.shape[-1]
+    scale = max(1, SIDE // side)
+    pitch, bars = side * scale, BAR * shares.shape[1]
+    font = ImageFont.load_default(12)
+    label = int(max(font.getlength(name) for name in names)) + 3 * GAP
+    left = label + bars + 2 * GAP
+    page = Image.new("RGB", (left + frames * pitch, count * pitch), "white")
+    pen = ImageDraw.Draw(page)
+    top = float(shares.max()) or 1.0
+    for k, (strip, row, name) in enumerate(zip(strips, shares.tolist(), names, strict=True)):
+        y = k * pitch
+        grid = image_grid(enlarged(strip.cpu(), scale), frames)
+        page.paste(Image.fromarray(to_uint8(grid).permute(1, 2, 0).numpy()), (left, y))
+        pen.text((label - 2 * GAP, y + pitch / 2), name, fill="black", anchor="rm", font=font)
+        foot = y + pitch - GAP
+        pen.line((label, foot, label + bars, foot), fill="gray")
+        for i, share in enumerate(row):
+            height = share / top * (pitch - 2 * GAP)
+            x = label + i * BAR
+            pen.rectangle((x, foot - height, x + BAR - 2, foot), fill="black")
+    return as_tensor(np.asarray(page))
 
 
 def sheet(*groups: Mapping[str, Tensor]) -> Tensor:
