@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ganfeat.features.network import to_uint8
-from ganfeat.pictures import enlarged, image_grid
+from ganfeat.pictures import PALETTE, enlarged, image_grid
 
 SHOWN = 11  # images in a row
 SIDE = 64  # px to which smaller images are enlarged
@@ -90,7 +90,8 @@ def traversals(strips: Tensor, shares: Tensor, names: Sequence[str]) -> Tensor:
         names: of the edits.
 
     Returns:
-        [3,H,W] in [-1,1].
+        [3,H,W] in [-1,1], of few colours: images of one edit are nearly the same, and the page is
+        kept with every record.
     """
     count, frames, side = *strips.shape[:2], strips.shape[-1]
     scale = max(1, SIDE // side)
@@ -112,7 +113,7 @@ def traversals(strips: Tensor, shares: Tensor, names: Sequence[str]) -> Tensor:
             height = share / top * (pitch - 2 * GAP)
             x = label + i * BAR
             pen.rectangle((x, foot - height, x + BAR - 2, foot), fill="black")
-    return as_tensor(np.asarray(page))
+    return as_tensor(np.asarray(page.quantize(PALETTE, dither=Image.Dither.NONE).convert("RGB")))
 
 
 def sheet(*groups: Mapping[str, Tensor]) -> Tensor:

@@ -1,6 +1,6 @@
 """Grids of images as one picture."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ from ganfeat.features.network import to_uint8
 from ganfeat.files import atomic_write
 
 RECONSTRUCTED = 16  # images in a picture of what becomes of them
+PALETTE = 256  # colours at most in a picture that is written with a palette
+PACE = 120  # milliseconds for a frame
+COLOURS = 96  # of a frame; dithering would be movement
 
 
 def grid_shape(resolution: int) -> tuple[int, int]:
@@ -56,6 +59,21 @@ def save_pictures(pictures: Mapping[str, Tensor], folder: Path, below: str) -> l
 
 def save_png(image: Tensor, path: Path) -> None:
     """Write ``image`` [C,H,W] in [-1,1], C = 1 or 3, as a PNG file."""
-    pixels = to_uint8(image).permute(1, 2, 0).cpu().numpy()
+    picture = Image.fromarray(to_uint8(image).permute(1, 2, 0).cpu().numpy().squeeze())
+    if picture.mode == "RGB" and picture.getcolors(PALETTE):  # a third of the bytes, nothing lost
+        picture = picture.quantize(PALETTE, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     with atomic_write(path) as file:
-        Image.fromarray(pixels.squeeze()).save(file, format="PNG")
+        picture.save(file, format="PNG")
+
+
+def save_gif(frames: Sequence[Tensor], path: Path) -> None:
+    """Write pictures [3,H,W] in [-1,1] as a GIF that goes there and back for ever."""
+    whole = [*frames, *frames[-2:0:-1]]
+    first, *others = (
+        Image.fromarray(to_uint8(frame).permute(1, 2, 0).cpu().numpy()).quantize(
+            COLOURS, dither=Image.Dither.NONE
+        )
+        for frame in whole
+    )
+    with atomic_write(path) as file:
+        first.save(file, "GIF", save_all=True, append_images=others, duration=PACE, loop=0)

@@ -31,6 +31,13 @@ class Navigator(BuiltOn):
         found: Tensor = lengths / lengths.sum(dim=1, keepdim=True).clamp(min=1e-12)
         return found
 
+    def reach(self, ws: Tensor) -> Tensor:
+        """How far a step of 1 moves a number of w in the layer that it moves most: [K].
+
+        The root of the mean square, over latents.
+        """
+        return self.edits(ws).square().mean(dim=3).sqrt().mean(dim=0).amax(dim=1)
+
     def along(self, ws: Tensor, steps: Tensor, frames: int) -> Tensor:
         """Latents [N,L,D] from minus to plus ``steps`` [K] along each edit, [N,K,T,L,D]."""
         where = torch.linspace(-1, 1, frames, device=ws.device)[:, None, None]

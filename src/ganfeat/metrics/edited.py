@@ -70,7 +70,6 @@ class Edited:
     def calibration(self) -> Calibration:
         """The steps, found on the first samples. All processes find the same."""
         w, part = self.subject.samples.w(0), range(TRIED)
-        lengths = self.moves(self.start(0, part)).square().mean(dim=3).sqrt().amax(dim=(0, 2))
         advance = self.bar("steps", self.count * (HALVINGS + 2))
         whole = self.images(self.start(0, part)[:, None], 0, part)[:, 0]
         apart = self.judge.perceptual.distance(whole, whole.roll(1, dims=0)).mean()
@@ -86,7 +85,8 @@ class Edited:
             advance(self.count)
             return found
 
-        usual = w.var(dim=0).mean().sqrt() / lengths.clamp(min=1e-12)
+        reach = self.navigator.reach(self.start(0, part))
+        usual = w.var(dim=0).mean().sqrt() / reach.clamp(min=1e-12)
         with torch.no_grad():
             return calibrate(change, self.change, usual)
 

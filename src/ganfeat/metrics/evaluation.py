@@ -27,7 +27,7 @@ from ganfeat.metrics.subject import Looks
 from ganfeat.metrics.value import not_applicable
 from ganfeat.pages import traversals
 
-SHOWN, FRAMES = 2, 7  # samples whose edits are drawn, and images of each
+FRAMES = 7  # images along an edit
 
 log = logging.getLogger(__name__)
 
@@ -121,15 +121,15 @@ def evaluate_navigator(
 
 
 def traversal_sheet(edited: Edited, names: Sequence[str]) -> Tensor:
-    """The first samples along every edit, from one end to the other."""
-    navigator, part = edited.navigator, range(SHOWN)
+    """The first sample along every edit, from one end to the other."""
+    navigator, part = edited.navigator, range(1)
     ws = edited.start(0, part)
     ways = navigator.along(ws, edited.calibration.steps, FRAMES)
-    images = edited.images(ways.flatten(1, 2), 0, part)
-    images = images.view(SHOWN, edited.count, FRAMES, *images.shape[2:])
+    images = edited.images(ways.flatten(1, 2), 0, part)[0]
+    strips = images.view(edited.count, FRAMES, *images.shape[1:])
     both = zip(navigator.labels, names or [""] * edited.count, strict=True)
     labels = [f"{label} {name}".rstrip() for label, name in both]
-    return traversals(images.swapaxes(0, 1).flatten(1, 2), navigator.shares(ws), labels)
+    return traversals(strips, navigator.shares(ws), labels)
 
 
 def named_edit(about: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from ganfeat.seeds import seed_of
 from ganfeat.training.draws import Draws
 from ganfeat.training.method import Losses, Method, Phase, Step
 
-SHOWN, FRAMES = 2, 7  # samples in a picture, and images of each along an edit
+FRAMES = 5  # images along an edit
 AT_ONCE = 64
 REACH = 2.0  # usual deviations of w, to both ends of a picture
 
@@ -100,17 +100,17 @@ class Finder(Method):
 
     @torch.no_grad()
     def pictures(self) -> Mapping[str, Tensor]:
-        """``traversals``: a few samples along every edit, as far as w usually goes."""
+        """``traversals``: a sample along every edit, as far as w usually goes."""
         g = self.generator
-        draws = Draws((self.seed, 0, "pictures"), SHOWN, device=self.device)
+        draws = Draws((self.seed, 0, "pictures"), 1, device=self.device)
         ws = g.broadcast(self.random_w(draws, 1)[:, 0])
-        longest = self.navigator.edits(ws).square().mean(dim=3).sqrt().amax(dim=(0, 2))
-        if float(longest.min()) == 0:
+        reach = self.navigator.reach(ws)
+        if float(reach.min()) == 0:
             return {}  # nothing is fitted yet
-        ways = self.navigator.along(ws, REACH * self.unit / longest, FRAMES)
+        ways = self.navigator.along(ws, REACH * self.unit / reach, FRAMES)
         parts = torch.split(ways.flatten(0, 2), AT_ONCE)
         images = torch.cat([g.synthesize(some).clamp(-1, 1) for some in parts])
-        strips = images.view(SHOWN, -1, FRAMES, *images.shape[1:]).swapaxes(0, 1).flatten(1, 2)
+        strips = images.view(-1, FRAMES, *images.shape[1:])
         return {"traversals": traversals(strips, self.navigator.shares(ws), self.navigator.labels)}
 
     @cached_property

@@ -12,21 +12,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ganfeat import backbone
 from ganfeat.backbone import Generator
 from ganfeat.ending import told
 from ganfeat.errors import UserError
-from ganfeat.features.network import to_uint8
-from ganfeat.files import atomic_write
 from ganfeat.metrics.subject import BLOCK, Samples
-from ganfeat.pictures import enlarged, image_grid, save_png
+from ganfeat.pictures import enlarged, image_grid, save_gif, save_png
 
 GAP = 4  # px between groups of rows
-PACE = 120  # milliseconds for a frame
-COLOURS = 96  # of a frame; dithering would be movement
 
 
 @torch.no_grad()
@@ -56,16 +51,10 @@ def strips(found: Sequence[Tensor], scale: int) -> Tensor:
     return torch.cat(groups[:-1], dim=1)
 
 
-def moving(found: Sequence[Tensor], scale: int) -> list[Image.Image]:
-    """Frames of the same paths there and back, a row for each generator."""
-    count = found[0].shape[1]
-    pictures = []
-    for i in [*range(count), *range(count - 2, 0, -1)]:
-        now = torch.cat([images[:, i] for images in found])
-        grid = to_uint8(image_grid(enlarged(now, scale), len(found[0])))
-        picture = Image.fromarray(grid.permute(1, 2, 0).numpy())
-        pictures.append(picture.quantize(COLOURS, dither=Image.Dither.NONE))
-    return pictures
+def moving(found: Sequence[Tensor], scale: int) -> list[Tensor]:
+    """Frames of the same paths, a row for each generator: [3,H,W] each."""
+    frames = torch.cat([*found]).swapaxes(0, 1)
+    return [image_grid(enlarged(now, scale), len(found[0])) for now in frames]
 
 
 def show(generators: Mapping[str, Generator], folder: Path, n: int, frames: int, seed: int) -> None:
@@ -80,9 +69,7 @@ def show(generators: Mapping[str, Generator], folder: Path, n: int, frames: int,
     scale = max(1, 64 // next(iter(sides.values())))
     found = [paths(g, n, frames, seed) for g in generators.values()]
     save_png(strips(found, scale), folder / "strips.png")
-    first, *others = moving(found, scale)
-    with atomic_write(folder / "paths.gif") as file:
-        first.save(file, "GIF", save_all=True, append_images=others, duration=PACE, loop=0)
+    save_gif(moving(found, scale), folder / "paths.gif")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -49,6 +49,23 @@ def draw(generator: Generator, levels: Mapping[str, Tensor], **options: Any) -> 
     return generator.synthesize(styles=dict(levels), **options)
 
 
+def moved(generator: Generator, levels: Mapping[str, Tensor], moves: Tensor) -> Tensor:
+    """What it makes of levels [1,...] when ``moves`` [N,L,D] in W+ are added to them.
+
+    Styles are affine in W+, so that what a move adds to them is the same wherever it begins.
+    """
+    found: Tensor
+    if "w" in levels or "w0" in levels:
+        ws = torch.stack([*levels.values()], dim=1)
+        found = generator.synthesize(ws + moves)
+        return found
+    nowhere = generator.styles(torch.zeros_like(moves))
+    added = generator.styles(moves)
+    styles = {name: level + added[name] - nowhere[name] for name, level in levels.items()}
+    found = generator.synthesize(styles=styles)
+    return found
+
+
 @torch.no_grad()
 def sample(generator: Generator, space: Space, n: int, seed: int) -> Levels:
     """Levels of ``n`` random z, without truncation."""
