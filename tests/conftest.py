@@ -9,7 +9,7 @@ import pytest
 import timm
 import torch
 from PIL import Image
-from torchvision.models import resnet50, vgg16
+from torchvision.models import alexnet, resnet50, vgg16
 
 # A shell's background jobs ignore Ctrl-C, and so would the commands that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -38,6 +38,7 @@ def teachers(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """A file of random weights for a big network, by its name in ``conf/features``."""
     folder = tmp_path_factory.mktemp("teachers")
     made: dict[str, Callable[[], torch.nn.Module]] = {
+        "alexnet": lambda: alexnet(weights=None),
         "dino_vitb16": lambda: timm.create_model("vit_base_patch16_224.dino", num_classes=0),
         "resnet50": lambda: resnet50(weights=None),
         "vgg16": lambda: vgg16(weights=None),

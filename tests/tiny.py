@@ -3,9 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
+from ganfeat import backbone
+from ganfeat.backbone.navigator import Edits
 from ganfeat.config import compose, config_dir
+from ganfeat.networks import save_networks, state_hash
 from ganfeat.training.run import run
 
 GAN = [
@@ -83,12 +87,25 @@ def narrow(preset: str) -> list[str]:
     if "weights" in nodes:
         method = chosen(preset, "method")
         if method in NAVIGATORS:
-            return ["data.resolution=32", "method.semantics=3"]
+            looks = ["features.size=64"] if chosen(preset, "features") == "alexnet" else []
+            sought = ["method.subspace=4"] if method == "contrafeat" else []
+            return ["data.resolution=32", "method.semantics=3", *sought, *looks]
         # Eight images leave none for D to pass over.
         less = ["method.adversarial_stride=1"] if method == "ghfeat" else []
         return TRAINED[-1:] if method == "fixed_generator" else [*TRAINED, *less]
     # A frozen network reads maps up to 64 px.
     return GAN if chosen(preset, "features") == "none" else [*GAN, "data.resolution=64"]
+
+
+def save_navigator(path: Path, count: int) -> Edits:
+    """Random edits of the embedded generator, in a file."""
+    g = backbone.load("embedded")
+    navigator = Edits(
+        [str(k) for k in range(count)], g.num_ws, g.w_dim, "embedded", state_hash(g), "tiny"
+    )
+    navigator.table.copy_(torch.randn(navigator.table.shape))
+    save_networks(path, {"navigator": navigator}, {"source": {}, "licence": ""})
+    return navigator
 
 
 def overrides(folder: Path, *more: str, experiment: str = "stylegan2_synthfaces") -> list[str]:

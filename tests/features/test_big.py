@@ -13,10 +13,11 @@ from torch_fidelity import feature_extractor_inceptionv3 as fidelity
 from torchvision.models import AlexNet_Weights, alexnet, resnet50, vgg16
 
 from ganfeat.errors import UserError
+from ganfeat.features.alexnet import AlexNet
 from ganfeat.features.inception import Inception
 from ganfeat.features.lpips import LPIPS
 from ganfeat.features.network import resized, standardise, to_uint8
-from ganfeat.features.resnet import ResNet50
+from ganfeat.features.resnet import MEAN, STD, ResNet50
 from ganfeat.features.vgg import VGG16, OriginalVGG16
 from ganfeat.features.vit import ViT
 
@@ -62,6 +63,25 @@ def test_images_are_rounded_as_published() -> None:
     levels = torch.arange(256)
     assert torch.equal(to_uint8((levels.float() - 128) / 127.5).long()[1:], levels[1:])
     assert to_uint8(torch.tensor([-1.0, -2, 1, 2, 0])).tolist() == [0, 0, 255, 255, 128]
+
+
+def test_alexnet_is_torchvisions(folder: Path) -> None:
+    """After every ReLU, and nothing is done to images that nobody asked for."""
+    torch.manual_seed(1)
+    trunk = alexnet(weights=None)
+    path = saved(trunk, folder / "alexnet-contrast.pth")
+    network = AlexNet(path)
+    found = network.taps(images())
+    numbers = [1, 4, 7, 9, 11]
+    for number, taken in zip(numbers, found, strict=True):
+        assert torch.equal(trunk.features[: number + 1](images()), taken)
+    assert [m.shape[1] for m in found] == [64, 192, 384, 256, 256]
+    assert [m.shape[2] for m in found] == [15, 7, 3, 3, 3]
+    assert [m.shape[2] for m in network.taps(images(size=32))] == [7, 3, 1, 1, 1]
+    larger = AlexNet(path, size=128, normalise=True)
+    seen = standardise(resized(images(), 128, "bilinear"), MEAN, STD)
+    assert torch.equal(larger.taps(images())[0], network.taps(seen)[0])
+    assert not any(p.requires_grad for p in network.parameters())
 
 
 @pytest.mark.parametrize("name", [pytest.param("vgg16", marks=pytest.mark.slow), "alexnet"])

@@ -15,7 +15,7 @@ from ganfeat.training.method import Step
 
 GIVEN = {
     "weights": "embedded", "resolution": 32, "batch_size": 50, "seed": 0,
-    "features": lambda: embedded("scorer"),
+    "features": lambda: embedded("scorer"), "columns": embedded("scorer").columns,
 }  # fmt: skip
 
 
@@ -192,6 +192,7 @@ def test_what_cannot_be() -> None:
     for more, message in (
         ({"features": None}, "is fitted on the scores of attributes"),
         ({"features": lambda: embedded("teacher")}, "teacher, which scores none"),
+        ({"columns": None}, "scorer reads factors that these data do not have"),
         ({"attributes": ["hunger"]}, "has hunger: scorer scores yaw"),
         ({"semantics": 40}, "method.semantics=40: there are 34 attributes"),
         ({"total_kimg": 0.05}, "1 confident codes at each end of 50"),

@@ -43,6 +43,10 @@ def line_for(preset: str, photographs: Path, teachers: Teachers, labels: bool = 
         if not pickle.exists():
             official.write(pickle, official.networks(int(labels) * 3, 32))
         teacher.append(f"backbone.weights={pickle}")
+    if tiny.chosen(preset, "method") == "from_edits":
+        file = photographs.with_name("navigator.safetensors")
+        tiny.save_navigator(file, 10)
+        teacher.append(f"method.navigator={file}")
     if tiny.chosen(preset, "data") != "images":
         return teacher
     needed = labels or tiny.chosen(preset, "method") == "classification"

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim import SGD, Optimizer
 
 from ganfeat import backbone
@@ -17,6 +16,7 @@ from ganfeat.navigators.latents import Axes, axes
 from ganfeat.networks import Network, state_hash
 from ganfeat.pages import traversals
 from ganfeat.seeds import seed_of
+from ganfeat.training.codes import random_codes
 from ganfeat.training.draws import Draws
 from ganfeat.training.method import Losses, Method, Phase, Step
 
@@ -71,20 +71,8 @@ class Finder(Method):
 
     def random_w(self, draws: Draws, count: int, purpose: str = "z") -> Tensor:
         """Our share of ``count`` random w for each start code, untruncated: [n,count,D]."""
-        _, w = self.random_codes(draws, count, purpose)
+        _, w = random_codes(self.generator, draws, count, purpose)
         return w
-
-    def random_codes(self, draws: Draws, count: int, purpose: str = "z") -> tuple[Tensor, Tensor]:
-        """The same with the z of each, [n,count,Z]."""
-        g = self.generator
-        z = draws.randn(purpose, count, g.z_dim).flatten(0, 1)
-        label = None
-        if g.label_dim:
-            rows = draws.randint(f"{purpose} label", g.label_dim, count).flatten()
-            label = F.one_hot(rows, g.label_dim).to(z)
-        with torch.no_grad():
-            w = g.map(z, label)
-        return z.view(-1, count, g.z_dim), w.view(-1, count, g.w_dim)
 
     def frozen(self) -> dict[str, Network]:
         """The generator, and whatever else it looks with."""

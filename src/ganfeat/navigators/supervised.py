@@ -1,7 +1,7 @@
 """What navigators share that are told what to find: a scorer looks at random images."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from ganfeat.errors import UserError
-from ganfeat.features import AttributeScorer, Features
+from ganfeat.features import AttributeScorer, FactorNet, Features
+from ganfeat.features.small import Column
 from ganfeat.navigators.boundaries import Array, Boundary, Estimator, fit, split
 from ganfeat.navigators.finder import Fitted, check_count
 from ganfeat.processes import sum_over_processes
 from ganfeat.ranges import Names, Range, Several
 from ganfeat.seeds import seed_of
+from ganfeat.training.codes import random_codes
 from ganfeat.training.draws import Draws
 from ganfeat.training.method import Losses, Step
 
@@ -33,6 +35,7 @@ class Supervised(Fitted):
         after: iterations of the run that are left for when boundaries are known.
         total_kimg: length of the run.
         features: makes the scorer.
+        columns: the factors that the data know, which the scorer must read if it reads factors.
         semantics: edits K, at most as many as there are attributes.
         attributes: those that are asked for; None for all that one number describes.
         confident: share of the samples at each end that boundaries are learnt from.
@@ -51,6 +54,7 @@ class Supervised(Fitted):
         total_kimg: float,
         features: Callable[[], Features] | None = None,
         semantics: Several = 30,
+        columns: Sequence[Sequence[str | int]] | None = None,
         attributes: Names | None = None,
         confident: End = 0.02,
         **given: Any,
@@ -62,6 +66,12 @@ class Supervised(Fitted):
             raise UserError(
                 f"{name} is fitted on the scores of attributes, and features= is {told}: choose "
                 "features=scorer for drawn faces, features=attributes for classifiers of your own"
+            )
+        known = [Column(*column) for column in columns or ()]  # type: ignore[arg-type]
+        if isinstance(scorer, FactorNet) and scorer.columns != known:
+            raise UserError(
+                f"{scorer.name} reads factors that these data do not have, so that its scores mean "
+                "nothing here: choose features=attributes with classifiers for such images"
             )
         self._frozen["features"] = scorer
         if unknown := [a for a in attributes or () if a not in scorer.attributes]:
@@ -149,8 +159,9 @@ class Supervised(Fitted):
         """z and w [n,D] of all that was scored, once more."""
         (phase,) = self.phases()
         pairs = [
-            self.random_codes(
-                Draws((self.seed, i, phase.name), self.batch_size, device=self.device), 1
+            random_codes(
+                self.generator,
+                Draws((self.seed, i, phase.name), self.batch_size, device=self.device),
             )
             for i in range(self.scoring)
         ]

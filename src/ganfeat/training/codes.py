@@ -1,0 +1,25 @@
+"""Random latents of a generator, as iterations draw them."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganfeat.backbone import Generator
+from ganfeat.training.draws import Draws
+
+
+def random_codes(
+    generator: Generator, draws: Draws, count: int = 1, purpose: str = "z"
+) -> tuple[Tensor, Tensor]:
+    """Our share of z and w, ``count`` for each sample: [n,count,Z] and [n,count,D].
+
+    Nothing is truncated; classes are drawn at random where there are some.
+    """
+    z = draws.randn(purpose, count, generator.z_dim).flatten(0, 1)
+    label = None
+    if generator.label_dim:
+        rows = draws.randint(f"{purpose} label", generator.label_dim, count).flatten()
+        label = F.one_hot(rows, generator.label_dim).to(z)
+    with torch.no_grad():
+        w = generator.map(z, label)
+    return z.view(-1, count, generator.z_dim), w.view(-1, count, generator.w_dim)
