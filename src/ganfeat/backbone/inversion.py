@@ -94,6 +94,7 @@ def invert(
     return Inverted(ws.detach(), [x.detach() for x in noise])
 
 
+@torch.no_grad()
 def middle(generator: Generator, seed: int) -> tuple[Tensor, float]:
     """The mean of random w [1,1,D], and how far they are from it: the root of the mean square."""
     w = torch.cat([generator.map(z, label) for z, label in inputs(generator, MEASURED, seed)])
