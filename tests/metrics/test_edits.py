@@ -1,5 +1,7 @@
 """What edits do: gap and coverage in closed form, known steps, and a navigator as a whole."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from ganfeat import backbone
 from ganfeat.backbone.navigator import Edits
 from ganfeat.data import SynthFaces
+from ganfeat.errors import UserError
 from ganfeat.examiner import Examiner
 from ganfeat.features.embedded import embedded
 from ganfeat.metrics.attributes import Attributes
@@ -14,6 +17,7 @@ from ganfeat.metrics.edit_layers import EditLayers, shares
 from ganfeat.metrics.edit_linearity import EditLinearity
 from ganfeat.metrics.edited import calibrate
 from ganfeat.metrics.identity_kept import IdentityKept
+from ganfeat.metrics.real_edits import RealEdits, agreement
 from ganfeat.metrics.shift import AttributeShift, coverage, gap, named, summed_up
 from ganfeat.metrics.subject import Judge, Looks
 from ganfeat.networks import state_hash
@@ -77,6 +81,39 @@ def test_angles_go_the_short_way_round() -> None:
     torch.testing.assert_close(reads.read(looks)[:, same], judge.scores(images)["smile"][:, 0])
 
 
+def test_agreement_of_samples_and_real_images() -> None:
+    """Two edits: the first moves the second thing, the second moves nothing for certain."""
+    own = np.zeros([4, 2, 2])
+    own[:, 0] = [[0.5, -0.2], [0.5, -0.3], [0.4, -0.2], [0.6, -0.3]]
+    own[:, 1, 0] = [1, -1, 1, -1]
+    real = np.zeros([3, 2, 2])
+    real[:, 0, 1] = [-1, 1, -0.1]
+    agree, counts, most = agreement(own, np.array([10.0, 1.0]), real)
+    assert most[0] == 1
+    assert counts.tolist() == [True, False]
+    assert agree[:, 0].tolist() == [1, 0, 1]
+
+
+def test_latents_are_not_sought_by_the_judge() -> None:
+    judge = embedded("factornet")
+    g = backbone.load("embedded")
+    navigator = Edits(["a", "b"], g.num_ws, g.w_dim, "embedded", state_hash(g), "edits")
+
+    class Four(SynthFaces):
+        def reference(self, part: str, n: int, extras: Iterable[str] = ()) -> "Four":
+            return super().reference(part, min(n, 4), extras)
+
+    data = Four("test", 32)
+    for looks, n, message in (
+        (judge, 4, "shares weights with the judge's factornet"),
+        (embedded("teacher"), 5, r"metrics\.real\.n=5: there are 4 images"),
+    ):
+        measurements = {"real": RealEdits(looks, n=n)}
+        examiner = Examiner(Judge(judge, judge, judge), measurements, "cpu", None)  # type: ignore[arg-type]
+        with pytest.raises(UserError, match=message):
+            examiner.check(navigator, data)
+
+
 @pytest.mark.slow
 def test_an_edit_of_one_layer_is_found_there() -> None:
     """Edits that act in one layer alone, and one that does nothing."""
@@ -89,6 +126,7 @@ def test_an_edit_of_one_layer_is_found_there() -> None:
     measurements = {
         "shift": AttributeShift(40), "identity": IdentityKept(24),
         "linearity": EditLinearity(4), "layers": EditLayers(6),
+        "real": RealEdits(embedded("teacher"), n=6, steps=60),
     }  # fmt: skip
     examiner = Examiner(Judge(judge, judge, judge), measurements, "cpu", None)  # type: ignore[arg-type]
     data = SynthFaces("test", 32)
@@ -107,5 +145,9 @@ def test_an_edit_of_one_layer_is_found_there() -> None:
     np.testing.assert_allclose(found.arrays["edit_changes"][:2], 0.25, rtol=0.1)
     assert found.arrays["edit_changes"][2] == pytest.approx(0, abs=1e-6)
     assert found.arrays["edit_reached"] == [True, True, False]
+    # Of the images that are inverted, edits that do something do it too.
+    assert values["inverted_gain6"] > 5
+    assert values["real_agree6_factornet"] > 0.6
+    assert {*found.pictures} == {"shift", "edit_attention", "edit_effect", "inverted", "traversals"}
     again = examiner.examine(navigator, data, show=False)
     assert [v.value for v in again.values] == [v.value for v in found.values]

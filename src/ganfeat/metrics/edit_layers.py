@@ -5,10 +5,10 @@ import torch
 from numpy.typing import NDArray
 
 from ganfeat.metrics.attributes import Attributes
-from ganfeat.metrics.edited import Edited, OfNavigator
+from ganfeat.metrics.edited import Edited, OfAttributes
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.rows import Rows
-from ganfeat.metrics.subject import BLOCK, Judge, Looks
+from ganfeat.metrics.subject import BLOCK, Looks
 from ganfeat.metrics.value import Value, count_name
 from ganfeat.pages import heat_map
 from ganfeat.processes import sum_over_processes
@@ -17,7 +17,7 @@ from ganfeat.ranges import Several
 Array = NDArray[np.float64]
 
 
-class EditLayers(OfNavigator):
+class EditLayers(OfAttributes):
     """``layers<n>_<judge>`` and ``attention_overlap<n>_<judge>``.
 
     Each layer's part of an edit is made alone, and it is seen what that does to the attribute that
@@ -30,14 +30,8 @@ class EditLayers(OfNavigator):
         n: samples.
     """
 
-    needs = "a judge that scores attributes"
-
     def __init__(self, n: Several = 200) -> None:
         self.n = n
-
-    def applies(self, judge: Judge) -> bool:
-        """Where attributes can be scored."""
-        return judge.attributes is not None
 
     @torch.no_grad()
     def result(self, edited: Edited) -> Result:

@@ -4,15 +4,15 @@ import numpy as np
 import torch
 
 from ganfeat.metrics.als import FRAMES, STILL, aggregates, deviations, scores_of
-from ganfeat.metrics.edited import Edited, OfNavigator
+from ganfeat.metrics.edited import Edited, OfAttributes
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.rows import Rows
-from ganfeat.metrics.subject import BLOCK, Judge
+from ganfeat.metrics.subject import BLOCK
 from ganfeat.metrics.value import Value, count_name, middle, resampled_means
 from ganfeat.ranges import Several
 
 
-class EditLinearity(OfNavigator):
+class EditLinearity(OfAttributes):
     """``als_edits<paths>_<judge>``: the mean over edits and attributes.
 
     Paths lead through samples from one end of an edit to the other. A deviation is counted in that
@@ -23,14 +23,8 @@ class EditLinearity(OfNavigator):
         paths: of each edit.
     """
 
-    needs = "a judge that scores attributes"
-
     def __init__(self, paths: Several = 100) -> None:
         self.paths = paths
-
-    def applies(self, judge: Judge) -> bool:
-        """Where attributes can be scored."""
-        return judge.attributes is not None
 
     @torch.no_grad()
     def result(self, edited: Edited) -> Result:

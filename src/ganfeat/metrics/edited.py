@@ -188,6 +188,16 @@ class OfNavigator:
         raise NotImplementedError
 
 
+class OfAttributes(OfNavigator):
+    """Measures what edits do to attributes."""
+
+    needs = "a judge that scores attributes"
+
+    def applies(self, judge: Judge) -> bool:
+        """Where attributes can be scored."""
+        return judge.attributes is not None
+
+
 class OfEnds(OfNavigator):
     """Measures images at both ends of edits, so that one pass feeds all that do.
 

@@ -11,11 +11,11 @@ from ganfeat.backbone.inversion import Inverted, invert
 from ganfeat.errors import UserError
 from ganfeat.features import Features
 from ganfeat.metrics.attributes import Attributes
-from ganfeat.metrics.edited import Edited, OfNavigator
+from ganfeat.metrics.edited import Edited, OfAttributes
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.shift import NOISE
-from ganfeat.metrics.subject import BLOCK, Judge, Looks
+from ganfeat.metrics.subject import BLOCK, Looks
 from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.networks import weights_of
 from ganfeat.pages import sheet
@@ -26,7 +26,7 @@ Bools = NDArray[np.bool_]
 Places = NDArray[np.int64]
 
 
-class RealEdits(OfNavigator):
+class RealEdits(OfAttributes):
     """Images of the data are inverted in W+ (`ganfeat.backbone.inversion`) and edited.
 
     - ``inverted_psnr<n>``: in dB, over the pixels of the face where the data know them, else over
@@ -41,14 +41,8 @@ class RealEdits(OfNavigator):
         steps: of the inversion.
     """
 
-    needs = "a judge that scores attributes"
-
     def __init__(self, looks: Features, n: Several = 48, steps: Count = 500) -> None:
         self.looks, self.n, self.steps = looks, n, steps
-
-    def applies(self, judge: Judge) -> bool:
-        """Where attributes can be scored."""
-        return judge.attributes is not None
 
     def check(self, edited: Edited) -> None:
         """Refuse to be judged by the network that sought the latents."""

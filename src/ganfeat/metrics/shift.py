@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from ganfeat.metrics.attributes import Attributes
-from ganfeat.metrics.edited import Edited, OfEnds
+from ganfeat.metrics.edited import Edited, OfAttributes, OfEnds
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.rows import Rows
-from ganfeat.metrics.subject import Judge, Looks
+from ganfeat.metrics.subject import Looks
 from ganfeat.metrics.value import Value, count_name, middle, resampled_means
 from ganfeat.pages import heat_map
 from ganfeat.ranges import Several
@@ -74,7 +74,7 @@ def summed_up(means: Array, deviations: Array, counts: Bools) -> Shifts:
     return Shifts(gap(size), coverage(size), gap(kept), coverage(z, every))
 
 
-class AttributeShift(OfEnds):
+class AttributeShift(OfAttributes, OfEnds):
     """``gap<n>_<judge>``, ``coverage<n>_<judge>``, ``gap_z...``, ``coverage_z...``, ``moving...``.
 
     ``moving`` is the number of edits that shift some attribute by more than three standard errors.
@@ -88,14 +88,8 @@ class AttributeShift(OfEnds):
         n: samples.
     """
 
-    needs = "a judge that scores attributes"
-
     def __init__(self, n: Several = 1000) -> None:
         self.n = n
-
-    def applies(self, judge: Judge) -> bool:
-        """Where attributes can be scored."""
-        return judge.attributes is not None
 
     def start(self, edited: Edited) -> None:
         """Room for the changes."""
