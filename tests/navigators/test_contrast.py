@@ -298,3 +298,22 @@ def test_all_pairs_are_the_pairs() -> None:
         other, mask = b[k : k + 1].expand(3, -1, -1, -1), there[k : k + 1].expand(3, -1, -1)
         torch.testing.assert_close(table[:, k], alike(a, other, at, mask, "author"))
     assert float(focused(torch.ones(1, 4, 4), torch.zeros(1, 4, 4), "clean")) == 0
+
+
+def test_prototypes_take_no_product_of_all() -> None:
+    """Nothing that the backward pass needs is as large as [N,K,C,h,w] would be."""
+    n, k, c, side = 6, 20, 32, 8
+    largest = 0
+
+    def note(x: Tensor) -> Tensor:
+        nonlocal largest
+        largest = max(largest, x.numel())
+        return x
+
+    changes, stand = torch.randn(n, c, side, side), torch.randn(k, c, side, side)
+    changes.requires_grad_(True), stand.requires_grad_(True)
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
+        found = against([changes], [stand], torch.arange(n), "layer", "clean")
+        (found.other - found.same).backward()
+    assert largest == max(n * k * side**2, k * c * side**2)
+    assert largest < n * k * c * side**2 / 4

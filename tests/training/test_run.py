@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny
 import torch
@@ -19,6 +20,7 @@ from ganfeat.backbone import Generator, load
 from ganfeat.config import compose
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.generators.stylegan2 import StyleGAN2
+from ganfeat.loading import load_network
 from ganfeat.training import record
 from ganfeat.training.record import run_id
 from ganfeat.training.run import run
@@ -580,6 +582,49 @@ def test_two_processes_with_batch_norm(tmp_path: Path) -> None:
     assert running
     for name in running:
         torch.testing.assert_close(a[name], b[name], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("preset", "more"),
+    [
+        # In small steps: Adam takes the sign of a gradient, be it nothing but rounding.
+        ("contrafeat_synthfaces", ["method.lr=0.001"]),
+        ("contrafeat_synthfaces_proto", ["method.lr=0.001"]),
+        ("navigator_synthfaces", ["method=interfacegan", "method.confident=0.25"]),
+    ],
+)
+def test_two_processes_find_the_same_edits(tmp_path: Path, preset: str, more: list[str]) -> None:
+    line = ["total_kimg=0.032", *more]
+    one = tiny.train(tmp_path / "one", *line, experiment=preset)
+    command(tmp_path / "two", *line, "trainer.devices=2", experiment=preset)
+    two = json.loads(tiny.only(tmp_path / "two", "result.json").read_text())
+    assert (two["status"], two["kimg"], two["run"]) == ("finished", 0.032, one["run"])
+    rows = zip(metrics(tmp_path / "one"), metrics(tmp_path / "two"), strict=True)
+    for a, b in rows:
+        for name in [name for name in a if name.startswith(("loss/", "held_out/")) and a[name]]:
+            assert float(a[name]) == pytest.approx(float(b[name]), abs=1e-4, rel=1e-3), name
+    found = [
+        load_network(tiny.only(tmp_path / name, "networks.safetensors"), "navigator").edits(
+            torch.zeros(1, 8, 128)
+        )
+        for name in ("one", "two")
+    ]
+    assert float(found[0].detach().abs().max()) > 0
+    torch.testing.assert_close(found[0], found[1], rtol=0.02, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_half_precision_finds_nearly_the_same_edits(tmp_path: Path) -> None:
+    """The generator draws in bf16; features and their differences are in fp32."""
+    line = ["total_kimg=0.064", "method.lr=0.001"]
+    for name in ("fp32", "bf16"):
+        tiny.train(tmp_path / name, *line, f"precision={name}", experiment="contrafeat_synthfaces")
+    full, half = (metrics(tmp_path / name) for name in ("fp32", "bf16"))
+    for name in ("loss/main/same", "loss/main/other"):
+        a, b = (np.mean([float(row[name]) for row in rows]) for rows in (full, half))
+        assert a != b
+        assert a == pytest.approx(b, rel=0.1)
 
 
 def assert_losses_close(one: Path, two: Path, bound: float = 1e-5) -> None:

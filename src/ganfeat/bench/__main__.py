@@ -74,6 +74,8 @@ def presets(bench: training.Bench) -> dict[str, Any]:
     names = ("stylegan2_synthfaces", "stylegan2_synthfaces_64")
     found = {name: training.embedded_speed(bench, name) for name in names}
     found["ghfeat_synthfaces"] = training.ghfeat_speed(bench)
+    for name in ("contrafeat_synthfaces", "contrafeat_synthfaces_proto"):
+        found[name] = training.contrafeat_speed(bench, name)
     for name, value in found.items():
         print(f"{name}: {value:.1f} images/s of training")
     renderer = {str(side): training.renderer_speed(bench, side) for side in (32, 64)}

@@ -25,6 +25,7 @@ from ganfeat.data import SynthFaces
 from ganfeat.encoders.ghfeat import GHFeat
 from ganfeat.generators.hsr import HSR
 from ganfeat.generators.stylegan2 import StyleGAN2
+from ganfeat.navigators.contrafeat import ContraFeat
 from ganfeat.training.method import Method, Phase
 from ganfeat.training.setup import make_data, make_method
 
@@ -187,13 +188,27 @@ class TimedGHFeat(Timed, GHFeat):
     """GH-Feat that notes its times."""
 
 
+class TimedContraFeat(Timed, ContraFeat):
+    """ContraFeat that notes its times."""
+
+
 def ghfeat_speed(bench: Bench) -> float:
     """Images per second of ``ghfeat_synthfaces``, without data and logging.
 
-    R1 is part of D's phase, so a whole cycle of it is timed, after one iteration that is not.
+    R1 is part of D's phase, so a whole cycle of it is timed.
     """
     method, images = timed_preset("ghfeat_synthfaces", TimedGHFeat, bench)
-    cycle = cast(GHFeat, method).r1_interval
+    return cycle_speed(method, bench, images, cast(GHFeat, method).r1_interval)
+
+
+def contrafeat_speed(bench: Bench, experiment: str) -> float:
+    """Start codes per second of a preset of ContraFeat, without logging."""
+    method, images = timed_preset(experiment, TimedContraFeat, bench)
+    return cycle_speed(method, bench, images, ITERATIONS)
+
+
+def cycle_speed(method: Timed, bench: Bench, images: Tensor, cycle: int) -> float:
+    """Images per second over so many iterations, after one that is not counted."""
     times = times_of(method, bench, images, 1 + cycle)
     return cycle * len(images) / sum(sum(t[1:]) for t in times.values())
 
