@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ganfeat.files import atomic_write
 from ganfeat.report.cells import cells
+from ganfeat.report.edits import edit_maps
 from ganfeat.report.plan import Record, Run
 from ganfeat.report.study import Study
 
@@ -24,11 +25,11 @@ MOST = 6  # lines of an array; of more no panels are drawn
 
 
 def draw(study: Study, runs: Sequence[Run]) -> list[Path]:
-    """``als.png``, ``ppl.png`` and ``levels.png`` in the study's folder, as far as records go."""
+    """``als.png``, ``ppl.png``, ``levels.png`` and ``edits.png``, as far as records go."""
     done = {(run.arm, run.seed): run.record() or {} for run in runs if run.state() == "done"}
     made = {
         "als.png": als_curves(study, done), "ppl.png": ppl_and_diversity(study, done),
-        "levels.png": level_curves(study, done),
+        "levels.png": level_curves(study, done), "edits.png": edit_maps(study, done),
     }  # fmt: skip
     paths = []
     for name, figure in made.items():
