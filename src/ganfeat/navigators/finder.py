@@ -65,6 +65,7 @@ class Finder(Method):
             "generator_hash": state_hash(g),
         }
 
+    @cached_property
     def axes(self) -> Axes:
         """The principal axes of W."""
         return axes(self.generator, seed_of(self.seed, "axes"))
@@ -95,16 +96,11 @@ class Finder(Method):
         reach = self.navigator.reach(ws)
         if float(reach.min()) == 0:
             return {}  # nothing is fitted yet
-        ways = self.navigator.along(ws, REACH * self.unit / reach, FRAMES)
+        ways = self.navigator.along(ws, REACH * self.axes.unit / reach, FRAMES)
         parts = torch.split(ways.flatten(0, 2), AT_ONCE)
         images = torch.cat([g.synthesize(some).clamp(-1, 1) for some in parts])
         strips = images.view(-1, FRAMES, *images.shape[1:])
         return {"traversals": traversals(strips, self.navigator.shares(ws), self.navigator.labels)}
-
-    @cached_property
-    def unit(self) -> float:
-        """How far a number of w usually is from its mean."""
-        return self.axes().unit
 
     def on_fit_start(self) -> None:
         """Frozen networks go where the method is."""
@@ -134,6 +130,11 @@ class Fitted(Finder):
         found = Edits(labels, name=name, **self.built_on())
         found.attach(self.generator)
         return found
+
+    def in_all_layers(self, directions: Tensor) -> Tensor:
+        """Unit directions [K,D] as edits [K,L,D], as long as w usually is from its mean."""
+        length = self.axes.unit * self.generator.w_dim**0.5
+        return everywhere(length * directions, self.generator.num_ws)
 
     def phases(self) -> list[Phase]:
         """One, in which nothing is trained."""

@@ -25,6 +25,6 @@ class GANSpace(Fitted):
 
     def fit(self) -> Tensor:
         """The axes."""
-        axes, count = self.axes(), len(self.navigator.labels)
+        axes, count = self.axes, len(self.navigator.labels)
         rows = axes.deviations[:count, None] * axes.directions[:count]
         return everywhere(rows, self.generator.num_ws)

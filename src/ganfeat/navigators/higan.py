@@ -86,7 +86,7 @@ class HiGAN(Supervised):
     @cached_property
     def length(self) -> float:
         """Of an edit."""
-        return self.step * self.axes().unit
+        return self.step * self.axes.unit
 
     def end_iteration(self) -> None:
         """Choose attributes once all are tried, and layers at the end."""

@@ -9,7 +9,6 @@ import torch
 
 from ganfeat.errors import UserError
 from ganfeat.navigators.boundaries import Array, Boundary, Estimator, conditional
-from ganfeat.navigators.finder import everywhere
 from ganfeat.navigators.supervised import Supervised
 
 
@@ -43,9 +42,7 @@ class InterFaceGAN(Supervised):
         normals = self.conditioned(np.stack([b.normal for b in fitted]))
         said = np.array([boundary.rest for boundary in fitted])
         chosen = np.argsort(-said, kind="stable")[: len(self.navigator.labels)].tolist()
-        rows = torch.from_numpy(normals[chosen]).float()
-        length = self.axes().unit * rows.shape[1] ** 0.5
-        self.settle(chosen, everywhere(length * rows, self.generator.num_ws))
+        self.settle(chosen, self.in_all_layers(torch.from_numpy(normals[chosen]).float()))
 
     @cached_property
     def in_both_spaces(self) -> dict[str, list[Boundary]]:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganfeat.navigators.finder import Fitted, check_count, everywhere
+from ganfeat.navigators.finder import Fitted, check_count
 from ganfeat.ranges import Several
 from ganfeat.seeds import seed_of
 
@@ -28,5 +28,4 @@ class Random(Fitted):
         rng = torch.Generator().manual_seed(seed_of(self.seed, "directions"))
         width, count = self.generator.w_dim, len(self.navigator.labels)
         columns, _ = torch.linalg.qr(torch.randn(width, count, generator=rng))
-        length = self.axes().unit * width**0.5
-        return everywhere(length * columns.T, self.generator.num_ws)
+        return self.in_all_layers(columns.T)

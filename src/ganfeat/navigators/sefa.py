@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganfeat.backbone import Generator
-from ganfeat.navigators.finder import Fitted, check_count, everywhere
+from ganfeat.navigators.finder import Fitted, check_count
 from ganfeat.ranges import Several
 
 
@@ -62,6 +62,4 @@ class SeFa(Fitted):
 
     def fit(self) -> Tensor:
         """The factors, as long as w usually is from its mean."""
-        rows = factors(self.generator).directions[: len(self.navigator.labels)]
-        length = self.axes().unit * rows.shape[1] ** 0.5
-        return everywhere(length * rows, self.generator.num_ws)
+        return self.in_all_layers(factors(self.generator).directions[: len(self.navigator.labels)])

@@ -117,7 +117,7 @@ def begun(
     Raises:
         UserError: there are not so many directions or axes.
     """
-    g, frozen, axes = finder.generator, kind in ("pca", "sefa"), finder.axes()
+    g, frozen, axes = finder.generator, kind in ("pca", "sefa"), finder.axes
     rows = {
         "free": None,
         "subspace": axes.directions[:subspace],

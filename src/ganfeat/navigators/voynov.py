@@ -164,7 +164,7 @@ class Voynov(Finder):
         **given: Any,
     ) -> None:
         super().__init__(**given)
-        g, axes = self.generator, self.axes()
+        g, axes = self.generator, self.axes
         check_count(subspace, g.w_dim, "axes of W", "subspace")
         check_count(semantics, subspace, "axes to find directions in (method.subspace)")
         if least > reach:
