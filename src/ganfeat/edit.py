@@ -42,7 +42,8 @@ def moves_along(navigator: Navigator, k: int, reach: float, frames: int) -> Tens
     Args:
         navigator: has the edit.
         k: its number.
-        reach: how far the ends are, in usual deviations of w in the layer that the edit moves most.
+        reach: how far the ends are, in usual deviations of w along a direction; that of the layer
+            which the edit moves most.
         frames: how many moves T.
     """
     g = navigator.generator

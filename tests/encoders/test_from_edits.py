@@ -8,7 +8,9 @@ import torch
 
 from ganfeat.encoders.from_edits import EditNet, FromEdits
 from ganfeat.errors import UserError
+from ganfeat.features.embedded import embedded
 from ganfeat.networks import state_hash
+from ganfeat.training.codes import random_codes
 from ganfeat.training.draws import Draws
 from ganfeat.training.method import Step
 
@@ -49,13 +51,25 @@ def test_knowing_nothing_costs_one(method: FromEdits, monkeypatch: pytest.Monkey
 
 
 def test_a_step_is_as_long_as_it_says(method: FromEdits, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step of 1 moves w by ``reach`` usual deviations in the layer that the edit moves most."""
+    """A step of 1 moves w by ``reach`` usual deviations in the layer that the edit moves most.
+
+    Images that are moved along both edits are still less unlike samples than other samples are.
+    """
     navigator = method.frozen()["navigator"]
     g = navigator.generator
     w = g.map(torch.randn(5000, g.z_dim))
-    moved = (method.unit[:, None, None] * navigator.table).square().mean(dim=2).sqrt().amax(dim=1)
+    moved = (method.unit[:, None, None] * navigator.table).norm(dim=2).amax(dim=1)
     usual = w.std(dim=0).square().mean().sqrt()
     torch.testing.assert_close(moved / usual, torch.full([2], 3.0), rtol=0.05, atol=0)
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr(
+        method.network, "embed", lambda images: seen.append(images) or torch.zeros(len(images), 2)
+    )
+    next(method.loss(Step({}, Draws((0, 0, "main"), 64))))
+    ws = g.broadcast(random_codes(g, Draws((0, 0, "main"), 64))[1][:, 0])
+    own, looks = g.synthesize(ws).clamp(-1, 1), embedded("factornet")
+    far = looks.distance(seen[0], own).mean() / looks.distance(own, own.roll(1, dims=0)).mean()
+    assert 0.05 < float(far) < 0.7
 
 
 def test_its_only_level(method: FromEdits) -> None:

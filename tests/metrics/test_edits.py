@@ -125,7 +125,7 @@ def test_an_edit_of_one_layer_is_found_there() -> None:
     judge = embedded("factornet")
     measurements = {
         "shift": AttributeShift(40), "identity": IdentityKept(24),
-        "linearity": EditLinearity(4), "layers": EditLayers(6),
+        "linearity": EditLinearity(4), "layers": EditLayers(24),
         "real": RealEdits(embedded("teacher"), n=6, steps=60),
     }  # fmt: skip
     examiner = Examiner(Judge(judge, judge, judge), measurements, "cpu", None)  # type: ignore[arg-type]

@@ -1,12 +1,18 @@
 """Boundaries against the authors' arrays, and against an attribute that is known to be linear."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import parity
 import pytest
+import tiny
 import torch
 
+from ganfeat.backbone.navigator import Edits
 from ganfeat.errors import UserError
 from ganfeat.features.embedded import embedded
+from ganfeat.loading import load_network
 from ganfeat.navigators.boundaries import conditional, fit, split, without
 from ganfeat.navigators.higan import HiGAN, block
 from ganfeat.navigators.interfacegan import InterFaceGAN
@@ -58,8 +64,10 @@ def test_distances_against_the_authors_arrays() -> None:
     normal, z = a["proj.in.normals"][:1].astype(float), a["lerp.in.z"].astype(float)
     found = without(z, normal) + np.linspace(-3, 3, 10)[:, None] * normal
     np.testing.assert_allclose(found, a["lerp.out.z_absolute"], atol=1e-4)
-    ws = a["lerp.in.wplus"] + np.linspace(-2, 2, 5)[:, None, None] * normal
-    np.testing.assert_allclose(ws, a["lerp.out.wplus_relative"], atol=1e-4)
+    navigator = Edits(["normal"], 4, 16)
+    navigator.table.copy_(torch.from_numpy(normal)[:, None])
+    ways = navigator.along(torch.from_numpy(a["lerp.in.wplus"]), torch.tensor([2.0]), 5)
+    np.testing.assert_allclose(ways[0, 0], a["lerp.out.wplus_relative"], atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +181,25 @@ def test_higan_finds_the_layers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_block_of_layers() -> None:
     gains = torch.tensor([0.9, 0.1, 0.6, 1.0, 0.5, 0.2, 0.8])
     assert block(gains).tolist() == [0, 0, 1, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("method", ["interfacegan", "higan"])
+def test_a_run_that_was_stopped_while_it_was_measured(tmp_path: Path, method: str) -> None:
+    """What edits are called came to light in it; the same command goes on all the same."""
+    line = [
+        f"method={method}", "method.confident=0.25", "total_kimg=0.048",
+        *(["method.rescored=8", "method.probed=8"] if method == "higan" else []),
+    ]  # fmt: skip
+    once = tiny.train(tmp_path, *line, experiment="navigator_synthfaces")
+    file = tiny.only(tmp_path, "result.json")
+    file.write_text(json.dumps({**once, "status": "interrupted"}))
+    again = tiny.train(tmp_path, *line, experiment="navigator_synthfaces")
+    assert again["status"] == "finished"
+    assert again["weights"] == once["weights"]
+    key = "boundary_rest_w" if method == "interfacegan" else "higan_layers"
+    assert again["arrays"][key] == once["arrays"][key]
+    labels = load_network(tiny.only(tmp_path, "networks.safetensors"), "navigator").labels
+    assert set(labels) < set(embedded("scorer").attributes)
 
 
 def test_codes_follow_from_the_seed() -> None:

@@ -70,7 +70,7 @@ def test_sefa_of_a_generator() -> None:
         np.abs((found.directions.numpy()[:10] * directions[:10]).sum(axis=1)), 1, atol=1e-4
     )
     table = method.fit()
-    length = axes(g, 0).unit * g.w_dim**0.5
+    length = axes(g, 0).unit
     expected = everywhere(found.directions[:10], g.num_ws)
     torch.testing.assert_close(table / length, expected, rtol=1e-2, atol=1e-4)
 

@@ -6,6 +6,7 @@ import torch
 
 from ganfeat.errors import UserError
 from ganfeat.navigators.latentclr import LatentCLR, contrast, divergences
+from ganfeat.navigators.semantics import Semantics
 from ganfeat.navigators.voynov import Deformed, Telling, Voynov, rotation, steps, stretched
 from ganfeat.training.draws import Draws
 from ganfeat.training.method import Step
@@ -59,8 +60,11 @@ def test_from_maps_against_the_authors_arrays(similarity: str) -> None:
 def test_global_directions_against_the_authors_arrays() -> None:
     """Codes shifted by 0.1 along directions of length 1, by direction first."""
     a = arrays("lclr")
-    rows = torch.nn.functional.normalize(a["in.params"], dim=1)
-    found = (a["in.z"][None] + 0.1 * rows[:, None]).flatten(0, 1)
+    navigator = Semantics(4, 1, 16, attention="uniform")
+    with torch.no_grad():
+        navigator.coordinates.copy_(a["in.params"])
+    moves = 0.1 * 16**-0.5 * navigator.edits(a["in.z"][:, None])[:, :, 0]  # [N,K,D]
+    found = (a["in.z"][:, None] + moves).swapaxes(0, 1).flatten(0, 1)
     torch.testing.assert_close(found, a["out.z_shifted"], **BOUND)
 
 

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from ganfeat.report.edits import edit_maps, likeness, likeness_lines, match, matched
+from ganfeat.report.edits import (
+    boundary_lines,
+    edit_maps,
+    likeness,
+    likeness_lines,
+    match,
+    matched,
+)
 from ganfeat.report.study import Study
 
 SHIFTS = np.array([[3.0, 0.1, 0.0], [0.0, -2.0, 0.2], [0.1, 0.0, 1.0]])
@@ -67,3 +74,19 @@ def test_a_row_for_each_arm(tmp_path) -> None:
 def test_nothing_where_there_are_no_edits(tmp_path) -> None:
     assert edit_maps(study(tmp_path), {("a", 0): {"arrays": {}}}) is None
     assert likeness_lines(study(tmp_path), {("a", 0): {}}) == []
+
+
+def test_boundaries_have_a_table() -> None:
+    arrays = {"boundary_attributes": ["x", "y"]}
+    for space, cosine in (("z", 0.5), ("w", -0.1)):
+        arrays |= {
+            f"boundary_confident_{space}": [1.0, 0.9],
+            f"boundary_rest_{space}": [0.8, 0.6],
+            f"boundary_cosines_{space}": [[1.0, cosine], [cosine, 1.0]],
+        }
+    lines = boundary_lines({("a", 0): {"arrays": {}}, ("b", 2): {"arrays": arrays}})
+    assert lines[-3:-1] == [
+        "| b | 2 | z | 0.950 | 0.700 | 0.500 |",
+        "| b | 2 | w | 0.950 | 0.700 | 0.100 |",
+    ]
+    assert boundary_lines({("a", 0): {"arrays": {}}}) == []

@@ -1,7 +1,7 @@
 """Latents of given images by optimisation, so that real images can be edited.
 
-The projector of StyleGAN2 (Karras et al. 2020, appendix D), in W+ (Abdal et al. 2019), with the
-error of pixels beside a perceptual distance; constants are those of methods/contrafeat.md, 7.
+The projector of StyleGAN2 (Karras et al. 2020, appendix D) with its constants, but in W+ (Abdal et
+al. 2019), and with the error of pixels beside a perceptual distance.
 """
 
 import math

@@ -32,11 +32,9 @@ class Navigator(BuiltOn):
         return found
 
     def reach(self, ws: Tensor) -> Tensor:
-        """How far a step of 1 moves a number of w in the layer that it moves most: [K].
-
-        The root of the mean square, over latents.
-        """
-        return self.edits(ws).square().mean(dim=3).sqrt().mean(dim=0).amax(dim=1)
+        """How far a step of 1 moves w in the layer that it moves most, on average: [K]."""
+        found: Tensor = self.edits(ws).norm(dim=3).mean(dim=0).amax(dim=1)
+        return found
 
     def along(self, ws: Tensor, steps: Tensor, frames: int) -> Tensor:
         """Latents [N,L,D] from minus to plus ``steps`` [K] along each edit, [N,K,T,L,D]."""

@@ -68,7 +68,8 @@ class FromEdits(Encoder):
     Args:
         network: what is trained.
         navigator: a run, a checkpoint or a weights file with the edits.
-        reach: what a step of 1 is, in usual deviations of w in the layer that an edit moves most.
+        reach: what a step of 1 is, in usual deviations of w along a direction; that of the layer
+            which the edit moves most.
         rest: all else of `Encoder`. Images of the data are not seen.
     """
 

@@ -8,7 +8,9 @@ from torch import Tensor
 from ganfeat.features import AttributeScorer, FactorNet
 from ganfeat.metrics.als import scores_of
 from ganfeat.metrics.rows import finite
-from ganfeat.metrics.subject import Looks
+from ganfeat.metrics.subject import Judge, Looks
+
+AT_ONCE = 256  # images
 
 
 class Attributes:
@@ -43,6 +45,12 @@ class Attributes:
         turned = [torch.atan2(scores[k][:, 1:], scores[k][:, :1]) for k in self.angles]
         found = torch.cat([*(scores[name] for name in self.plain), *turned], dim=1)
         return finite(found, "an attribute score")
+
+    def read_many(self, images: Tensor, judge: Judge) -> Tensor:
+        """Of several images of each sample [N,M,3,R,R], [N,M,A]."""
+        parts = torch.split(images.flatten(0, 1), AT_ONCE)
+        read = [self.read(Looks(some, torch.arange(len(some)), judge)) for some in parts]
+        return torch.cat(read).view(*images.shape[:2], -1)
 
     def change(self, before: Tensor, after: Tensor) -> Tensor:
         """From one reading [...,A] to another; angles the short way round."""

@@ -36,19 +36,20 @@ class EditLinearity(OfAttributes):
         rows = rows.to(subject.samples.device)
         advance = edited.bar("paths", self.paths // subject.ranks)
         for block in edited.blocks(self.paths):
-            for part in edited.batches(block, self.paths, FRAMES * edited.count):
-                ws = edited.start(block, part)
-                ways = edited.navigator.along(ws, steps, FRAMES)
-                images = edited.images(ways.flatten(1, 2), block, part)
-                scores = scores_of(scorer, images.flatten(0, 1), names)
+            for part in edited.batches(block, self.paths, FRAMES):
+                ways = edited.navigator.along(edited.start(block, part), steps, FRAMES)
+                found = []
+                for way in ways.unbind(dim=1):  # one edit at a time: few images are held at once
+                    images = edited.images(way, block, part).flatten(0, 1)
+                    found.append(scores_of(scorer, images, names).view(len(part), FRAMES, -1))
                 numbers = torch.arange(part.start, part.stop) + block * BLOCK
-                rows.update(scores.view(len(part), edited.count, FRAMES, -1), numbers)
+                rows.update(torch.stack(found, dim=1), numbers)
                 advance(len(part))
-        found = rows.numpy()
-        sigma = found[:, 0, FRAMES // 2].std(axis=0)  # in the middle all edits are the sample
+        scored = rows.numpy()
+        sigma = scored[:, 0, FRAMES // 2].std(axis=0)  # in the middle all edits are the sample
         moves_at_all = sigma > STILL
         each = [np.abs(deviations(x[..., moves_at_all], sigma[moves_at_all]))
-                for x in found.swapaxes(0, 1)]  # fmt: skip
+                for x in scored.swapaxes(0, 1)]  # fmt: skip
         scores_of_edits = [aggregates(x.mean(axis=0))["score"].mean() for x in each]
         again = [aggregates(resampled_means(x))["score"].mean(axis=1) for x in each]
         protocol = edited.protocol(scorer, paths=self.paths, frames=FRAMES, attributes=names)

@@ -21,7 +21,7 @@ from ganfeat.metrics.subject import BLOCK, Judge, Looks
 
 TRIED = 32  # latents by which steps are calibrated
 HALVINGS = 8  # of the interval in which a step lies, on a logarithmic scale
-FAR, NEAR = 6.0, 0.006  # usual deviations of w's numbers, in the layer that an edit moves most
+FAR, NEAR = 6.0, 0.006  # of how far w usually is from its mean, in the layer that is moved most
 
 
 class Calibration(NamedTuple):
@@ -86,7 +86,7 @@ class Edited:
             return found
 
         reach = self.navigator.reach(self.start(0, part))
-        usual = w.var(dim=0).mean().sqrt() / reach.clamp(min=1e-12)
+        usual = w.var(dim=0).sum().sqrt() / reach.clamp(min=1e-12)
         with torch.no_grad():
             return calibrate(change, self.change, usual)
 
@@ -114,10 +114,18 @@ class Edited:
         Returns:
             [N,M,3,R,R] in [-1,1].
         """
-        many, (_, whole) = ws.shape[1], self._block(block)
-        noise = [x[part.start : part.stop].repeat_interleave(many, dim=0) for x in whole]
-        drawn = self.subject.samples.generator.synthesize(ws.flatten(0, 1), noise=noise)
-        return finite(drawn, "an edited image").clamp(-1, 1).view(len(ws), many, *drawn.shape[1:])
+        _, noise = self._block(block)
+        return self.drawn(ws, [x[part.start : part.stop] for x in noise])
+
+    def drawn(self, ws: Tensor, noise: Sequence[Tensor]) -> Tensor:
+        """The same with this noise [N,1,r,r], as many at once as samples are."""
+        many, samples = ws.shape[1], self.subject.samples
+        parts = []
+        for at in torch.split(torch.arange(len(ws) * many), samples.chunk):
+            some = [x[at // many] for x in noise]
+            parts.append(samples.generator.synthesize(ws.flatten(0, 1)[at], noise=some))
+        images = finite(torch.cat(parts), "an edited image").clamp(-1, 1)
+        return images.view(len(ws), many, *images.shape[1:])
 
     def batches(self, block: int, n: int, many: int) -> Iterator[range]:
         """Those of the first ``n`` samples in this block, as many at once as make ``many`` each."""
@@ -150,7 +158,8 @@ def calibrate(change: Callable[[Tensor], Tensor], wanted: float, usual: Tensor) 
     Args:
         change: of steps [K].
         wanted: how much.
-        usual: the step of each edit that moves a layer's numbers as far as they usually vary, [K].
+        usual: the step of each edit that moves a layer's w as far as it usually is from its mean,
+            [K].
     """
     low, high = NEAR * usual, FAR * usual
     ends = change(high)

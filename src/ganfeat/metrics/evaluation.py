@@ -117,7 +117,20 @@ def evaluate_navigator(
             results.append(timed(measurement.result(edited), began))
     found = joined(results)
     names = [named_edit(about) for about in found.arrays.get("edit_names", [])]
-    return found._replace(pictures={**found.pictures, "traversals": traversal_sheet(edited, names)})
+    steps, changes, reached = edited.calibration
+    for k in (~reached).nonzero().flatten().tolist():
+        log.warning(
+            "edit %s changes images by %.3g at most, not by %.3g: it is measured there",
+            edited.navigator.labels[k], changes[k], edited.change,
+        )  # fmt: skip
+    arrays = {
+        "edit_steps": steps.tolist(), "edit_changes": changes.tolist(),
+        "edit_reached": reached.tolist(),
+    }  # fmt: skip
+    pictures = {"traversals": traversal_sheet(edited, names)}
+    return found._replace(
+        arrays={**found.arrays, **arrays}, pictures={**found.pictures, **pictures}
+    )
 
 
 def traversal_sheet(edited: Edited, names: Sequence[str]) -> Tensor:

@@ -1,5 +1,6 @@
 """Whether edits do to real images what they do to generated ones."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -7,23 +8,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganfeat.backbone.inversion import Inverted, invert
+from ganfeat.backbone.inversion import invert
 from ganfeat.errors import UserError
 from ganfeat.features import Features
 from ganfeat.metrics.attributes import Attributes
 from ganfeat.metrics.edited import Edited, OfAttributes
 from ganfeat.metrics.measure import Result
 from ganfeat.metrics.rows import Rows
-from ganfeat.metrics.shift import NOISE
-from ganfeat.metrics.subject import BLOCK, Looks
+from ganfeat.metrics.shift import NOISE, Bools, Places, largest
+from ganfeat.metrics.subject import BLOCK
 from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.networks import weights_of
 from ganfeat.pages import sheet
 from ganfeat.ranges import Count, Several
 
 Array = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Places = NDArray[np.int64]
+
+BACKWARD = 8  # times as much memory as drawing takes
 
 
 class RealEdits(OfAttributes):
@@ -32,8 +33,8 @@ class RealEdits(OfAttributes):
     - ``inverted_psnr<n>``: in dB, over the pixels of the face where the data know them, else over
       all. ``inverted_gain<n>``: how much more that is than with the image of the mean latent.
     - ``real_agree<n>_<judge>``: the share of images in which an edit moves the attribute that it
-      moves most in generated images, to the same side. The mean over edits that move some attribute
-      by more than three standard errors. The arrays have every edit (``real_agree``).
+      moves most in generated images, to the same side. The mean over edits that move it there by
+      more than three standard errors. The arrays have every edit (``real_agree``).
 
     Args:
         looks: a network of which perceptual distances are made while latents are sought.
@@ -88,55 +89,47 @@ class RealEdits(OfAttributes):
 
         Each process inverts its share: [n,2+K*A]. The picture shows some images.
         """
-        subject, steps = edited.subject, edited.calibration.steps
+        subject, device = edited.subject, edited.calibration.steps.device
         data, g = subject.references.data, subject.samples.generator
-        masked, looks = hasattr(data, "subject_mask"), self.looks.to(steps.device)
+        masked, looks = hasattr(data, "subject_mask"), self.looks.to(device)
         rows = Rows(self.n, 2 + edited.count * len(reads.names), what="an inverted image")
-        rows = rows.to(steps.device)
+        rows = rows.to(device)
         mean = g.synthesize(g.broadcast(g.w_avg[None])).clamp(-1, 1)
         advance = edited.bar("inversion", self.n * self.steps // subject.ranks)
         pictures: dict[str, Tensor] = {}
-        for numbers, batch in subject.references.share(self.n, ["factors"] if masked else []):
+        for numbers, batch in self._shares(edited, ["factors"] if masked else []):
             images = batch["image"]
             found = invert(g, images, looks.distance, self.steps, advance=advance)
-            drawn = g.synthesize(found.ws, noise=found.noise or "const").clamp(-1, 1)
+            again = edited.drawn(found.ws[:, None], found.noise)[:, 0]
             inside = torch.ones_like(images[:, :1])
             if masked:
                 mask = data.subject_mask(batch["factors"], images.shape[-1])
                 inside = mask[:, None].to(images)
             count = 3 * inside.sum(dim=[1, 2, 3])
-            errors = [(inside * (x - images).square()).sum(dim=[1, 2, 3]) for x in (drawn, mean)]
-            ends = self._ends(edited, found)
-            moves = self._moves(reads, ends, edited, numbers)
-            told = torch.stack(errors, dim=1) / count[:, None]
-            rows.update(torch.cat([told, moves.flatten(1)], dim=1), numbers)
+            errors = [
+                (inside * (x - images).square()).sum(dim=[1, 2, 3]) / count for x in (again, mean)
+            ]
+            moves = edited.moves(found.ws, edited.calibration.steps)
+            ends = edited.drawn(found.ws[:, None] + torch.cat([-moves, moves], dim=1), found.noise)
+            changes = reads.change(*reads.read_many(ends, edited.judge).chunk(2, dim=1))
+            rows.update(torch.cat([torch.stack(errors, dim=1), changes.flatten(1)], dim=1), numbers)
             if not pictures:
-                both = {f"{sign}{edited.navigator.labels[0]}": ends[:, i]
-                        for sign, i in (("-", 0), ("+", edited.count))}  # fmt: skip
-                pictures["inverted"] = sheet({"image": images, "inverted": drawn, **both})
+                label, minus, plus = edited.navigator.labels[0], ends[:, 0], ends[:, edited.count]
+                shown = {"image": images, "inverted": again, f"-{label}": minus, f"+{label}": plus}
+                pictures["inverted"] = sheet(shown)
         return rows.numpy(), pictures
 
-    def _ends(self, edited: Edited, found: Inverted) -> Tensor:
-        """Both ends of every edit, minus first: [N,2K,3,R,R]."""
-        moves = edited.moves(found.ws, edited.calibration.steps)
-        every = found.ws[:, None] + torch.cat([-moves, moves], dim=1)
-        g, many = edited.subject.samples.generator, every.shape[1]
-        parts = []
-        for at in torch.split(
-            torch.arange(len(every)), max(1, edited.subject.samples.chunk // many)
-        ):
-            noise = [x[at].repeat_interleave(many, dim=0) for x in found.noise]
-            drawn = g.synthesize(every[at].flatten(0, 1), noise=noise or "const").clamp(-1, 1)
-            parts.append(drawn.view(len(at), many, *drawn.shape[1:]))
-        return torch.cat(parts)
-
-    def _moves(self, reads: Attributes, ends: Tensor, edited: Edited, numbers: Tensor) -> Tensor:
-        """What changes from one end of edits [N,2K,3,R,R] to the other, [N,K,A]."""
-        found = [
-            reads.read(Looks(some, numbers, edited.judge)).view(len(ends), -1, len(reads.names))
-            for some in (x.flatten(0, 1) for x in ends.chunk(2, dim=1))
-        ]
-        return reads.change(*found)
+    def _shares(
+        self, edited: Edited, extras: Sequence[str]
+    ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        """This process's images, with their numbers; so many at once as fit for going backwards."""
+        subject, first = edited.subject, 0
+        together = max(1, subject.samples.chunk // BACKWARD)
+        for batch in subject.references.every(self.n, extras):
+            size = len(batch["image"])
+            for at in torch.split(torch.arange(subject.rank, size, subject.ranks), together):
+                yield first + at, {key: value[at] for key, value in batch.items()}
+            first += size
 
     def _of_samples(self, edited: Edited, reads: Attributes) -> tuple[Array, Array]:
         """The same of generated images, [n,K,A], and the deviation of each attribute, [A]."""
@@ -146,9 +139,10 @@ class RealEdits(OfAttributes):
             for part in edited.batches(block, self.n, 1 + 2 * edited.count):
                 images, ends = edited.at_ends(block, part, edited.calibration.steps)
                 numbers = torch.arange(part.start, part.stop) + block * BLOCK
-                own = reads.read(Looks(images, numbers, edited.judge))[:, None]
-                moves = self._moves(reads, ends, edited, numbers)
-                rows.update(torch.cat([own, moves], dim=1), numbers)
+                every = torch.cat([images[:, None], ends], dim=1)
+                read = reads.read_many(every, edited.judge)
+                moves = reads.change(*read[:, 1:].chunk(2, dim=1))
+                rows.update(torch.cat([read[:, :1], moves], dim=1), numbers)
         found = rows.numpy()
         return found[:, 1:], reads.spread(torch.from_numpy(found[:, 0])).numpy()
 
@@ -162,12 +156,10 @@ def agreement(own: Array, deviations: Array, real: Array) -> tuple[Array, Bools,
         real: changes of real images, [m,K,A].
 
     Returns:
-        For each image and edit, [m,K]; which edits move anything for certain, [K]; which attribute
+        For each image and edit, [m,K]; which edits move that attribute for certain, [K]; which one
         it is, [K].
     """
-    means = own.mean(axis=0)
-    errors = own.std(axis=0, ddof=1) / np.sqrt(len(own))
-    most = np.abs(means / deviations).argmax(axis=1)
+    most, counts = largest(own, deviations)
     edits = np.arange(len(most))
-    agree = np.sign(real[:, edits, most]) == np.sign(means[edits, most])
-    return agree.astype(float), (np.abs(means) > NOISE * errors).any(axis=1), most
+    agree = np.sign(real[:, edits, most]) == np.sign(own.mean(axis=0)[edits, most])
+    return agree.astype(float), counts, most

@@ -22,6 +22,7 @@ from ganfeat.ranges import Several
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Places = NDArray[np.int64]
 NOISE = 3.0  # standard errors that a shift must exceed to be one
 
 
@@ -51,6 +52,20 @@ def coverage(shifts: Array, counts: Bools | None = None) -> Array:
     return found
 
 
+def largest(moves: Array, deviations: Array) -> tuple[Places, Bools]:
+    """Which attribute each edit shifts most, [K], and whether that is more than noise, [K].
+
+    Args:
+        moves: changes of samples, [n,K,A].
+        deviations: of attributes, [A].
+    """
+    means, n = np.abs(moves.mean(axis=0)), len(moves)
+    errors = moves.std(axis=0, ddof=1) / np.sqrt(n)
+    most = (means / deviations).argmax(axis=1)
+    edits = np.arange(len(most))
+    return most, (means > NOISE * errors)[edits, most]
+
+
 class Shifts(NamedTuple):
     """Shift matrices and what is made of them, [...] for resamples.
 
@@ -77,7 +92,8 @@ def summed_up(means: Array, deviations: Array, counts: Bools) -> Shifts:
 class AttributeShift(OfAttributes, OfEnds):
     """``gap<n>_<judge>``, ``coverage<n>_<judge>``, ``gap_z...``, ``coverage_z...``, ``moving...``.
 
-    ``moving`` is the number of edits that shift some attribute by more than three standard errors.
+    ``moving`` is the number of edits that count: what they shift most, in deviations, they shift by
+    more than three standard errors.
     The arrays have the matrices: ``shift`` the mean change of each attribute along each edit, in
     deviations and with its sign, ``shift_each`` the mean of its size in single images, which is
     larger where an edit does one thing here and another there; and of every edit what it is called
@@ -114,8 +130,7 @@ class AttributeShift(OfAttributes, OfEnds):
         deviations = reads.spread(torch.from_numpy(found[:, 0])).numpy()
         moves = found[:, 1:]
         means = moves.mean(axis=0)
-        errors = moves.std(axis=0, ddof=1) / np.sqrt(self.n)
-        counts = (np.abs(means) > NOISE * errors).any(axis=1)
+        _, counts = largest(moves, deviations)
         once = summed_up(means, deviations, counts)
         again = summed_up(resampled_means(moves), deviations, counts)
         protocol = edited.protocol(
@@ -134,9 +149,6 @@ class AttributeShift(OfAttributes, OfEnds):
             "shift_each": (np.abs(moves).mean(axis=0) / deviations).tolist(),
             "shift_attributes": reads.names,
             "edit_names": [named(row, reads.names) for row in z],
-            "edit_steps": edited.calibration.steps.tolist(),
-            "edit_changes": edited.calibration.changes.tolist(),
-            "edit_reached": edited.calibration.reached.tolist(),
         }
         picture = heat_map(
             z, edited.navigator.labels, reads.names, "deviations", "Shift of attributes by edits"

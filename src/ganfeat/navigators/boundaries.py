@@ -78,8 +78,10 @@ def fit(codes: Array, scores: Array, parts: Split, estimator: Estimator) -> Boun
     """The boundary in codes [n,D] of an attribute with scores [n].
 
     ``svm`` is a linear one with C = 1; ``mean`` joins the means of both ends; both see the codes
-    that are learnt from alone. ``least_squares`` regresses the scores of all but the held out ones.
+    that are learnt from alone. ``least_squares`` regresses scores, also those of every second of
+    the rest, and is tried on the others.
     """
+    tried = parts.rest
     match estimator:
         case "svm":
             rows = np.concatenate([parts.much, parts.little])
@@ -91,7 +93,8 @@ def fit(codes: Array, scores: Array, parts: Split, estimator: Estimator) -> Boun
             normal = ends[0] - ends[1]
             offset = -float((ends[0] + ends[1]) @ normal / 2)
         case "least_squares":
-            rows = np.concatenate([parts.much, parts.little, parts.rest])
+            rows = np.concatenate([parts.much, parts.little, parts.rest[::2]])
+            tried = parts.rest[1::2]
             mean = codes[rows].mean(axis=0)
             known = codes[rows] - mean
             normal, *_ = np.linalg.lstsq(known.T @ known, known.T @ scores[rows], rcond=None)
@@ -102,7 +105,7 @@ def fit(codes: Array, scores: Array, parts: Split, estimator: Estimator) -> Boun
     found = Boundary(normal / length, offset / length, 0.0, 0.0)
     much = codes @ found.normal + found.intercept > 0
     held = np.concatenate([much[parts.held_much], ~much[parts.held_little]])
-    rest = much[parts.rest] == (scores[parts.rest] > parts.threshold)
+    rest = much[tried] == (scores[tried] > parts.threshold)
     return found._replace(confident=float(held.mean()), rest=float(rest.mean()))
 
 

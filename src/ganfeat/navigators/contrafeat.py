@@ -31,7 +31,7 @@ from ganfeat.navigators.finder import Finder
 from ganfeat.navigators.latents import mixed
 from ganfeat.navigators.semantics import Attention, Kind, Semantics, begun
 from ganfeat.networks import Network
-from ganfeat.ranges import Count, LearningRate, NotNegative, Range, Several
+from ganfeat.ranges import Count, Items, LearningRate, NotNegative, Range, Several
 from ganfeat.seeds import seed_of, seeded
 from ganfeat.training.draws import Draws
 from ganfeat.training.method import Losses, Phase, Step, adam
@@ -105,7 +105,7 @@ class ContraFeat(Finder):
         directions: Kind = "subspace",
         subspace: Count = 100,
         attention: Attention = "smooth",
-        layers: Sequence[Annotated[int, Range(-64, 63)]] | None = None,
+        layers: Annotated[Sequence[Annotated[int, Range(-64, 63)]], Items(1)] | None = None,
         similarity: Form = "clean",
         mask: Mask = "layer",
         pooled: bool = False,

@@ -22,7 +22,7 @@ from ganfeat.training.method import Losses, Method, Phase, Step
 
 FRAMES = 5  # images along an edit
 AT_ONCE = 64
-REACH = 2.0  # usual deviations of w, to both ends of a picture
+REACH = 3.0  # usual deviations of w, to both ends of a picture
 
 
 class Finder(Method):
@@ -132,9 +132,8 @@ class Fitted(Finder):
         return found
 
     def in_all_layers(self, directions: Tensor) -> Tensor:
-        """Unit directions [K,D] as edits [K,L,D], as long as w usually is from its mean."""
-        length = self.axes.unit * self.generator.w_dim**0.5
-        return everywhere(length * directions, self.generator.num_ws)
+        """Unit directions [K,D] as edits [K,L,D]: a step is a usual deviation of w along them."""
+        return everywhere(self.axes.unit * directions, self.generator.num_ws)
 
     def phases(self) -> list[Phase]:
         """One, in which nothing is trained."""

@@ -67,7 +67,7 @@ class HiGAN(Supervised):
     def probe(self, draws: Draws) -> None:
         """See what directions raise: first all of them whole, then those kept layer by layer."""
         g = self.generator
-        ws = g.broadcast(self.random_w(draws, 1)[:, 0])
+        ws = g.broadcast(self.codes(draws)[1])
         before = self.score(ws)
         moves = self.length * self.normals
         if self.iteration < self.scoring + self.rescoring:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -119,7 +120,8 @@ class Supervised(Fitted):
     @torch.no_grad()
     def look(self, draws: Draws) -> None:
         """Score our share of images, and tell the other processes."""
-        seen = self.score(self.generator.broadcast(self.random_w(draws, 1)[:, 0]))
+        _, w = self.codes(draws)
+        seen = self.score(self.generator.broadcast(w))
         whole = torch.zeros(draws.n, seen.shape[1], device=seen.device)
         whole[draws.share(torch.arange(draws.n))] = seen
         first = self.iteration * self.batch_size
@@ -158,15 +160,18 @@ class Supervised(Fitted):
     def latents(self) -> tuple[Array, Array]:
         """z and w [n,D] of all that was scored, once more."""
         (phase,) = self.phases()
-        pairs = [
-            random_codes(
-                self.generator,
-                Draws((self.seed, i, phase.name), self.batch_size, device=self.device),
-            )
-            for i in range(self.scoring)
-        ]
-        z, w = (torch.cat(x)[:, 0].double().cpu().numpy() for x in zip(*pairs, strict=True))
+        keys = [(self.seed, i, phase.name) for i in range(self.scoring)]
+        pairs = [self.codes(Draws(key, self.batch_size)) for key in keys]
+        z, w = (torch.cat(x).double().cpu().numpy() for x in zip(*pairs, strict=True))
         return z, w
+
+    def codes(self, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Our share of random z and w, [n,D].
+
+        They are drawn on the CPU, so that a run may go on with another device.
+        """
+        z, w = random_codes(self.generator, replace(draws, device="cpu"))
+        return z[:, 0], w[:, 0]
 
     def on_fit_start(self) -> None:
         """In a run that goes on it is known again what edits are of."""

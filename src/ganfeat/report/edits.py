@@ -144,3 +144,32 @@ def _mean(
     """The mean of an array over seeds, each brought to the order of the first."""
     tables = [way(np.array(one[key])) for way, one in zip(ways, arrays, strict=True)]
     return np.mean(tables, axis=0)  # type: ignore[no-any-return]
+
+
+def boundary_lines(done: Mapping[tuple[str, int], Record]) -> list[str]:
+    """A table of how boundaries in Z and in W divide, where records have some.
+
+    Of each run the means over attributes: of accuracies, and of cosines between normals as they are
+    without their sign.
+    """
+    rows = []
+    for (arm, seed), record in done.items():
+        arrays = record.get("arrays", {})
+        for space in ("z", "w") if "boundary_attributes" in arrays else ():
+            confident, rest = (
+                float(np.mean(arrays[f"boundary_{part}_{space}"])) for part in ("confident", "rest")
+            )
+            cosines = np.abs(np.array(arrays[f"boundary_cosines_{space}"]))
+            apart = cosines[~np.eye(len(cosines), dtype=bool)]
+            rows.append(
+                f"| {arm} | {seed} | {space} | {confident:.3f} | {rest:.3f} | {apart.mean():.3f} |"
+            )
+    if not rows:
+        return []
+    return [
+        "## Boundaries", "",
+        "Means over all attributes: the share of held out confident codes on the right side, of all "
+        "other codes, and the cosine between normals without its sign.", "",
+        "| arm | seed | space | confident | others | cosine |", "| --- | --- | --- | --- | --- | --- |",
+        *rows, "",
+    ]  # fmt: skip

@@ -10,7 +10,7 @@ from statistics import mean, stdev
 from ganfeat.files import atomic_write
 from ganfeat.report.cells import cells, number
 from ganfeat.report.checks import verdicts
-from ganfeat.report.edits import likeness_lines
+from ganfeat.report.edits import boundary_lines, likeness_lines
 from ganfeat.report.plan import Record, Run
 from ganfeat.report.study import Study
 
@@ -58,7 +58,7 @@ def _report(study: Study, done: Records, runs: Sequence[Run]) -> str:
     lines += _summary(study, done, seeds)
     for name in study.metrics:
         lines += _metric(study, name, done, seeds)
-    lines += likeness_lines(study, done)
+    lines += likeness_lines(study, done) + boundary_lines(done)
     return "\n".join(lines + verdicts(study, done, seeds) + _absent(study, runs))
 
 

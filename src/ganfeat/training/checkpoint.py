@@ -102,7 +102,8 @@ def _flat(config: dict[str, Any], key: str = "") -> dict[str, Any]:
 def check_same_size(network: Network, theirs: dict[str, Any], where: str) -> None:
     """Refuse weights of a network that was built with other arguments."""
     for field, ours in network.config.items():
-        if field != "weights" and theirs.get(field) != ours:  # a place is no size
+        # A place is no size, and what edits are called comes to light in training.
+        if field not in ("weights", "labels") and theirs.get(field) != ours:
             raise UserError(
                 f"{where} has {field}={theirs.get(field)}, this run has {field}={ours}: choose the "
                 "same data, backbone and method"

@@ -13,12 +13,14 @@ def random_codes(
 ) -> tuple[Tensor, Tensor]:
     """Our share of z and w, ``count`` for each sample: [n,count,Z] and [n,count,D].
 
-    Nothing is truncated; classes are drawn at random where there are some.
+    Nothing is truncated; classes are drawn at random where there are some. They are where the
+    generator is, wherever numbers are drawn.
     """
-    z = draws.randn(purpose, count, generator.z_dim).flatten(0, 1)
+    device = generator.w_avg.device
+    z = draws.randn(purpose, count, generator.z_dim).flatten(0, 1).to(device)
     label = None
     if generator.label_dim:
-        rows = draws.randint(f"{purpose} label", generator.label_dim, count).flatten()
+        rows = draws.randint(f"{purpose} label", generator.label_dim, count).flatten().to(device)
         label = F.one_hot(rows, generator.label_dim).to(z)
     with torch.no_grad():
         w = generator.map(z, label)

@@ -168,7 +168,7 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
         check_finite(networks)
         save_networks(folder.weights, networks, folder.weights_header(method))
         outcome.weights = {name: state_hash(network) for name, network in networks.items()}
-        outcome.arrays = dict(method.findings())
+        outcome.arrays = dict(method.to(device).findings())  # Lightning has brought it to the CPU
         if ready.final is not None:
             with _told_that_trained(folder, forced=config["force"]):
                 found = ready.final(method.artefact(), data.dataset)
