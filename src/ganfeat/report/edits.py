@@ -168,8 +168,9 @@ def boundary_lines(done: Mapping[tuple[str, int], Record]) -> list[str]:
         return []
     return [
         "## Boundaries", "",
-        "Means over all attributes: the share of held out confident codes on the right side, of all "
-        "other codes, and the cosine between normals without its sign.", "",
-        "| arm | seed | space | confident | others | cosine |", "| --- | --- | --- | --- | --- | --- |",
+        "Means over all attributes: the share of held out confident codes on the right side, of "
+        "all other codes, and the cosine between normals without its sign.", "",
+        "| arm | seed | space | confident | others | cosine |",
+        "| --- | --- | --- | --- | --- | --- |",
         *rows, "",
     ]  # fmt: skip
