@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from ganfeat.backbone.generator import Noise
 from ganfeat.errors import UserError
 from ganfeat.features import Features
+from ganfeat.features.embedded import freeze
 from ganfeat.navigators.contrast import (
     Alike,
     Form,
@@ -124,7 +125,7 @@ class ContraFeat(Finder):
             raise UserError(
                 f"method.noise=random changes nothing: {self.weights} adds no noise to its images"
             )
-        self._frozen["features"] = features()
+        self._frozen["features"] = freeze(features())
         self.similarity, self.mask, self.pooled = similarity, "none" if pooled else mask, pooled
         self.noise, self.diversity, self.lr = noise, diversity, lr
         self.layers = self._checked(layers)
@@ -160,8 +161,8 @@ class ContraFeat(Finder):
         if small and not self.pooled:
             raise UserError(
                 f"map {small[0]} of {network.name} has one pixel at {side} px: where nothing has a "
-                "place no change can be told from another; leave it out of method.layers, or take "
-                "a network for smaller images"
+                "place no change can be told from another; leave it out of method.layers, take a "
+                "network for smaller images, or contrast means of maps (method.pooled=true)"
             )
         return chosen
 

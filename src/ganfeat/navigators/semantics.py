@@ -118,16 +118,18 @@ def begun(
         UserError: there are not so many directions or axes.
     """
     g, frozen, axes = finder.generator, kind in ("pca", "sefa"), finder.axes
-    rows = {
-        "free": None,
-        "subspace": axes.directions[:subspace],
-        "pca": axes.directions[:count],
-        "sefa": factors(g).directions[:count],
-    }[kind]
     if frozen:
         check_count(count, g.w_dim, f"{kind} directions in W")
-    if kind == "subspace":
-        check_count(subspace, g.w_dim, "axes of W", "subspace")
+    match kind:
+        case "free":
+            rows = None
+        case "subspace":
+            check_count(subspace, g.w_dim, "axes of W", "subspace")
+            rows = axes.directions[:subspace]
+        case "pca":
+            rows = axes.directions[:count]
+        case "sefa":
+            rows = factors(g).directions[:count]
     with seeded(finder.seed, "navigator"):
         found = Semantics(
             count,
