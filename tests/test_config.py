@@ -23,8 +23,12 @@ SMALL = "experiment=stylegan2_synthfaces"
 
 
 def filled_path(preset: str) -> list[str]:
-    data = ["data.path=x.zip"] if tiny.chosen(preset, "data") == "images" else []
-    return [*data, "backbone.weights=x.pkl"] if tiny.lacks_weights(preset) else data
+    needed = {
+        "data.path=x.zip": tiny.chosen(preset, "data") == "images",
+        "backbone.weights=x.pkl": tiny.lacks_weights(preset),
+        "method.navigator=x": tiny.chosen(preset, "method") == "from_edits",
+    }
+    return [text for text, is_needed in needed.items() if is_needed]
 
 
 def message(overrides: list[str], **more: Any) -> str:

@@ -5,12 +5,12 @@ import pytest
 
 from ganfeat.report.edits import (
     boundary_lines,
-    edit_maps,
     likeness,
     likeness_lines,
     match,
     matched,
 )
+from ganfeat.report.figures import edit_maps
 from ganfeat.report.study import Study
 
 SHIFTS = np.array([[3.0, 0.1, 0.0], [0.0, -2.0, 0.2], [0.1, 0.0, 1.0]])
