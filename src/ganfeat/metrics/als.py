@@ -179,6 +179,8 @@ class ALS(OfPaths):
         direction, reach: as in `OfPaths`.
     """
 
+    better = {"als": "lower"}
+
     def __init__(
         self,
         paths: Count = 500,

@@ -35,6 +35,7 @@ class FactorCoverage(OfSamples):
         n: number of samples, and of real images.
     """
 
+    better = {"coverage_": "lower"}
     needs = "a judge that reads factors, and data that have them"
 
     def __init__(self, n: Several = 5000) -> None:

@@ -16,6 +16,8 @@ class Diversity(OfSamples):
         n: number of samples; a sample and the next one are a pair.
     """
 
+    better = {"diversity": None}
+
     def __init__(self, n: Several = 5000) -> None:
         self.n = n - n % 2
 

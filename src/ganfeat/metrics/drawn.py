@@ -26,6 +26,7 @@ class DrawnALS(ALS):
         paths: number of paths.
     """
 
+    better = {"als": None}
     needs = "a judge that reads factors, and data that have them"
 
     def __init__(self, paths: Count = 500) -> None:
@@ -59,6 +60,7 @@ class DrawnPPL(PPL):
         epsilon: the step.
     """
 
+    better = {"ppl": None}
     needs = "a judge that reads factors, and data that have them"
 
     def __init__(self, pairs: Several = 10_000, epsilon: Positive = 1e-4) -> None:

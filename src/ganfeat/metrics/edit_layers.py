@@ -34,6 +34,8 @@ class EditLayers(OfAttributes):
         n: samples.
     """
 
+    better = {"layers": None, "attention_overlap": "higher"}
+
     def __init__(self, n: Several = 200) -> None:
         self.n = n
 

@@ -23,6 +23,8 @@ class EditLinearity(OfAttributes):
         paths: of each edit.
     """
 
+    better = {"als": "lower"}
+
     def __init__(self, paths: Several = 100) -> None:
         self.paths = paths
 

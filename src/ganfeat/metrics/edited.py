@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ganfeat.backbone.navigator import Navigator
-from ganfeat.metrics.measure import Result, Subject
+from ganfeat.metrics.measure import Measurement, Result, Subject
 from ganfeat.metrics.progress import Bar, silent
 from ganfeat.metrics.rows import finite
 from ganfeat.metrics.subject import BLOCK, Judge, Looks
@@ -172,7 +172,7 @@ def calibrate(change: Callable[[Tensor], Tensor], wanted: float, usual: Tensor) 
     return Calibration(steps, torch.where(reached, change(steps), ends), reached)
 
 
-class OfNavigator:
+class OfNavigator(Measurement):
     """Measures a navigator.
 
     Attributes:

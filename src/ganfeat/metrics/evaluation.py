@@ -14,6 +14,7 @@ from ganfeat.errors import UserError
 from ganfeat.features import Features
 from ganfeat.metrics.edited import Edited, OfEnds, OfNavigator, pass_over_ends
 from ganfeat.metrics.measure import (
+    Measurement,
     OfGenerator,
     OfImages,
     OfNetwork,
@@ -24,7 +25,7 @@ from ganfeat.metrics.measure import (
 from ganfeat.metrics.progress import Bar, progress_bar, silent
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Looks
-from ganfeat.metrics.value import not_applicable
+from ganfeat.metrics.value import direction, not_applicable
 from ganfeat.pages import traversals
 
 FRAMES = 7  # images along an edit
@@ -74,7 +75,7 @@ def evaluate(subject: Subject, measurements: Mapping[str, OfImages], show: bool 
                 began = time.perf_counter()
                 own = measurement.images() // subject.ranks
                 advance = bar(key, own) if own else silent(key, own)
-                results[key] = timed(measurement.result(subject, advance), began)
+                results[key] = timed(measurement, measurement.result(subject, advance), began)
     return joined([results[key] for key in measurements])
 
 
@@ -91,7 +92,7 @@ def evaluate_network(
     with progress_bar(show and references.rank == 0) as bar:
         for measurement in measurements.values():
             began = time.perf_counter()
-            results.append(timed(measurement.result(network, references, bar), began))
+            results.append(timed(measurement, measurement.result(network, references, bar), began))
     return joined(results)
 
 
@@ -114,7 +115,7 @@ def evaluate_navigator(
                 results.append(Result([not_applicable(name, measurement.needs)]))
                 continue
             began = time.perf_counter() - (share if measurement in of_ends else 0)
-            results.append(timed(measurement.result(edited), began))
+            results.append(timed(measurement, measurement.result(edited), began))
     found = joined(results)
     names = [named_edit(about) for about in found.arrays.get("edit_names", [])]
     steps, changes, reached = edited.calibration
@@ -184,12 +185,12 @@ def _over_samples(
     found = {}
     for key, measurement in measurements.items():
         began = time.perf_counter() - share
-        found[key] = timed(measurement.result(subject), began)
+        found[key] = timed(measurement, measurement.result(subject), began)
     return found
 
 
-def timed(result: Result, began: float) -> Result:
-    """A result with the seconds that it took since ``began``.
+def timed(measurement: Measurement, result: Result, began: float) -> Result:
+    """A result with the seconds since ``began``, and with what is better of its values.
 
     Raises:
         UserError: a number in it is not finite.
@@ -198,4 +199,8 @@ def timed(result: Result, began: float) -> Result:
     for value in result.values:
         if value.value is not None and not math.isfinite(value.value):
             raise UserError(f"{value.name} came out as {value.value}: nothing is recorded")
-    return result._replace(values=[replace(value, seconds=seconds) for value in result.values])
+    values = [
+        replace(value, seconds=seconds, better=direction(value.name, measurement.better))
+        for value in result.values
+    ]
+    return result._replace(values=values)

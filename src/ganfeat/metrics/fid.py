@@ -18,6 +18,8 @@ class FID(OfSamples):
         n: number of samples.
     """
 
+    better = {"fid": "lower"}
+
     def __init__(self, n: Several = 50_000) -> None:
         self.n = n
 
@@ -53,6 +55,7 @@ class FlatFID(OfGenerator):
         n: number of real images.
     """
 
+    better = {"fid": None}
     kind = "flat"
 
     def __init__(self, n: Several = 50_000) -> None:

@@ -26,6 +26,8 @@ class IdentityKept(OfEnds):
         n: samples.
     """
 
+    better = {"kept_identity": "higher"}
+
     def __init__(self, n: Several = 1000) -> None:
         self.n = n
 

@@ -60,6 +60,7 @@ class InceptionScore(OfSamples):
         splits: into which they are divided; the mean over these is the score.
     """
 
+    better = {"is": "higher"}
     needs = "a network that tells classes apart"
 
     def __init__(self, n: Count = 50_000, splits: Count = 10) -> None:

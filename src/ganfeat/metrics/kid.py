@@ -54,6 +54,8 @@ class KID(OfVectors):
         seed: of their choice.
     """
 
+    better = {"kid": "lower"}
+
     def __init__(
         self, n: Several = 10_000, subsets: Count = 100, size: Several = 1000, seed: Seed = 0
     ) -> None:

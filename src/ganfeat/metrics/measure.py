@@ -21,7 +21,7 @@ from ganfeat.metrics.progress import Bar, Progress, silent
 from ganfeat.metrics.reference import Reference, References
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.subject import Judge, Looks, Samples
-from ganfeat.metrics.value import Value
+from ganfeat.metrics.value import Better, Value
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,17 @@ class Result(NamedTuple):
     pictures: Mapping[str, Tensor] = MappingProxyType({})
 
 
-class OfImages:
+class Measurement:
+    """Whatever gives values.
+
+    Attributes:
+        better: which of them are better lower, or higher; tables mark the best by it.
+    """
+
+    better: Better = {}
+
+
+class OfImages(Measurement):
     """Measures a generator by its images.
 
     Attributes:
@@ -162,7 +172,7 @@ class OfVectors(OfSamples):
         return self.rows.compute().reshape(self.rows.rows.shape)
 
 
-class OfNetwork:
+class OfNetwork(Measurement):
     """Measures a network that looks at images by what is true of them."""
 
     def check(self, network: Features, references: References) -> None:

@@ -63,6 +63,8 @@ class PPL(OfGenerator):
         epsilon: the step.
     """
 
+    better = {"ppl": "lower"}
+
     def __init__(
         self,
         pairs: Several = 50_000,

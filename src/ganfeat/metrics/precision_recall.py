@@ -61,6 +61,8 @@ class PrecisionAndRecall(OfVectors):
         k: which neighbour a ball reaches.
     """
 
+    better = {"precision": "higher", "recall": "higher"}
+
     def __init__(self, n: Several = 10_000, k: Count = 3) -> None:
         self.n, self.k = n, k
 

@@ -39,6 +39,8 @@ class FactorReading(OfNetwork):
         n: number of images.
     """
 
+    better = {"reading": "higher", "landmarks": "lower", "layout": "lower"}
+
     def __init__(self, n: Several = 10_000) -> None:
         self.n = n
 
@@ -145,6 +147,7 @@ class LinearReading(OfNetwork):
         ridge: share of a number's variance that is added to it.
     """
 
+    better = {"linear": "higher"}
     name, array = "linear", "reading"
     extras: Sequence[str] = ("factors",)
 
@@ -202,6 +205,7 @@ class LocalReading(LinearReading):
         tap: which map, counted from the deepest, -1.
     """
 
+    better = {"local": "higher"}
     name, array = "local", "local_reading"
     extras = ("factors", "landmarks")
 
@@ -259,6 +263,8 @@ class ClassReading(OfNetwork):
     Args:
         n: number of images.
     """
+
+    better = {"accuracy": "higher"}
 
     def __init__(self, n: Several = 10_000) -> None:
         self.n = n

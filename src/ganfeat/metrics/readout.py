@@ -86,6 +86,8 @@ class Explained(OfMaps):
         lr: Adam's, which falls to 0 in half a cosine.
     """
 
+    better = {"explained": "higher"}
+
     def __init__(
         self,
         teacher: Features,
@@ -188,6 +190,7 @@ class FactorProbe(OfMaps):
         ridge: share of a number's variance that is added to it.
     """
 
+    better = {"probe": "higher"}
     needs = "a judge that reads factors, and data that have them"
 
     def __init__(

@@ -42,6 +42,8 @@ class RealEdits(OfAttributes):
         steps: of the inversion.
     """
 
+    better = {"inverted": "higher", "real_agree": "higher"}
+
     def __init__(self, looks: Features, n: Several = 48, steps: Count = 500) -> None:
         self.looks, self.n, self.steps = looks, n, steps
 

@@ -28,6 +28,7 @@ class RedrawError(OfSamples):
         n: number of samples, and of real images.
     """
 
+    better = {"redraw": "lower", "redraw_real": None}
     needs = "a judge that reads factors, and data that have them"
 
     def __init__(self, n: Count = 1000) -> None:

@@ -104,6 +104,8 @@ class AttributeShift(OfAttributes, OfEnds):
         n: samples.
     """
 
+    better = {"gap": "higher", "coverage": "higher", "moving": None}
+
     def __init__(self, n: Several = 1000) -> None:
         self.n = n
 

@@ -26,6 +26,7 @@ class UnnaturalShare(OfPaths):
         direction, reach: as in `OfPaths`.
     """
 
+    better = {"unnatural": "lower"}
     needs = "a judge that reads factors, and data that have them"
 
     def __init__(

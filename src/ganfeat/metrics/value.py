@@ -1,6 +1,6 @@
 """A measured number with all that it takes to compare it: the protocol and the uncertainty."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 RESAMPLES = 1000
+Better = Mapping[str, str | None]
+"""``lower``, ``higher`` or None for neither, by the beginnings of names of values."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Value:
         n: how many of these were measured.
         seconds: what it took.
         protocol: everything else that the number depends on, as plain data.
+        better: ``lower`` or ``higher``; None where neither is, or nobody says.
     """
 
     name: str
@@ -31,6 +34,7 @@ class Value:
     n: int = 0
     seconds: float = 0.0
     protocol: dict[str, Any] = field(default_factory=dict)
+    better: str | None = None
 
     def plain(self) -> dict[str, Any]:
         """For ``result.json``."""
@@ -64,6 +68,12 @@ def ratio_value(name: str, above: Array, below: Array, protocol: dict[str, Any])
 def not_applicable(name: str, needs: str) -> Value:
     """``n/a``, and what it would take."""
     return Value(name, None, protocol={"needs": needs})
+
+
+def direction(name: str, better: Better) -> str | None:
+    """What a measurement says of a value's name: the longest of its beginnings counts."""
+    found = max((start for start in better if name.startswith(start)), key=len, default=None)
+    return None if found is None else better[found]
 
 
 def count_name(n: int) -> str:

@@ -22,6 +22,7 @@ class Categories(Reading):
         val: images of ``val``.
     """
 
+    better = {"categories": "higher"}
     extras = ("category",)
 
     def __init__(self, n: Several = 50_000, val: Several = 5000) -> None:

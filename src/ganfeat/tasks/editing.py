@@ -41,6 +41,7 @@ class GlobalEditing(Task):
         train: images of ``train``.
     """
 
+    better = {"edited": "higher", "edited_others": "lower"}
     draws, reads, extras = True, True, ("factors",)
 
     def __init__(
@@ -214,6 +215,7 @@ class LocalEditing(Task):
         val: pairs of ``val``.
     """
 
+    better = {"local_edit": "higher", "local_edit_moved": None}
     draws, reads, extras = True, True, ("landmarks",)
 
     def __init__(

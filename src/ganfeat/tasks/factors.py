@@ -53,6 +53,12 @@ class FactorsByLevel(Reading):
         val: images of ``val``.
     """
 
+    better = {
+        "factors": "higher",
+        "equal_factors": "higher",
+        "geometry_octave": None,
+        "colour_octave": None,
+    }
     extras = ("factors",)
 
     @torch.no_grad()

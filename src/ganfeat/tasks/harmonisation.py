@@ -33,6 +33,7 @@ class Harmonisation(Task):
         seen: names of binary factors; None for those that the data name.
     """
 
+    better = {"harmonised": "higher"}
     draws, reads, extras = True, True, ("factors",)
 
     def __init__(

@@ -22,6 +22,7 @@ class Identity(Task):
         n: images, of ``val`` and of ``test``.
     """
 
+    better = {"identity": "higher"}
     extras = ("identity",)
 
     def __init__(self, n: Several = 10_000) -> None:

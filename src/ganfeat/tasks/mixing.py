@@ -30,6 +30,12 @@ class Mixing(Task):
         n: pairs, of images of ``test``.
     """
 
+    better = {
+        "mixed_fine_colour": "higher",
+        "mixed_fine_geometry": "lower",
+        "mixed_coarse_colour": "lower",
+        "mixed_coarse_geometry": "higher",
+    }
     draws, reads, extras = True, True, ("factors",)
 
     def __init__(self, n: Several = 1000) -> None:

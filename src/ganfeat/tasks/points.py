@@ -96,6 +96,7 @@ class Landmarks(Points):
         n, val: as in `Points`.
     """
 
+    better = {"landmarks": "lower"}
     name, what, extras = "landmarks", "error / distance of the eyes", ("landmarks",)
 
     def __init__(self, eyes: Two = (0, 1), n: Several = 10_000, val: Several = 2000) -> None:
@@ -121,6 +122,7 @@ class Landmarks(Points):
 class Layout(Points):
     """``layout<n>``: error of the corners of a room, in sides of the image."""
 
+    better = {"layout": "lower"}
     name, what, extras = "layout", "error / side", ("layout",)
 
     def unit(self, points: Array, side: int) -> Array:

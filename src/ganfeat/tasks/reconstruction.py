@@ -42,6 +42,17 @@ class Reconstruction(Task):
         kept: names of factors; None for those that the data name.
     """
 
+    better = {
+        "mse": "lower",
+        "psnr": "higher",
+        "ssim": "higher",
+        "distance": "lower",
+        "rfid": "lower",
+        "kept": "higher",
+        "face": "lower",
+        "room": "lower",
+        "training_mode": None,
+    }
     draws, judged, unseen = True, True, True
 
     def __init__(
@@ -210,6 +221,7 @@ class OwnSamples(Task):
         seed: of their latents.
     """
 
+    better = {"own": "higher"}
     draws, reads = True, True
 
     def __init__(self, n: Several = 2000, seed: int = 1) -> None:

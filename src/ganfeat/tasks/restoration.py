@@ -63,6 +63,7 @@ class Restoration(Task):
         seed: of noise and places.
     """
 
+    better = {"restored": "lower"}
     draws, unseen = True, True
 
     def __init__(self, n: Count = 1000, seed: int = 0) -> None:

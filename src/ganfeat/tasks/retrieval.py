@@ -40,6 +40,7 @@ class Retrieval(Task):
         nearest: how many are looked at.
     """
 
+    better = {"retrieval": "higher"}
     extras = ("factors",)
 
     def __init__(

@@ -49,6 +49,7 @@ class Segmentation(Task):
         val: images of ``val``.
     """
 
+    better = {"segmentation": "higher"}
     extras, per_pixel = ("mask",), True
 
     def __init__(

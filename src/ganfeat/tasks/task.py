@@ -20,7 +20,7 @@ from ganfeat.errors import UserError
 from ganfeat.features import FactorNet, Features, Rebuilder
 from ganfeat.features.small import Column
 from ganfeat.metrics.evaluation import joined, timed
-from ganfeat.metrics.measure import Result
+from ganfeat.metrics.measure import Measurement, Result
 from ganfeat.metrics.progress import Bar, silent
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.rows import Rows, finite
@@ -154,7 +154,7 @@ class Trial:
         return finite(self.rebuilder.rebuild(images), "a reconstruction").clamp(-1, 1)
 
 
-class Task:
+class Task(Measurement):
     """Something to do with an encoder's features."""
 
     draws = False  # whether the encoder must be able to draw
@@ -226,7 +226,7 @@ def perform(trial: Trial, tasks: Mapping[str, Task]) -> Result:
             continue
         began = time.perf_counter()
         with _named(name):
-            results.append(timed(tasks[name].result(trial), began))
+            results.append(timed(tasks[name], tasks[name].result(trial), began))
     return joined(results)
 
 

@@ -41,6 +41,8 @@ class Verification(Task):
         n: images of ``train`` that codes are standardised by.
     """
 
+    better = {"verification": "higher"}
+
     def __init__(self, n: Several = 10_000) -> None:
         self.n = n
 

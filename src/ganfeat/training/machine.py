@@ -92,6 +92,7 @@ def describe(device: str) -> dict[str, object]:
     """The machine as plain data for a run's record."""
     return {
         "device": torch.cuda.get_device_name() if device == "cuda" else processor(),
+        "instructions": None if device == "cuda" else torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
