@@ -4,25 +4,33 @@ Torch and matplotlib take seconds to import: only what needs them does so.
 """
 
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from glob import glob
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import rich.table
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from ganfeat.build import suggest
 from ganfeat.config import compose
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import locked
 from ganfeat.report.checks import checks_of
+from ganfeat.report.document import Table, table
+from ganfeat.report.found import as_study
 from ganfeat.report.plan import Plan, Record, Run
+from ganfeat.report.report import counted, not_counted, write_tables
 from ganfeat.report.runner import run_all
 from ganfeat.report.study import STARTS, Study, read_study
-from ganfeat.report.table import side_by_side, write_tables
+from ganfeat.report.tables import Records, summary
 from ganfeat.results import read_result
 from ganfeat.training.record import RunFolder
+
+if TYPE_CHECKING:
+    from ganfeat.report.page import Picture
 
 Config = dict[str, Any]
 TRAIN = "train.py"
@@ -41,7 +49,10 @@ def run(config: Config, overrides: list[str]) -> None:
     if bool(config["study"]) == bool(config["runs"]):
         raise UserError("what is to be compared? give study=NAME or runs='PATTERN', one of them")
     if config["runs"]:
-        show(*side_by_side(found_results(config["runs"])))
+        folder = Path(config["paths"]["outputs"]).expanduser() / "compare" / "runs"
+        results = found_results(config["runs"])
+        study, done, absent = as_study(results, folder)
+        publish(study, done, absent, pictures_of(results, done))
         return
     study = read_study(Path("experiments") / config["study"])
     checks_of(study)  # what cannot be read is told before anything runs
@@ -49,7 +60,7 @@ def run(config: Config, overrides: list[str]) -> None:
     every = study_runs(study, config)
     wanted = [run for run in every if run.seed in seeds and run.arm in arms]
     plan = Plan(every, wanted, redo=config["force"])
-    show(*overview(plan, config["jobs"]))
+    show(overview(plan, config["jobs"]))
     if config["plan"]:
         return
     logs = Path(config["paths"]["outputs"]).expanduser() / "compare" / study.name
@@ -59,9 +70,9 @@ def run(config: Config, overrides: list[str]) -> None:
             run_all(plan, config["jobs"], logs, train, lock)
         except Interrupted:
             with suppress(UserError):  # it is the interruption that is to be told
-                publish(study, every)
+                publish_study(study, every)
             raise
-        publish(study, every)
+        publish_study(study, every)
     if failed := [run.name for run in plan.runs if run.state() == "failed"]:
         raise UserError(
             f"{len(failed)} of {len(plan.runs)} runs have failed ({', '.join(failed)}): report.md "
@@ -69,12 +80,26 @@ def run(config: Config, overrides: list[str]) -> None:
         )
 
 
-def publish(study: Study, runs: list[Run]) -> None:
-    """Tables and figures of what there is."""
-    from ganfeat.report.figures import draw
+def publish_study(study: Study, runs: list[Run]) -> None:
+    """Publish what there is of a study."""
+    from ganfeat.report.page import kept_pictures
 
-    for path in [*write_tables(study, runs), *draw(study, runs)]:
+    done = counted(runs)
+    publish(study, done, not_counted(study, runs), kept_pictures(study, done))
+
+
+def publish(study: Study, done: Records, absent: list[str], pictures: "Sequence[Picture]") -> None:
+    """Show what there is, and write tables, figures and the page."""
+    from ganfeat.report.figures import draw
+    from ganfeat.report.page import write_page
+
+    for part in summary(study, done).parts:
+        if isinstance(part, Table):
+            show(part)
+    study.folder.mkdir(parents=True, exist_ok=True)
+    for path in [*write_tables(study, done, absent), *draw(study, done)]:
         print(f"written to {path}")
+    print(f"the report: {write_page(study, done, absent, pictures)}")
 
 
 def chosen_seeds(study: Study, seeds: int | list[int] | None) -> list[int]:
@@ -152,7 +177,7 @@ def _run(
     )  # fmt: skip
 
 
-def overview(plan: Plan, jobs: int) -> tuple[list[str], list[list[str]]]:
+def overview(plan: Plan, jobs: int) -> Table:
     """What is done and what is left."""
     rows = [[run.arm, str(run.seed), f"{run.kimg:g}", run.state()] for run in plan.runs]
     left, hours = plan.left(), plan.hours(jobs)
@@ -162,7 +187,7 @@ def overview(plan: Plan, jobs: int) -> tuple[list[str], list[list[str]]]:
         print(f"not run, since what they start from is stale (force=true runs it anew): {held}")
     about = "how long is known after the first" if hours is None else f"about {hours:.1f} hours"
     print(f"{len(left)} of {len(plan.runs)} runs are left: {about}, with jobs={jobs}")
-    return ["arm", "seed", "kimg", "state"], rows
+    return table(["arm", "seed", "kimg", "state"], rows)
 
 
 def found_results(pattern: str) -> dict[str, Record]:
@@ -189,12 +214,29 @@ def found_results(pattern: str) -> dict[str, Record]:
     return found
 
 
-def show(headings: list[str], rows: list[list[str]]) -> None:
+def pictures_of(results: dict[str, Record], done: Records) -> list["Picture"]:
+    """The pictures in the folders of runs, of the first seed of each arm."""
+    from ganfeat.report.page import picture
+
+    places = {id(result): Path(path).parent for path, result in results.items()}
+    found = []
+    for (arm, seed), record in done.items():
+        if seed != min(s for a, s in done if a == arm):
+            continue
+        paths = [places[id(record)] / name for name in record.get("pictures", [])]
+        found += [picture(arm, seed, record, path, path.stem) for path in paths if path.is_file()]
+    return found
+
+
+def show(found: Table) -> None:
     """Print a table, as wide as it is where nobody looks on."""
-    table = Table()
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console = Console(markup=False)  # settings have square brackets of their own
-    (console if console.is_terminal else Console(width=1000, markup=False)).print(table)
+    printed = rich.table.Table()
+    for heading in found.headings:
+        printed.add_column(heading, overflow="fold")
+    for row in found.rows:
+        texts = [entry.text.replace("`", "") for entry in row]
+        printed.add_row(
+            *(Text(t, "bold" if e.best else "") for t, e in zip(texts, row, strict=True))
+        )
+    console = Console()
+    (console if console.is_terminal else Console(width=1000)).print(printed)

@@ -18,6 +18,7 @@ from ganfeat.metrics.evaluation import (
     evaluate_navigator,
     evaluate_network,
     joined,
+    with_paths,
 )
 from ganfeat.metrics.measure import OfImages, OfNetwork, Result, Subject
 from ganfeat.metrics.progress import progress_bar
@@ -155,7 +156,8 @@ class Examiner:
                 return evaluate_navigator(edited, self.measurements, show)
             assert isinstance(artefact, Generator)
             subject = self.subject(artefact, data, part, self.device, seed, psi)
-            return evaluate(subject, self.measurements, show)
+            found = evaluate(subject, self.measurements, show)
+            return with_paths(found, subject) if part == "test" else found
 
     def _examine_network(self, trial: Trial, show: bool) -> Result:
         tasks = self._tasks()

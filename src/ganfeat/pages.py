@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+from torch.nn import functional as F
 
 from ganfeat.features.network import to_uint8
 from ganfeat.pictures import PALETTE, enlarged, image_grid
 
 SHOWN = 11  # images in a row
 SIDE = 64  # px to which smaller images are enlarged
+LARGEST = 128  # px to which frames are averaged that are larger
 LABEL = 110  # px for the name of a row
 GAP = 4  # px between groups of rows
 BAR = 7  # px for a layer
@@ -93,18 +95,19 @@ def traversals(strips: Tensor, shares: Tensor, names: Sequence[str]) -> Tensor:
         [3,H,W] in [-1,1], of few colours: images of one edit are nearly the same, and the page is
         kept with every record.
     """
-    count, frames, side = *strips.shape[:2], strips.shape[-1]
-    scale = max(1, SIDE // side)
-    pitch, bars = side * scale, BAR * shares.shape[1]
+    count, frames = strips.shape[:2]
+    frame = fitted(strips.flatten(0, 1).cpu())
+    shown = frame.view(count, frames, *frame.shape[1:])
+    pitch, bars = shown.shape[-1], BAR * shares.shape[1]
     font = ImageFont.load_default(12)
     label = int(max(font.getlength(name) for name in names)) + 3 * GAP
     left = label + bars + 2 * GAP
     page = Image.new("RGB", (left + frames * pitch, count * pitch), "white")
     pen = ImageDraw.Draw(page)
     top = float(shares.max()) or 1.0
-    for k, (strip, row, name) in enumerate(zip(strips, shares.tolist(), names, strict=True)):
+    for k, (strip, row, name) in enumerate(zip(shown, shares.tolist(), names, strict=True)):
         y = k * pitch
-        grid = image_grid(enlarged(strip.cpu(), scale), frames)
+        grid = image_grid(strip, frames)
         page.paste(Image.fromarray(to_uint8(grid).permute(1, 2, 0).numpy()), (left, y))
         pen.text((label - 2 * GAP, y + pitch / 2), name, fill="black", anchor="rm", font=font)
         foot = y + pitch - GAP
@@ -113,6 +116,25 @@ def traversals(strips: Tensor, shares: Tensor, names: Sequence[str]) -> Tensor:
             height = share / top * (pitch - 2 * GAP)
             x = label + i * BAR
             pen.rectangle((x, foot - height, x + BAR - 2, foot), fill="black")
+    return few_colours(page)
+
+
+def paths(strips: Tensor) -> Tensor:
+    """Images along paths [P,T,3,R,R] in [-1,1], a row for each: [3,H,W], of few colours."""
+    grid = image_grid(fitted(strips.flatten(0, 1).cpu()), strips.shape[1])
+    return few_colours(Image.fromarray(to_uint8(grid).permute(1, 2, 0).numpy()))
+
+
+def fitted(images: Tensor) -> Tensor:
+    """Frames [N,3,R,R] of a page: small ones enlarged, large ones averaged."""
+    side = images.shape[-1]
+    if side > LARGEST:
+        return F.interpolate(images, (LARGEST, LARGEST), mode="area")
+    return enlarged(images, max(1, SIDE // side))
+
+
+def few_colours(page: Image.Image) -> Tensor:
+    """A page [3,H,W] in [-1,1] that takes a third of the room."""
     return as_tensor(np.asarray(page.quantize(PALETTE, dither=Image.Dither.NONE).convert("RGB")))
 
 

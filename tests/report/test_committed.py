@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ganfeat.compare import study_runs
+from ganfeat.report.report import counted, not_counted, write_tables
 from ganfeat.report.study import read_study
-from ganfeat.report.table import write_tables
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 STUDIES = sorted(path.parent.name for path in EXPERIMENTS.glob("*/study.yaml"))
@@ -26,7 +26,7 @@ def test_tables_are_what_the_records_say(name: str, tmp_path: Path) -> None:
     assert {path.name for path in (folder / "runs").glob("*.json")} <= names
     if not any(run.state() == "done" for run in runs):
         return
-    for path in write_tables(study, runs):
+    for path in write_tables(study, counted(runs), not_counted(study, runs)):
         assert path.read_text() == (EXPERIMENTS / name / path.name).read_text(), path.name
 
 

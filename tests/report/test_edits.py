@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from ganfeat.report.edits import (
-    boundary_lines,
+    boundaries,
     likeness,
-    likeness_lines,
+    likeness_of_seeds,
     match,
     matched,
 )
@@ -66,14 +66,13 @@ def test_a_row_for_each_arm(tmp_path) -> None:
     assert not figure.axes[4].images
     labels = [text.get_text() for text in figure.axes[3].get_xticklabels()]
     assert labels == names
-    lines = likeness_lines(study(tmp_path), done)
-    assert lines[-2] == "| a | 1.000 |"
-    assert not any(line.startswith("| b") for line in lines)
+    (section,) = likeness_of_seeds(study(tmp_path), done)
+    assert [[entry.text for entry in row] for row in section.parts[1].rows] == [["`a`", "1.000"]]
 
 
 def test_nothing_where_there_are_no_edits(tmp_path) -> None:
     assert edit_maps(study(tmp_path), {("a", 0): {"arrays": {}}}) is None
-    assert likeness_lines(study(tmp_path), {("a", 0): {}}) == []
+    assert likeness_of_seeds(study(tmp_path), {("a", 0): {}}) == []
 
 
 def test_boundaries_have_a_table() -> None:
@@ -84,9 +83,9 @@ def test_boundaries_have_a_table() -> None:
             f"boundary_rest_{space}": [0.8, 0.6],
             f"boundary_cosines_{space}": [[1.0, cosine], [cosine, 1.0]],
         }
-    lines = boundary_lines({("a", 0): {"arrays": {}}, ("b", 2): {"arrays": arrays}})
-    assert lines[-3:-1] == [
-        "| b | 2 | z | 0.950 | 0.700 | 0.500 |",
-        "| b | 2 | w | 0.950 | 0.700 | 0.100 |",
+    (section,) = boundaries({("a", 0): {"arrays": {}}, ("b", 2): {"arrays": arrays}})
+    assert [[entry.text for entry in row] for row in section.parts[1].rows] == [
+        ["`b`", "2", "z", "0.950", "0.700", "0.500"],
+        ["`b`", "2", "w", "0.950", "0.700", "0.100"],
     ]
-    assert boundary_lines({("a", 0): {"arrays": {}}}) == []
+    assert boundaries({("a", 0): {"arrays": {}}}) == []

@@ -1,6 +1,7 @@
 """The study runner against a command that behaves as `train.py` does, well and badly."""
 
 import csv
+import io
 import json
 import shutil
 import signal
@@ -17,11 +18,13 @@ import yaml
 
 from ganfeat.errors import UserError
 from ganfeat.report import runner
+from ganfeat.report.cells import number
 from ganfeat.report.checks import checks_of
 from ganfeat.report.plan import Plan, Run
+from ganfeat.report.report import counted, not_counted, write_tables
 from ganfeat.report.runner import run_all
 from ganfeat.report.study import read_study
-from ganfeat.report.table import against, interval, side_by_side, write_tables
+from ganfeat.report.tables import against, interval
 
 PLAIN: dict[str, Any] = {
     "question": "Is it so?",
@@ -117,6 +120,15 @@ class Lab:
         (place,) = self.outputs.glob(f"*/{name}")
         shutil.rmtree(place)
 
+    def tables(self) -> dict[str, str]:
+        """What is written of the records, by the file's name."""
+        study, runs = read_study(self.folder), self.runs()
+        paths = write_tables(study, counted(runs), not_counted(study, runs))
+        return {path.name: path.read_text() for path in paths}
+
+    def report(self) -> str:
+        return self.tables()["report.md"]
+
     def record(self, name: str) -> dict[str, Any]:
         return dict(json.loads((self.folder / "runs" / f"{name}.json").read_text()))
 
@@ -149,11 +161,11 @@ def test_what_is_missing_is_run_once(lab: Lab, jobs: int) -> None:
 def test_records_are_enough(lab: Lab) -> None:
     """In a fresh clone there is no ``outputs/``: nothing starts, and the tables come again."""
     lab.run()
-    first = [path.read_text() for path in write_tables(read_study(lab.folder), lab.runs())]
+    first = lab.tables()
     shutil.rmtree(lab.outputs)
     lab.outputs.mkdir()
     assert lab.run() == []
-    assert [p.read_text() for p in write_tables(read_study(lab.folder), lab.runs())] == first
+    assert lab.tables() == first
 
 
 def test_a_failure_is_recorded_and_the_others_go_on(lab: Lab) -> None:
@@ -201,7 +213,7 @@ def test_another_question_is_stale_until_asked_for(lab: Lab) -> None:
         "warm-s1": "done", "plain-s1": "done", "more-s1": "stale",
     }  # fmt: skip
     assert lab.run() == []
-    assert "- more-s0: stale" in write_tables(read_study(lab.folder), lab.runs())[1].read_text()
+    assert "- more-s0: stale" in lab.report()
     assert lab.run(redo=True) == ["more-0", "more-1"]
     assert {*lab.states().values()} == {"done"}
 
@@ -260,6 +272,28 @@ def test_an_interruption_ends_the_runs_and_records_nothing(tmp_path: Path) -> No
         signal.alarm(0)
     assert time.monotonic() - began < 20
     assert {*lab.states().values()} == {"missing"}
+    left = subprocess.run(["pgrep", "-f", str(tmp_path / "train.py")], capture_output=True)
+    assert left.stdout == b""
+
+
+def test_runs_end_where_nobody_reads_what_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`compare.py ... | head`, stopped: the runs must not go on by themselves."""
+    lab = Lab(tmp_path, arms={"plain": [], "more": ["b=1"]}, seeds=[0])
+    lab.say = {"plain": "sleep", "more": "sleep"}
+    printed: list[str] = []
+
+    def nobody(text: str, flush: bool = False) -> None:
+        printed.append(text)
+        if len(printed) > 1:  # both have begun
+            raise BrokenPipeError
+
+    monkeypatch.setattr(runner, "print", nobody, raising=False)
+    began = time.monotonic()
+    with pytest.raises(BrokenPipeError):
+        lab.run(jobs=2)
+    assert time.monotonic() - began < 20
     left = subprocess.run(["pgrep", "-f", str(tmp_path / "train.py")], capture_output=True)
     assert left.stdout == b""
 
@@ -330,23 +364,23 @@ def test_hours_come_from_records(lab: Lab) -> None:
 
 def test_the_table_has_what_was_measured(lab: Lab) -> None:
     lab.run()
-    results, report = write_tables(read_study(lab.folder), lab.runs())
-    rows = list(csv.DictReader(results.open()))
+    tables = lab.tables()
+    rows = list(csv.DictReader(io.StringIO(tables["results.csv"])))
     assert [(r["arm"], r["seed"], float(r["value"])) for r in rows] == [
         ("warm", "0", 0), ("plain", "0", 1), ("more", "0", 1),
         ("warm", "1", 1), ("plain", "1", 2), ("more", "1", 2),
     ]  # fmt: skip
-    text = report.read_text()
-    assert "| arm | seed 0 | seed 1 | against the baseline |" in text
-    assert "| `more` | 1 | 2 | +0 (+0.0 %), +0 (+0.0 %) |" in text
-    assert "| `warm` | 0 | 1 | -1 (-100.0 %), -1 (-50.0 %) |" in text
+    text = tables["report.md"]
+    assert "| arm | seed 0 | seed 1 | mean | range | against `plain` |" in text
+    assert "| `more` | 1 | 2 | 1.5 | 1 to 2 | +0 (+0.0 %), +0 (+0.0 %) |" in text
+    assert "| `warm` | 0 | 1 | 0.5 | 0 to 1 | -1 (-100.0 %), -1 (-50.0 %) |" in text
 
 
 def test_what_had_to_hold_stands_in_the_report(lab: Lab) -> None:
     """A check holds when it does with every seed."""
     lab.write(checks={"L1": "more.fid >= plain.fid", "L2": "plain.fid < 2", "L3": "more.speed > 1"})
     lab.run()
-    text = write_tables(read_study(lab.folder), lab.runs())[1].read_text()
+    text = lab.report()
     assert "| L1 | `more.fid >= plain.fid` | yes: 1, 1 | yes: 2, 2 | holds |" in text
     assert "| L2 | `plain.fid < 2` | yes: 1, 2 | no: 2, 2 | does not hold |" in text
     unknown = "| more has no speed | more has no speed | cannot be told |"
@@ -359,7 +393,7 @@ def test_a_check_waits_for_its_seeds(lab: Lab) -> None:
         "one": "1 of 2 seeds: plain.fid < 2", "both": "plain.fid < 2", "none": "plain.fid > 2",
     })  # fmt: skip
     lab.run(seeds=[0])
-    text = write_tables(read_study(lab.folder), lab.runs())[1].read_text()
+    text = lab.report()
     assert "| one | `1 of 2 seeds: plain.fid < 2` | yes: 1, 2 | holds |" in text
     assert "| both | `plain.fid < 2` | yes: 1, 2 | open, 1 of 1 seeds so far |" in text
     assert "| none | `plain.fid > 2` | no: 1, 2 | does not hold |" in text
@@ -372,9 +406,9 @@ def test_arms_that_some_seeds_are_enough_for(lab: Lab) -> None:
     lab.write(only={"more": [1]}, checks={"L1": "more.fid > plain.fid", "L2": "plain.fid < 1.5"})
     assert "more-s0" not in lab.run()
     assert [run.name for run in lab.runs() if run.arm == "more"] == ["more-s1"]
-    text = write_tables(read_study(lab.folder), lab.runs())[1].read_text()
+    text = lab.report()
     assert "| L1 | `more.fid > plain.fid` |  | no: 2, 2 | does not hold |" in text
-    assert "| `more` |  | 2 | +0 (+0.0 %) |" in text
+    assert "| `more` |  | 2 |  |  | +0 (+0.0 %) |" in text
     assert "## Not in these tables" not in text
     for only, message in (
         ({"more": [2]}, r"only\.more must be some"),
@@ -390,13 +424,19 @@ def test_protocols_never_share_a_column(lab: Lab) -> None:
     record = lab.record("more-s0")
     record["metrics"][0]["protocol"] = {"n": 6}
     (lab.folder / "runs" / "more-s0.json").write_text(json.dumps(record))
-    report = write_tables(read_study(lab.folder), lab.runs())[1].read_text()
+    report = lab.report()
     assert report.count("## fid (protocol ") == 2
-    headings, rows = side_by_side({"one": lab.record("plain-s0"), "two": lab.record("more-s0")})
-    assert len(headings) == 5
-    assert [row[3:] for row in rows] == [["1", ""], ["", "1"]]
-    summary = report.split("## ")[0]
-    assert summary.count("fid (") == 2
+    assert "| `more` | 1 (1 of 2 seeds) | 2 (1 of 2 seeds) | 2 |" in report.split("## ")[1]
+    # An arm that shares no protocol with the others has a table of its own.
+    record = lab.record("more-s1")
+    record["metrics"][0]["protocol"] = {"n": 6}
+    (lab.folder / "runs" / "more-s1.json").write_text(json.dumps(record))
+    tables = lab.report().split("## ")[1].split("| arm |")[1:]
+    first, second = sorted(tables, key=lambda text: "`more`" in text)
+    assert "`plain`" in first
+    assert "`more`" not in first
+    assert "`plain`" not in second
+    assert "| `more` | 1.5 | 2 |" in second
 
 
 def test_what_so_many_seeds_can_say() -> None:
@@ -411,7 +451,7 @@ def test_what_so_many_seeds_can_say() -> None:
     # Differences 1, 2, -1, 3, 2: mean 1.4, deviation 1.5166, t(4) 2.7764: half a width 1.883.
     assert interval([1, 2, -1, 3, 2]) == pytest.approx(1.8830, abs=1e-4)
     assert of(5) == "+1.4, 4 of 5 agree, 95 % -0.483 to +3.28"
-    assert against({0: None}, base) == ""
+    assert against({7: 1.0}, base) == ""
 
 
 # What cannot be.
@@ -466,8 +506,7 @@ def test_a_damaged_record_is_told(lab: Lab) -> None:
 
 def test_large_numbers_are_written_out() -> None:
     assert against({0: 11465.69, 1: 1.0}, {0: 12699.7, 1: 1.5}) == "-1234 (-9.7 %), -0.5 (-33.3 %)"
-    _, rows = side_by_side({"a": {"metrics": [{"name": "fid", "value": 11465.69, "protocol": {}}]}})
-    assert rows[0][-1] == "11466"
+    assert number(11465.69) == "11466"
 
 
 def test_what_is_not_there_is_named(lab: Lab) -> None:
@@ -475,8 +514,8 @@ def test_what_is_not_there_is_named(lab: Lab) -> None:
     lab.run()
     lab.write(seeds=[0, 1, 2], metrics=["fid", "fdi"])
     (lab.folder / "runs" / "old-s0.json").write_text("{}")
-    report = write_tables(read_study(lab.folder), lab.runs())[1].read_text()
+    report = lab.report()
     assert "- not run yet: warm-s2, plain-s2, more-s2" in report
     assert "- more-s0: failed (it cannot be)" in report
     assert "- records of what the study no longer asks for: old-s0" in report
-    assert "No record has fdi." in report
+    assert "No record has `fdi`." in report

@@ -27,7 +27,7 @@ def test_paths_are_those_of_als() -> None:
     g = generator()
     subject = Subject(Samples(g), None, None)  # type: ignore[arg-type]
     theirs = OfPaths(3).frames(subject, 0, slice(0, 3)).view(3, 11, 3, 32, 32)
-    torch.testing.assert_close(smoothness.paths(g, 3, 11), theirs)
+    torch.testing.assert_close(Samples(g).paths(3, 11), theirs)
 
 
 def test_strips_lie_path_by_path() -> None:

@@ -26,9 +26,11 @@ from ganfeat.metrics.progress import Bar, progress_bar, silent
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Looks
 from ganfeat.metrics.value import direction, not_applicable
-from ganfeat.pages import traversals
+from ganfeat.pages import paths, traversals
 
 FRAMES = 7  # images along an edit
+PATHS, STEPS = 5, 11  # between random ends, and images along one
+STRIPS = "strips"  # the array that says which pictures play
 
 log = logging.getLogger(__name__)
 
@@ -127,11 +129,19 @@ def evaluate_navigator(
     arrays = {
         "edit_steps": steps.tolist(), "edit_changes": changes.tolist(),
         "edit_reached": reached.tolist(),
+        STRIPS: {"traversals": {"rows": edited.count, "frames": FRAMES}},
     }  # fmt: skip
     pictures = {"traversals": traversal_sheet(edited, names)}
     return found._replace(
         arrays={**found.arrays, **arrays}, pictures={**found.pictures, **pictures}
     )
+
+
+def with_paths(found: Result, subject: Subject) -> Result:
+    """A result with the first paths that ALS is measured on as a picture."""
+    picture = paths(subject.samples.paths(PATHS, STEPS))
+    arrays = {**found.arrays, STRIPS: {"paths": {"rows": PATHS, "frames": STEPS}}}
+    return found._replace(arrays=arrays, pictures={**found.pictures, "paths": picture})
 
 
 def traversal_sheet(edited: Edited, names: Sequence[str]) -> Tensor:

@@ -173,3 +173,21 @@ class Samples:
                 numbers = torch.arange(part.start, part.stop) + block * BLOCK
                 images = self.generator.synthesize(ws[part], noise=[x[part] for x in noise])
                 yield finite(images, "a sample").clamp(-1, 1), numbers
+
+    @torch.no_grad()
+    def paths(self, n: int, frames: int) -> Tensor:
+        """Images on ``n`` straight lines in W between random ends, [n,frames,3,R,R] in [-1,1].
+
+        These are the first paths that ALS is measured on; all frames of one have the same noise.
+        """
+        t = torch.linspace(0, 1, frames, device=self.device)[None, :, None]
+        w = torch.lerp(self.w(0)[:n, None], self.w(0, end=1)[:n, None], t)
+        noise = [x[:n] for x in self.noise(0)]
+        found = [
+            self.generator.synthesize(
+                self.generator.broadcast(w[i]),
+                noise=[x[i : i + 1].expand(frames, -1, -1, -1) for x in noise],
+            )
+            for i in range(n)
+        ]
+        return torch.stack(found).clamp(-1, 1)

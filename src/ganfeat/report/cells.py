@@ -14,7 +14,9 @@ class Cell(NamedTuple):
     Attributes:
         value: None where it does not apply.
         low, high: 95 % of resamples within the run, None where there are none.
+        n: how many images, pairs or paths were measured.
         protocol: a hash of all that the number depends on; other protocols are other columns.
+        better: ``lower`` or ``higher``; None where neither is, or the record does not say.
     """
 
     value: float | None
@@ -22,13 +24,19 @@ class Cell(NamedTuple):
     high: float | None
     n: int
     protocol: str
+    better: str | None = None
 
 
 def cells(record: Record) -> dict[str, Cell]:
     """The numbers of a record, by name."""
     return {
         value["name"]: Cell(
-            value["value"], value.get("low"), value.get("high"), value.get("n", 0), protocol(value)
+            value=value["value"],
+            low=value.get("low"),
+            high=value.get("high"),
+            n=value.get("n", 0),
+            protocol=protocol(value),
+            better=value.get("better"),
         )
         for value in record.get("metrics", [])
     }

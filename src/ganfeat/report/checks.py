@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 from ganfeat.errors import UserError
 from ganfeat.report.cells import cells, number
+from ganfeat.report.document import Section, table
 from ganfeat.report.plan import Record
 from ganfeat.report.study import Study
 
@@ -160,12 +161,11 @@ def _seeds(study: Study, check: Check) -> list[int]:
 
 def verdicts(
     study: Study, done: Mapping[tuple[str, int], Record], seeds: Sequence[int]
-) -> list[str]:
+) -> list[Section]:
     """What had to hold, and whether it does: with every seed of its arms, if it says no other."""
     if not study.checks:
         return []
-    lines = ["## Checks", "", f"| check | must hold | {' | '.join(f'seed {s}' for s in seeds)} | |"]
-    lines += ["| --- " * (len(seeds) + 3) + "|"]
+    rows = []
     for check in checks_of(study):
         wanted = _seeds(study, check)
         found = {
@@ -179,8 +179,9 @@ def verdicts(
         ]
         few = len(wanted) if check.enough is None else check.enough[0]
         whole = _whole([verdict.holds for verdict in found.values()], few, len(wanted))
-        lines.append(f"| {check.name} | `{check.text}` | {' | '.join(shown)} | {whole} |")
-    return [*lines, ""]
+        rows.append([check.name, f"`{check.text}`", *shown, whole])
+    headings = ["check", "must hold", *(f"seed {seed}" for seed in seeds), "verdict"]
+    return [Section("Checks", [table(headings, rows)])]
 
 
 def _whole(found: Sequence[bool | None], few: int, wanted: int) -> str:

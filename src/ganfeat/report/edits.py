@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from ganfeat.report.document import Entry, Section, table
 from ganfeat.report.plan import Record
 from ganfeat.report.study import Study
 
@@ -78,22 +79,20 @@ def shifts_of(arm: str, done: Mapping[tuple[str, int], Record]) -> list[dict[str
     return [one for one in arrays if SHIFT in one]
 
 
-def likeness_lines(study: Study, done: Mapping[tuple[str, int], Record]) -> list[str]:
-    """A table of how alike the edits of an arm's seeds are; nothing where there is one seed."""
+def likeness_of_seeds(study: Study, done: Mapping[tuple[str, int], Record]) -> list[Section]:
+    """A table of how alike the edits of an arm's seeds are; none where there is one seed."""
     found = {
         arm: likeness([np.array(one[SHIFT]) for one in shifts_of(arm, done)]) for arm in study.arms
     }
-    rows = [f"| {arm} | {value:.3f} |" for arm, value in found.items() if value is not None]
-    if not rows:
-        return []
-    return [
-        "## Edits over seeds", "",
-        "The mean cosine between shifts of two seeds' edits, which are matched in order and sign.",
-        "", "| arm | cosine |", "| --- | --- |", *rows, "",
-    ]  # fmt: skip
+    rows: list[list[str | Entry]] = []
+    rows += [[f"`{a}`", Entry(f"{x:.3f}", x)] for a, x in found.items() if x is not None]
+    about = (
+        "The mean cosine between shifts of two seeds' edits, which are matched in order and sign."
+    )
+    return [Section("Edits over seeds", [about, table(["arm", "cosine"], rows)])] if rows else []
 
 
-def boundary_lines(done: Mapping[tuple[str, int], Record]) -> list[str]:
+def boundaries(done: Mapping[tuple[str, int], Record]) -> list[Section]:
     """A table of how boundaries in Z and in W divide, where records have some.
 
     Of each run the means over attributes: of accuracies, and of cosines between normals as they are
@@ -108,16 +107,13 @@ def boundary_lines(done: Mapping[tuple[str, int], Record]) -> list[str]:
             )
             cosines = np.abs(np.array(arrays[f"boundary_cosines_{space}"]))
             apart = cosines[~np.eye(len(cosines), dtype=bool)]
-            rows.append(
-                f"| {arm} | {seed} | {space} | {confident:.3f} | {rest:.3f} | {apart.mean():.3f} |"
-            )
+            shown = [Entry(f"{x:.3f}", x) for x in (confident, rest, float(apart.mean()))]
+            rows.append([f"`{arm}`", str(seed), space, *shown])
     if not rows:
         return []
-    return [
-        "## Boundaries", "",
+    about = (
         "Means over all attributes: the share of held out confident codes on the right side, of "
-        "all other codes, and the cosine between normals without its sign.", "",
-        "| arm | seed | space | confident | others | cosine |",
-        "| --- | --- | --- | --- | --- | --- |",
-        *rows, "",
-    ]  # fmt: skip
+        "all other codes, and the cosine between normals without its sign."
+    )
+    headings = ["arm", "seed", "space", "confident", "others", "cosine"]
+    return [Section("Boundaries", [about, table(headings, rows)])]

@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ganfeat.files import atomic_write
 from ganfeat.report.study import Study
 from ganfeat.results import LAST_CHECKPOINT, read_result
@@ -103,12 +105,16 @@ class Run:
         return here is not None and here.get("weights") == recorded_weights(self)
 
     def keep(self, result: Record) -> None:
-        """Write its record: the result, and what it was asked for."""
+        """Write its record: the result, what it was asked for, and every value of its config."""
         asked: Record = {"arm": self.arm, "overrides": self.study.arms[self.arm]}
         if self.start is not None:
             asked["start"] = result.get("start")
+        record = {"study": asked, **result}
+        config = self.result.parent / "config.yaml"
+        if config.exists() and result.get("status") == "finished":
+            record["config"] = yaml.safe_load(config.read_text())
         with atomic_write(self.path) as file:
-            file.write((json.dumps({"study": asked, **result}, indent=1) + "\n").encode())
+            file.write((json.dumps(record, indent=1) + "\n").encode())
 
 
 def recorded_weights(run: Run) -> Mapping[str, str] | None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +72,11 @@ def run_all(plan: Plan, jobs: int, logs: Path, train: list[str], lock: int | Non
                     print(f"{process.run.name}: {process.progress()}", flush=True)
             time.sleep(LOOK_EVERY)
     finally:
-        for process in running:
-            print(f"{process.run.name} is asked to write a checkpoint and end", flush=True)
+        for process in running:  # before anything is printed: there may be nobody to print to
             process.child.terminate()
         for process in running:
+            with suppress(OSError):
+                print(f"{process.run.name} is asked to write a checkpoint and end", flush=True)
             process.child.wait()
 
 

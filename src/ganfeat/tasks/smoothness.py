@@ -24,24 +24,6 @@ from ganfeat.pictures import enlarged, image_grid, save_gif, save_png
 GAP = 4  # px between groups of rows
 
 
-@torch.no_grad()
-def paths(generator: Generator, n: int, frames: int, seed: int = 0, psi: float = 1.0) -> Tensor:
-    """Images on ``n`` straight lines in W between random ends, [n,frames,3,R,R] in [-1,1].
-
-    All frames of a path have the same noise.
-    """
-    samples = Samples(generator, seed=seed, psi=psi)
-    t = torch.linspace(0, 1, frames)[None, :, None]
-    w = torch.lerp(samples.w(0)[:n, None], samples.w(0, end=1)[:n, None], t).flatten(0, 1)
-    noise = [x[:n].repeat_interleave(frames, dim=0) for x in samples.noise(0)]
-    ws = generator.broadcast(w)
-    found = [
-        generator.synthesize(ws[i : i + frames], noise=[x[i : i + frames] for x in noise])
-        for i in range(0, len(ws), frames)
-    ]
-    return torch.stack(found).clamp(-1, 1)
-
-
 def strips(found: Sequence[Tensor], scale: int) -> Tensor:
     """Paths [n,frames,3,R,R] of some generators, path by path below each other: [3,H,W]."""
     groups = []
@@ -67,7 +49,7 @@ def show(generators: Mapping[str, Generator], folder: Path, n: int, frames: int,
     if len({*sides.values()}) > 1:
         raise UserError(f"generators side by side must have one resolution, not {sides}")
     scale = max(1, 64 // next(iter(sides.values())))
-    found = [paths(g, n, frames, seed) for g in generators.values()]
+    found = [Samples(g, seed=seed).paths(n, frames) for g in generators.values()]
     save_png(strips(found, scale), folder / "strips.png")
     save_gif(moving(found, scale), folder / "paths.gif")
 

@@ -1,0 +1,282 @@
+"""What finished runs come to: a row for each arm, every seed shown, each number by its protocol."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import mean, stdev
+from typing import NamedTuple
+
+from ganfeat.report.cells import Cell, cells, number
+from ganfeat.report.document import Entry, Section, Table, table
+from ganfeat.report.plan import Record
+from ganfeat.report.study import Study
+
+ARROWS = {"lower": " ↓", "higher": " ↑"}
+BOLD = (
+    "Bold is the best of a column, and what cannot be told from it: with one or two seeds where "
+    "intervals within runs meet (without such, where seeds do not agree), with three or four where "
+    "seeds do not agree, with five or more where the paired 95 % t interval of the difference has "
+    "0 in it. One seed is no evidence."
+)
+
+Records = Mapping[tuple[str, int], Record]
+Cells = Mapping[tuple[str, int], Mapping[str, Cell]]
+
+
+class Column(NamedTuple):
+    """A metric under a protocol, of some arms.
+
+    Attributes:
+        name: of the metric.
+        protocol: its hash.
+        better: ``lower``, ``higher`` or None.
+        arms: the cells of each, by seed; n/a ones have no number.
+    """
+
+    name: str
+    protocol: str
+    better: str | None
+    arms: Mapping[str, Mapping[int, Cell]]
+
+
+def columns(study: Study, done: Records) -> list[Column]:
+    """The study's metrics in their order, each once for every protocol that it was measured by."""
+    found: Cells = {key: cells(record) for key, record in done.items()}
+    made = []
+    for name in study.metrics:
+        held = {key: of[name] for key, of in found.items() if name in of}
+        for protocol in sorted({cell.protocol for cell in held.values()}):
+            same = {key: cell for key, cell in held.items() if cell.protocol == protocol}
+            arms: dict[str, dict[int, Cell]] = {}
+            for arm in study.arms:
+                if of_arm := {seed: cell for (a, seed), cell in same.items() if a == arm}:
+                    arms[arm] = of_arm
+            better = next((cell.better for cell in same.values() if cell.better), None)
+            made.append(Column(name, protocol, better, arms))
+    return made
+
+
+def summary(study: Study, done: Records) -> Section:
+    """All metrics of all arms: means over the seeds at hand.
+
+    Arms that no column joins, as they were tried on other data, have a table of their own.
+    """
+    every = columns(study, done)
+    parts: list[str | Table] = [
+        _means(study, done, of_some) for of_some in joined(every) if of_some
+    ]
+    if any(column.better for column in every):
+        parts.append(BOLD)
+    known = {column.name for column in every}
+    if absent := [name for name in study.metrics if name not in known]:
+        parts.append(f"No record has {', '.join(f'`{name}`' for name in absent)}.")
+    return Section("All metrics", parts)
+
+
+def joined(every: Sequence[Column]) -> list[list[Column]]:
+    """Columns in groups: two are of one group where some arm has a number in both."""
+    groups: list[list[Column]] = []
+    for column in every:
+        arms = _numbered(column)
+        near = [group for group in groups if arms & {a for c in group for a in _numbered(c)}]
+        groups = [group for group in groups if group not in near]
+        groups.append([*(c for group in near for c in group), column])
+    places = {id(column): i for i, column in enumerate(every)}
+    groups = [sorted(group, key=lambda column: places[id(column)]) for group in groups]
+    groups = [group for group in groups if any(_numbered(column) for column in group)]
+    return sorted(groups, key=lambda group: places[id(group[0])])
+
+
+def _numbered(column: Column) -> set[str]:
+    """The arms that have a number there."""
+    return {arm for arm, of in column.arms.items() if any(c.value is not None for c in of.values())}
+
+
+def _means(study: Study, done: Records, shown: Sequence[Column]) -> Table:
+    """A row for each arm that has a number in one of these columns."""
+    best = [best_arms(column) for column in shown]
+    rows: list[list[str | Entry]] = []
+    for arm in study.arms:
+        if not any(arm in _numbered(column) for column in shown):
+            continue
+        ran = sum((arm, seed) in done for seed in study.seeds)
+        row: list[str | Entry] = [f"`{arm}`"]
+        for column, bold in zip(shown, best, strict=True):
+            found = numbers(column.arms.get(arm, {}))
+            if not found:
+                row.append("n/a" if arm in column.arms else "")
+                continue
+            middle = mean(found.values())
+            of = f" ({len(found)} of {ran} seeds)" if len(found) < ran else ""
+            row.append(Entry(f"{number(middle)}{of}", middle, arm in bold))
+        rows.append([*row, Entry(str(ran), ran)])
+    return table(["arm", *headings(shown), "seeds"], rows)
+
+
+def headings(shown: Sequence[Column]) -> list[str]:
+    """Names with what is better, and the protocol where a name alone would not tell."""
+    names = [column.name for column in shown]
+    return [
+        f"{c.name}{f' ({c.protocol})' if names.count(c.name) > 1 else ''}"
+        f"{ARROWS.get(c.better or '', '')}"
+        for c in shown
+    ]
+
+
+def numbers(of_arm: Mapping[int, Cell]) -> dict[int, float]:
+    """The numbers that there are, by seed."""
+    return {seed: cell.value for seed, cell in of_arm.items() if cell.value is not None}
+
+
+def best_arms(column: Column) -> set[str]:
+    """The best arm of a column, and those that cannot be told from it; none without a direction."""
+    found = {arm: of for arm, cells_of in column.arms.items() if (of := numbers(cells_of))}
+    if column.better is None or len(found) < 2:
+        return set()
+    sign = 1.0 if column.better == "lower" else -1.0
+    first = min(found, key=lambda arm: sign * mean(found[arm].values()))
+    return {arm for arm in found if arm == first or level(column.arms[first], column.arms[arm])}
+
+
+def level(best: Mapping[int, Cell], other: Mapping[int, Cell]) -> bool:
+    """Whether two arms cannot be told apart, as far as so many seeds can tell."""
+    ours, theirs = numbers(best), numbers(other)
+    shared = [seed for seed in ours if seed in theirs]
+    differences = [ours[seed] - theirs[seed] for seed in shared]
+    if len(shared) >= 5:
+        return abs(mean(differences)) <= interval(differences)
+    disagree = not differences or min(differences) <= 0 <= max(differences)
+    if len(shared) >= 3:
+        return disagree
+    return disagree or any(_meet(best[seed], other[seed]) for seed in shared)
+
+
+def _meet(a: Cell, b: Cell) -> bool:
+    """Whether the intervals of two cells overlap; no where one has none."""
+    ends = (a.low, a.high, b.low, b.high)
+    if any(end is None for end in ends):
+        return False
+    low_a, high_a, low_b, high_b = (float(end) for end in ends if end is not None)
+    return low_a <= high_b and low_b <= high_a
+
+
+def by_seed(study: Study, done: Records) -> list[Section]:
+    """A section for each metric: a row for each arm, every seed, and what the baseline has less."""
+    every = columns(study, done)
+    seeds = [seed for seed in study.seeds if any(key[1] == seed for key in done)]
+    several = len(seeds) > 1
+    names = [column.name for column in every]
+    made = []
+    for column in every:
+        base = numbers(column.arms.get(study.baseline, {}))
+        compared = bool(study.baseline)
+        rows: list[list[str | Entry]] = []
+        for arm, of_arm in column.arms.items():
+            found = numbers(of_arm)
+            row: list[str | Entry] = [f"`{arm}`"]
+            row += [_of_seed(of_arm.get(seed)) for seed in seeds]
+            if several:
+                row += _spread(found)
+            if compared:
+                row.append(against(found, base) if arm != study.baseline else "")
+            rows.append(row)
+        head = ["arm", *(f"seed {seed}" for seed in seeds)]
+        head += ["mean", "range"] if several else []
+        head += [f"against `{study.baseline}`"] if compared else []
+        which = f" (protocol {column.protocol})" if names.count(column.name) > 1 else ""
+        title = f"{column.name}{which}{ARROWS.get(column.better or '', '')}"
+        made.append(Section(title, [table(head, rows)]))
+    return made
+
+
+def _of_seed(cell: Cell | None) -> str | Entry:
+    """A number with its interval within the run."""
+    if cell is None:
+        return ""
+    if cell.value is None or cell.low is None or cell.high is None:
+        return Entry(number(cell.value), cell.value)
+    return Entry(f"{number(cell.value)} ({number(cell.low)} to {number(cell.high)})", cell.value)
+
+
+def _spread(found: Mapping[int, float]) -> list[str | Entry]:
+    """The mean, and the least and the most."""
+    if len(found) < 2:
+        return ["", ""]
+    middle, values = mean(found.values()), found.values()
+    return [Entry(number(middle), middle), f"{number(min(values))} to {number(max(values))}"]
+
+
+def against(ours: Mapping[int, float], theirs: Mapping[int, float]) -> str:
+    """Differences of the seeds that both have, as far as so many can say something.
+
+    One or two: each. Three or four: their mean and range, and how many agree in sign. Five or more:
+    the mean with its paired 95 % t interval.
+    """
+    pairs = [(own, theirs[seed]) for seed, own in ours.items() if seed in theirs]
+    found = [own - base for own, base in pairs]
+    if not found:
+        return ""
+    if len(found) < 3:
+        return ", ".join(f"{_signed(a - b)} ({_percent(a - b, b)})" for a, b in pairs)
+    middle = mean(found)
+    agree = max(sum(d > 0 for d in found), sum(d < 0 for d in found))
+    text = f"{_signed(middle)}, {agree} of {len(found)} agree"
+    if len(found) < 5:
+        return f"{text}, {_signed(min(found))} to {_signed(max(found))}"
+    half = interval(found)
+    return f"{text}, 95 % {_signed(middle - half)} to {_signed(middle + half)}"
+
+
+def interval(differences: Sequence[float]) -> float:
+    """Half the width of the 95 % t interval of their mean."""
+    from scipy.stats import t
+
+    n = len(differences)
+    return float(t.ppf(0.975, n - 1)) * stdev(differences) / math.sqrt(n)
+
+
+def cost(study: Study, done: Records) -> Section:
+    """What each arm took: means over its runs."""
+    rows: list[list[str | Entry]] = []
+    for arm in study.arms:
+        records = [record for (a, _), record in done.items() if a == arm]
+        if not records:
+            continue
+        measuring = mean(
+            sum({value.get("seconds", 0.0) for value in r.get("metrics", [])}) for r in records
+        )
+        memory = _mean_of("peak_memory", records)
+        took = [
+            (_mean_of("kimg", records), "{:.4g}"), (_mean_of("seconds", records, 60), "{:.1f}"),
+            (_mean_of("images_per_s", records), "{:.4g}"), (measuring / 60, "{:.1f}"),
+            (None if memory is None else memory / 2**30, "{:.2f}"),
+        ]  # fmt: skip
+        shown = [Entry("", None) if x is None else Entry(form.format(x), x) for x, form in took]
+        rows.append([f"`{arm}`", *shown, "; ".join(_machines(records))])
+    head = ["arm", "kimg", "training, min", "images/s", "measuring, min", "memory, GiB", "machine"]
+    note = "Means over the runs of an arm. Machines are shared, and runs stood beside others there."
+    return Section("Cost", [table(head, rows), note])
+
+
+def _mean_of(key: str, records: Iterable[Record], unit: float = 1) -> float | None:
+    found = [float(record[key]) / unit for record in records if record.get(key)]
+    return mean(found) if found else None
+
+
+def _machines(records: Iterable[Record]) -> list[str]:
+    """What they ran on, each once."""
+    found: dict[str, None] = {}
+    for record in records:
+        machine = record.get("machine", {})
+        parts = [machine.get("device"), machine.get("instructions")]
+        threads = machine.get("threads")
+        parts.append(f"{threads} thread{'s' if threads != 1 else ''}" if threads else None)
+        found[", ".join(str(part) for part in parts if part)] = None
+    return [name for name in found if name]
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3g}" if abs(value) < 1e3 else f"{value:+.0f}"
+
+
+def _percent(difference: float, base: float) -> str:
+    return f"{100 * difference / abs(base):+.1f} %" if base else "of 0"
