@@ -25,7 +25,7 @@ from ganfeat.report.plan import Plan, Record, Run
 from ganfeat.report.report import counted, not_counted, write_tables
 from ganfeat.report.runner import run_all
 from ganfeat.report.study import STARTS, Study, read_study
-from ganfeat.report.tables import Records, summary
+from ganfeat.report.tables import Absent, Records, summary
 from ganfeat.results import read_result
 from ganfeat.training.record import RunFolder
 
@@ -88,18 +88,19 @@ def publish_study(study: Study, runs: list[Run]) -> None:
     publish(study, done, not_counted(study, runs), kept_pictures(study, done))
 
 
-def publish(study: Study, done: Records, absent: list[str], pictures: "Sequence[Picture]") -> None:
+def publish(study: Study, done: Records, absent: Absent, pictures: "Sequence[Picture]") -> None:
     """Show what there is, and write tables, figures and the page."""
-    from ganfeat.report.figures import draw
+    from ganfeat.report.figures import draw, save_figures
     from ganfeat.report.page import write_page
 
-    for part in summary(study, done).parts:
+    for part in summary(study, done, absent.failed).parts:
         if isinstance(part, Table):
             show(part)
     study.folder.mkdir(parents=True, exist_ok=True)
-    for path in [*write_tables(study, done, absent), *draw(study, done)]:
+    figures = draw(study, done)
+    for path in [*write_tables(study, done, absent), *save_figures(figures, study.folder)]:
         print(f"written to {path}")
-    print(f"the report: {write_page(study, done, absent, pictures)}")
+    print(f"the report: {write_page(study, done, absent, figures, pictures)}")
 
 
 def chosen_seeds(study: Study, seeds: int | list[int] | None) -> list[int]:

@@ -6,10 +6,10 @@ from pathlib import Path
 from ganfeat.report.cells import cells
 from ganfeat.report.plan import Record
 from ganfeat.report.study import OURS, Study
-from ganfeat.report.tables import Records
+from ganfeat.report.tables import Absent, Key, Records
 
 
-def as_study(results: Mapping[str, Record], folder: Path) -> tuple[Study, Records, list[str]]:
+def as_study(results: Mapping[str, Record], folder: Path) -> tuple[Study, Records, Absent]:
     """Runs side by side: those that differ in their seed alone are one arm.
 
     Args:
@@ -22,27 +22,30 @@ def as_study(results: Mapping[str, Record], folder: Path) -> tuple[Study, Record
     settings = {path: _settings(result) for path, result in results.items()}
     every = [set(of) for of in settings.values()]
     shared = set.intersection(*every) if len(every) > 1 else set()
-    done: dict[tuple[str, int], Record] = {}
-    absent: list[str] = []
-    places: dict[tuple[str, int], str] = {}
+    done: dict[Key, Record] = {}
+    lines: list[str] = []
+    failed: set[Key] = set()
+    places: dict[Key, str] = {}
     for path, result in results.items():
         arm = _name(path, result, [text for text in settings[path] if text not in shared])
         key = arm, int(result.get("seed") or 0)
         if result.get("status") != "finished":
             error = result.get("error")
-            absent.append(f"{path}: {result.get('status')}{f' ({error})' if error else ''}")
+            lines.append(f"{path}: {result.get('status')}{f' ({error})' if error else ''}")
+            failed |= {key} if result.get("status") == "failed" else set()
         elif key in done:
-            absent.append(f"{path}: the same run as {places[key]}")
+            lines.append(f"{path}: the same run as {places[key]}")
         else:
             done[key], places[key] = result, path
-    arms = dict.fromkeys(arm for arm, _ in done)
+    failed -= done.keys()
+    arms = dict.fromkeys(arm for arm, _ in [*done, *failed])
     metrics = dict.fromkeys(name for record in done.values() for name in cells(record))
     study = Study(
         folder=folder, question="", expectation="", baseline="",
-        seeds=sorted({seed for _, seed in done}), arms={arm: [] for arm in arms},
+        seeds=sorted({seed for _, seed in [*done, *failed]}), arms={arm: [] for arm in arms},
         metrics=[*metrics], shown=[*arms],
     )  # fmt: skip
-    return study, done, absent
+    return study, done, Absent(failed, lines)
 
 
 def _settings(result: Record) -> list[str]:

@@ -15,7 +15,7 @@ from ganfeat.report.document import Section, Table, latex, markdown
 from ganfeat.report.edits import boundaries, likeness_of_seeds
 from ganfeat.report.plan import Run
 from ganfeat.report.study import Study
-from ganfeat.report.tables import Records, by_seed, cost, summary
+from ganfeat.report.tables import Absent, Records, by_seed, cost, summary
 
 HEADINGS = (
     "arm", "seed", "metric", "value", "low", "high", "n", "protocol", "better", "kimg", "commit",
@@ -23,18 +23,18 @@ HEADINGS = (
 )  # fmt: skip
 
 
-def write_tables(study: Study, done: Records, absent: Sequence[str]) -> list[Path]:
+def write_tables(study: Study, done: Records, absent: Absent) -> list[Path]:
     """``results.csv``, one line per number, ``report.md`` and ``tables.tex``.
 
     Args:
         study: what they are of.
         done: the records that count.
-        absent: what is not in them, and why.
+        absent: what is not in them.
     """
     texts = {
         "results.csv": _csv(done),
         "report.md": report(study, done, absent),
-        "tables.tex": _latex(summary(study, done)),
+        "tables.tex": _latex(summary(study, done, absent.failed)),
     }
     paths = [study.folder / name for name in texts]
     for path, text in zip(paths, texts.values(), strict=True):
@@ -48,7 +48,7 @@ def counted(runs: Sequence[Run]) -> Records:
     return {(run.arm, run.seed): run.record() or {} for run in runs if run.state() == "done"}
 
 
-def report(study: Study, done: Records, absent: Sequence[str]) -> str:
+def report(study: Study, done: Records, absent: Absent) -> str:
     """The whole report in Markdown."""
     lines = [f"# {study.name}", "", *(f"{text}\n" for text in introduction(study, done))]
     return "\n".join([*lines, *(markdown(part) for part in sections(study, done, absent))])
@@ -67,13 +67,15 @@ def introduction(study: Study, done: Records) -> list[str]:
     ]
 
 
-def sections(study: Study, done: Records, absent: Sequence[str]) -> list[Section]:
+def sections(study: Study, done: Records, absent: Absent) -> list[Section]:
     """All that is said in tables."""
     seeds = [seed for seed in study.seeds if any(key[1] == seed for key in done)]
-    found = [summary(study, done), *verdicts(study, done, seeds), *by_seed(study, done)]
+    found = [summary(study, done, absent.failed), *verdicts(study, done, seeds)]
+    found += by_seed(study, done, absent.failed)
     found += [*likeness_of_seeds(study, done), *boundaries(done), cost(study, done)]
-    if absent:
-        found.append(Section("Not in these tables", ["\n".join(f"- {text}" for text in absent)]))
+    if absent.lines:
+        listed = "\n".join(f"- {text}" for text in absent.lines)
+        found.append(Section("Not in these tables", [listed]))
     return found
 
 
@@ -90,7 +92,7 @@ def origin(done: Records) -> list[str]:
     ]
 
 
-def not_counted(study: Study, runs: Sequence[Run]) -> list[str]:
+def not_counted(study: Study, runs: Sequence[Run]) -> Absent:
     """What of a study is not in the tables, and why."""
     lines = []
     missing = [run.name for run in runs if run.state() == "missing"]
@@ -104,7 +106,8 @@ def not_counted(study: Study, runs: Sequence[Run]) -> list[str]:
     others = [path.stem for path in sorted((study.folder / "runs").glob("*.json"))]
     if unknown := [name for name in others if f"{name}.json" not in known]:
         lines.append(f"records of what the study no longer asks for: {', '.join(unknown)}")
-    return lines
+    failed = {(run.arm, run.seed) for run in runs if run.state() == "failed"}
+    return Absent(failed, lines)
 
 
 def _csv(done: Records) -> str:

@@ -1,7 +1,7 @@
 """What finished runs come to: a row for each arm, every seed shown, each number by its protocol."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import mean, stdev
 from typing import NamedTuple
 
@@ -18,8 +18,21 @@ BOLD = (
     "0 in it. One seed is no evidence."
 )
 
-Records = Mapping[tuple[str, int], Record]
+Key = tuple[str, int]  # an arm and a seed
+Records = Mapping[Key, Record]
 Cells = Mapping[tuple[str, int], Mapping[str, Cell]]
+
+
+class Absent(NamedTuple):
+    """What is not in the tables.
+
+    Attributes:
+        failed: runs that ended with an error.
+        lines: everything that is not there, and why.
+    """
+
+    failed: Collection[Key] = ()
+    lines: Sequence[str] = ()
 
 
 class Column(NamedTuple):
@@ -55,14 +68,18 @@ def columns(study: Study, done: Records) -> list[Column]:
     return made
 
 
-def summary(study: Study, done: Records) -> Section:
-    """All metrics of all arms: means over the seeds at hand.
+def summary(study: Study, done: Records, failed: Collection[Key] = ()) -> Section:
+    """All metrics of all arms: means over the seeds at hand, and how many have failed.
 
     Arms that no column joins, as they were tried on other data, have a table of their own.
     """
     every = columns(study, done)
+    groups = joined(every)
+    own = {arm for group in groups for column in group for arm in _numbered(column)}
+    others = [arm for arm in study.arms if arm not in own]  # they have no number at all
     parts: list[str | Table] = [
-        _means(study, done, of_some) for of_some in joined(every) if of_some
+        _means(study, done, failed, group, others if i == 0 else ())
+        for i, group in enumerate(groups)
     ]
     if any(column.better for column in every):
         parts.append(BOLD)
@@ -91,14 +108,20 @@ def _numbered(column: Column) -> set[str]:
     return {arm for arm, of in column.arms.items() if any(c.value is not None for c in of.values())}
 
 
-def _means(study: Study, done: Records, shown: Sequence[Column]) -> Table:
-    """A row for each arm that has a number in one of these columns."""
+def _means(
+    study: Study, done: Records, failed: Collection[Key], shown: Sequence[Column],
+    others: Collection[str],
+) -> Table:  # fmt: skip
+    """A row for each arm that has a number in one of these columns, and for some others."""
     best = [best_arms(column) for column in shown]
     rows: list[list[str | Entry]] = []
     for arm in study.arms:
-        if not any(arm in _numbered(column) for column in shown):
-            continue
         ran = sum((arm, seed) in done for seed in study.seeds)
+        lost = sum((arm, seed) in failed for seed in study.seeds)
+        if not (
+            any(arm in _numbered(column) for column in shown) or (arm in others and ran + lost)
+        ):
+            continue
         row: list[str | Entry] = [f"`{arm}`"]
         for column, bold in zip(shown, best, strict=True):
             found = numbers(column.arms.get(arm, {}))
@@ -108,7 +131,7 @@ def _means(study: Study, done: Records, shown: Sequence[Column]) -> Table:
             middle = mean(found.values())
             of = f" ({len(found)} of {ran} seeds)" if len(found) < ran else ""
             row.append(Entry(f"{number(middle)}{of}", middle, arm in bold))
-        rows.append([*row, Entry(str(ran), ran)])
+        rows.append([*row, Entry(f"{ran}{f', {lost} failed' if lost else ''}", ran)])
     return table(["arm", *headings(shown), "seeds"], rows)
 
 
@@ -159,10 +182,11 @@ def _meet(a: Cell, b: Cell) -> bool:
     return low_a <= high_b and low_b <= high_a
 
 
-def by_seed(study: Study, done: Records) -> list[Section]:
+def by_seed(study: Study, done: Records, failed: Collection[Key] = ()) -> list[Section]:
     """A section for each metric: a row for each arm, every seed, and what the baseline has less."""
     every = columns(study, done)
-    seeds = [seed for seed in study.seeds if any(key[1] == seed for key in done)]
+    keys = [*done, *failed]
+    seeds = [seed for seed in study.seeds if any(key[1] == seed for key in keys)]
     several = len(seeds) > 1
     names = [column.name for column in every]
     made = []
@@ -170,10 +194,14 @@ def by_seed(study: Study, done: Records) -> list[Section]:
         base = numbers(column.arms.get(study.baseline, {}))
         compared = bool(study.baseline)
         rows: list[list[str | Entry]] = []
-        for arm, of_arm in column.arms.items():
+        lost = {arm for arm, _ in failed}
+        for arm in [arm for arm in study.arms if arm in column.arms or arm in lost]:
+            of_arm = column.arms.get(arm, {})
             found = numbers(of_arm)
             row: list[str | Entry] = [f"`{arm}`"]
-            row += [_of_seed(of_arm.get(seed)) for seed in seeds]
+            row += [
+                "failed" if (arm, seed) in failed else _of_seed(of_arm.get(seed)) for seed in seeds
+            ]
             if several:
                 row += _spread(found)
             if compared:

@@ -12,24 +12,37 @@ from ganfeat.report.figures.als import als_curves
 from ganfeat.report.figures.edits import edit_maps
 from ganfeat.report.figures.levels import level_curves
 from ganfeat.report.figures.ppl import ppl_and_diversity
+from ganfeat.report.figures.training import training_curves
 from ganfeat.report.plan import Record
 from ganfeat.report.study import Study
 
 FIGURES = {
     "als": als_curves, "ppl": ppl_and_diversity, "levels": level_curves, "edits": edit_maps,
+    "training": training_curves,
 }  # fmt: skip
+FILES = ("als", "ppl", "levels", "edits")  # those that have a file beside the report
 
 
-def draw(study: Study, done: Mapping[tuple[str, int], Record]) -> list[Path]:
-    """``als.png``, ``ppl.png``, ``levels.png`` and ``edits.png``, as far as records go."""
+def draw(study: Study, done: Mapping[tuple[str, int], Record]) -> dict[str, Figure]:
+    """All figures that the records allow, by name."""
+    drawn = {name: of(study, done) for name, of in FIGURES.items()}
+    found = {name: figure for name, figure in drawn.items() if figure is not None}
+    for figure in found.values():  # the layout takes longest, and is the same in every format
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+    return found
+
+
+def save_figures(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
+    """``als.png``, ``ppl.png``, ``levels.png`` and ``edits.png``, as far as there are some."""
     paths = []
-    for name, of in FIGURES.items():
-        path, figure = study.folder / f"{name}.png", of(study, done)
-        if figure is None:  # and none of earlier records either
-            path.unlink(missing_ok=True)
-        else:
+    for name in FILES:
+        path = folder / f"{name}.png"
+        if name in figures:
             paths.append(path)
-            save(figure, path)
+            save(figures[name], path)
+        else:  # and none of earlier records either
+            path.unlink(missing_ok=True)
     return paths
 
 

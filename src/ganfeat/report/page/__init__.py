@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 import yaml
 from jinja2 import Environment
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from ganfeat.files import atomic_write
 from ganfeat.report.document import Section, Table, as_html, html_text
-from ganfeat.report.figures import FIGURES, as_svg
-from ganfeat.report.figures.training import training_curves
+from ganfeat.report.figures import as_svg
 from ganfeat.report.plan import Record
 from ganfeat.report.report import introduction, sections
 from ganfeat.report.study import Study
-from ganfeat.report.tables import Records
+from ganfeat.report.tables import Absent, Records
 
 NAME = "report.html"
 FIRST = ("All metrics", "Checks")  # what stands before the pictures
@@ -60,13 +60,16 @@ class Picture(NamedTuple):
 
 
 def write_page(
-    study: Study, done: Records, absent: Sequence[str], pictures: Sequence[Picture]
+    study: Study,
+    done: Records,
+    absent: Absent,
+    figures: Mapping[str, Figure],
+    pictures: Sequence[Picture],
 ) -> Path:
     """Write ``report.html`` into the study's folder."""
     parts = sections(study, done, absent)
     first = [part for part in parts if part.title in FIRST]
     last = [part for part in parts if part.title not in FIRST]
-    figures = _figures(study, done)
     galleries = _galleries(study, pictures)
     text = _template().render(
         title=study.name if study.question else "Runs side by side",
@@ -74,7 +77,15 @@ def write_page(
         facts=_facts(study, done, parts),
         contents=_contents(first, bool(figures), bool(galleries), last),
         first=first,
-        figures=figures,
+        figures=[
+            {
+                "name": name,
+                "caption": CAPTIONS[name],
+                "svg": Markup(as_svg(figure)),
+                "width": figure.get_figwidth(),
+            }
+            for name, figure in figures.items()
+        ],
         galleries=galleries,
         last=last,
         runs=[_run(arm, seed, record) for (arm, seed), record in done.items()],
@@ -105,8 +116,8 @@ def kept_pictures(study: Study, done: Records) -> list[Picture]:
 
 
 def picture(arm: str, seed: int, record: Record, path: Path, stem: str) -> Picture:
-    """A picture, and whether it plays. The kimg at the end of a sample grid's name is dropped."""
-    name = re.sub(r"-\d+\.\d+$", "", stem)
+    """A picture, and whether it plays. A name with kimg at its end is one of training."""
+    name = re.sub(r"-\d+\.\d+$", ", at the end of training", stem)
     return Picture(arm, seed, name, path, record.get("arrays", {}).get("strips", {}).get(stem))
 
 
@@ -153,8 +164,9 @@ def _facts(study: Study, done: Records, parts: Sequence[Section]) -> list[tuple[
     for part in parts:
         if part.title == "Checks":
             said = [row[-1].text for row in part.parts[0].rows]  # type: ignore[union-attr]
-            for verdict in ("holds", "does not hold"):
-                found.append((str(said.count(verdict)), f"of {len(said)} checks: {verdict}"))
+            firm = [said.count(verdict) for verdict in ("holds", "does not hold")]
+            found += [(str(firm[0]), f"of {len(said)} checks hold"), (str(firm[1]), "do not")]
+            found.append((str(len(said) - sum(firm)), "are open"))
     return found
 
 
@@ -173,18 +185,6 @@ def _contents(
     return [
         {"title": title, "anchor": _anchor(start if title == "Single metrics" else title)}
         for title in titles
-    ]
-
-
-def _figures(study: Study, done: Records) -> list[dict[str, Any]]:
-    """Every figure that the records allow."""
-    drawn = {
-        name: of(study, done) for name, of in (FIGURES | {"training": training_curves}).items()
-    }
-    return [
-        {"name": name, "caption": CAPTIONS[name], "svg": Markup(as_svg(figure))}
-        for name, figure in drawn.items()
-        if figure is not None
     ]
 
 

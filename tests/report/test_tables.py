@@ -1,0 +1,136 @@
+"""Which arms are best, which cannot be told apart, and which columns belong together."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganfeat.report.cells import Cell
+from ganfeat.report.document import Section, Table
+from ganfeat.report.found import as_study
+from ganfeat.report.study import Study
+from ganfeat.report.tables import Column, best_arms, by_seed, columns, cost, joined, level, summary
+
+
+def cell(value: float | None, half: float | None = None) -> Cell:
+    ends = (None, None) if half is None or value is None else (value - half, value + half)
+    return Cell(value, *ends, n=1, protocol="p", better="lower")
+
+
+def cells(*values: float | None, half: float | None = None) -> dict[int, Cell]:
+    return {seed: cell(value, half) for seed, value in enumerate(values)}
+
+
+@pytest.mark.parametrize(
+    ("best", "other", "alike"),
+    [
+        (cells(1.0), cells(2.0), False),  # one seed, and nothing that says how sure it is
+        (cells(1.0), cells(1.0), True),
+        (cells(1.0, half=0.4), cells(2.0, half=0.4), False),
+        (cells(1.0, half=0.6), cells(2.0, half=0.6), True),
+        (cells(1.0, half=0.6), cells(2.0), False),
+        (cells(1.0, 3.0), cells(2.0, 2.5), True),  # the seeds do not agree
+        (cells(1.0, 1.0, 1.0), cells(2.0, 2.0, 2.0), False),
+        (cells(1.0, 1.0, 3.0, half=9), cells(2.0, 2.0, 2.0, half=9), True),
+        (cells(1.0, 1.0, 1.9, half=9), cells(2.0, 2.0, 2.0, half=9), False),
+        # Differences -1, -2, 1, -3, -2: mean -1.4, half a 95 % width 1.88.
+        (cells(10, 10, 10, 10, 10), cells(11, 12, 9, 13, 12), True),
+        (cells(10, 10, 10, 10, 10), cells(11, 12, 11, 13, 12), False),
+        (cells(1.0), {1: cell(2.0)}, True),  # they have no seed in common
+    ],
+)
+def test_what_cannot_be_told_from_the_best(
+    best: dict[int, Cell], other: dict[int, Cell], alike: bool
+) -> None:
+    assert level(best, other) is alike
+
+
+def test_the_best_of_a_column() -> None:
+    arms = {
+        "a": cells(1.0, 1.1, 1.2), "b": cells(1.1, 1.0, 1.3), "c": cells(3, 3, 3),
+        "d": cells(None, None, None),
+    }  # fmt: skip
+    assert best_arms(Column("x", "p", "lower", arms)) == {"a", "b"}
+    assert best_arms(Column("x", "p", "higher", arms)) == {"c"}
+    assert best_arms(Column("x", "p", None, arms)) == set()
+    assert best_arms(Column("x", "p", "lower", {"a": cells(1.0)})) == set()  # of what?
+
+
+def test_columns_belong_together_where_arms_are_in_both() -> None:
+    def column(name: str, *arms: str) -> Column:
+        return Column(name, "p", None, {arm: cells(1.0) for arm in arms})
+
+    faces, rooms = column("faces", "a", "b"), column("rooms", "c")
+    more, bridge = column("more", "b"), column("bridge", "b", "c")
+    assert joined([faces, rooms, more]) == [[faces, more], [rooms]]
+    assert joined([faces, rooms, more, bridge]) == [[faces, rooms, more, bridge]]
+    empty = Column("empty", "p", None, {"a": cells(None)})
+    assert joined([empty, faces]) == [[faces]]
+
+
+def record(value: float | None, better: str | None = "lower", **more: Any) -> dict[str, Any]:
+    metric = {"name": "fid", "value": value, "protocol": {}, "better": better, "seconds": 30.0}
+    return {"status": "finished", "kimg": 10.0, "seconds": 60.0, "metrics": [metric]} | more
+
+
+def texts(section: Section, part: int = 0) -> list[list[str]]:
+    shown = section.parts[part]
+    assert isinstance(shown, Table)
+    return [list(shown.headings), *([entry.text for entry in row] for row in shown.rows)]
+
+
+def study(*arms: str) -> Study:
+    return Study(Path("x"), "", "", arms[0], [0, 1], {a: [] for a in arms}, ["fid"], [])
+
+
+def test_the_summary_has_means_and_bold() -> None:
+    done = {("a", 0): record(1.0), ("a", 1): record(2.0), ("b", 0): record(8.0)}
+    found = summary(study("a", "b"), done)
+    assert texts(found) == [["arm", "fid ↓", "seeds"], ["`a`", "1.5", "2"], ["`b`", "8", "1"]]
+    shown = found.parts[0]
+    assert isinstance(shown, Table)
+    assert [row[1].best for row in shown.rows] == [True, False]
+    assert [row[1].value for row in shown.rows] == [1.5, 8.0]
+
+
+def test_records_that_do_not_say_have_no_best() -> None:
+    done = {("a", 0): record(1.0, better=None), ("b", 0): record(2.0, better=None)}
+    (column,) = columns(study("a", "b"), done)
+    assert best_arms(column) == set()
+    assert len(summary(study("a", "b"), done).parts) == 1  # and nothing is said of bold
+
+
+def test_what_it_cost() -> None:
+    machine = {"device": "EPYC", "instructions": "AVX2", "threads": 1}
+    done = {
+        ("a", 0): record(1.0, machine=machine, peak_memory=2**30, images_per_s=100.0),
+        ("a", 1): record(1.0, machine=machine, peak_memory=3 * 2**30, images_per_s=300.0),
+        ("b", 0): record(1.0, machine={"device": "H100"}),
+    }
+    _, a, b = texts(cost(study("a", "b"), done))
+    assert a == ["`a`", "10", "1.0", "200", "0.5", "2.00", "EPYC, AVX2, 1 thread"]
+    assert b == ["`b`", "10", "1.0", "", "0.5", "", "H100"]
+
+
+def test_any_runs_are_arms_by_what_they_differ_in() -> None:
+    def run(seed: int, *own: str, **more: Any) -> dict[str, Any]:
+        typed = ["experiment=hsr", "logger=csv", *own, f"seed={seed}", "threads=1"]
+        return record(1.0 + seed, experiment="hsr", seed=seed, overrides=typed, **more)
+
+    results = {
+        "p/0": run(0), "p/1": run(1), "q/0": run(0, "method.weight=0"), "again/0": run(0),
+        "r/0": run(0, "method.weight=9", status="failed", error="it broke"),
+    }  # fmt: skip
+    made, done, absent = as_study(results, Path("x"))
+    assert [*done] == [("hsr", 0), ("hsr", 1), ("hsr method.weight=0", 0)]
+    assert made.seeds == [0, 1]
+    assert absent.lines == ["again/0: the same run as p/0", "r/0: failed (it broke)"]
+    assert texts(summary(made, done, absent.failed))[1:] == [
+        ["`hsr`", "1.5", "2"], ["`hsr method.weight=0`", "1", "1"],
+        ["`hsr method.weight=9`", "", "0, 1 failed"],
+    ]  # fmt: skip
+    (section,) = by_seed(made, done, absent.failed)
+    assert [row[:3] for row in texts(section)[1:]] == [
+        ["`hsr`", "1", "2"], ["`hsr method.weight=0`", "1", ""],
+        ["`hsr method.weight=9`", "failed", ""],
+    ]  # fmt: skip
