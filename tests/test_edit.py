@@ -11,7 +11,9 @@ from PIL import Image
 from ganfeat import edit
 from ganfeat.backbone.navigator import Edits
 from ganfeat.encoders.ghfeat import GHFeatNet, latents
+from ganfeat.features.network import to_uint8
 from ganfeat.networks import save_networks, state_hash
+from ganfeat.pictures import save_gif
 
 
 @pytest.fixture
@@ -43,9 +45,9 @@ def test_a_strip_and_a_moving_picture(folder: Path, capsys: pytest.CaptureFixtur
     edit.main(line(folder, "--direction=2", "--frames=5", "--looks=none"))
     said = capsys.readouterr().out
     assert "drawn again with a PSNR of" in said
-    strip = Image.open(folder / "out" / "photo-tiny-2.png")
+    strip = Image.open(folder / "out" / "photo-navigator-2.png")
     assert strip.size == (6 * 128, 128)
-    moving = Image.open(folder / "out" / "photo-tiny-2.gif")
+    moving = Image.open(folder / "out" / "photo-navigator-2.gif")
     assert (moving.n_frames, moving.size) == (8, (128, 128))
     first = np.asarray(strip.convert("RGB"))[:, :128]
     middle = Image.open(folder / "photo.png").crop((10, 0, 50, 40)).resize((32, 32), 1)
@@ -83,7 +85,7 @@ def test_encoders_invert(folder: Path, space: str) -> None:
     wanted = g.synthesize(g.broadcast(g.map(z)) + moves)
     torch.testing.assert_close(latents.moved(g, levels, moves), wanted, rtol=1e-3, atol=1e-3)
     edit.main(line(folder, f"--encoder={folder / 'encoder.safetensors'}"))
-    assert (folder / "out" / "photo-tiny-0.png").is_file()
+    assert (folder / "out" / "photo-navigator-0.png").is_file()
 
 
 @pytest.mark.parametrize(
@@ -92,9 +94,12 @@ def test_encoders_invert(folder: Path, space: str) -> None:
         (["--direction=7"], "--direction 7: tiny has 3 edits, 0, 1, 2"),
         (["--direction=smile"], "--direction smile: tiny has 3 edits"),
         (["--looks=teachr"], "there is no such network; did you mean teacher?"),
-        (["--looks=alexnet"], "the weights alexnet-"),
+        (["--looks=alexnet"], "--looks alexnet: the weights alexnet-"),
         (["--frames=1"], "give --frames of 2 or more"),
-        (["--range=nan"], "a positive --range"),
+        (["--range=nan"], "a --range above 0, and at most 1000"),
+        (["--range=1e30"], "a --range above 0, and at most 1000"),
+        (["--looks=attributes"], "--looks attributes needs files of yours"),
+        (["--looks=histogram"], "gives no maps"),
         (["--steps=0"], "--steps of 1 or more"),
         (["--generator=nowhere"], "nowhere does not exist"),
     ],
@@ -106,6 +111,42 @@ def test_what_cannot_be(
         edit.main(line(folder, *more))
     assert message in capsys.readouterr().err
     assert not (folder / "out").exists()
+
+
+def test_what_cannot_be_written_is_told_before_the_search(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(edit, "optimised", lambda *_: pytest.fail("it was sought"))
+    (folder / "out").write_text("a file")
+    with pytest.raises(SystemExit):
+        edit.main(line(folder, "--looks=none"))
+    assert "cannot write" in capsys.readouterr().err
+
+
+def test_a_navigator_that_is_not_fitted_yet(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    navigator = edit.load_navigator(folder / "navigator.safetensors")
+    assert isinstance(navigator, Edits)
+    for nothing, said in (
+        ([1], "edit 1 of tiny moves nothing"),
+        ([0, 1, 2], "tiny is not fitted yet, and moves nothing"),
+    ):
+        navigator.table[nothing] = 0
+        save_networks(folder / "navigator.safetensors", {"navigator": navigator}, {"source": {}})
+        with pytest.raises(SystemExit):
+            edit.main(line(folder, "--looks=none", "--direction=1"))
+        assert said in capsys.readouterr().err
+
+
+def test_frames_of_the_moving_picture_keep_their_colours(folder: Path) -> None:
+    """What is small and of a colour of its own, such as a mouth, must not take another one."""
+    frame = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.3
+    frame[:, 30:33, 30:34] = torch.tensor([0.6, -0.9, -1.0])[:, None, None]  # 12 of 4096 pixels
+    save_gif([frame, frame], folder / "a.gif")
+    found = np.asarray(Image.open(folder / "a.gif").convert("RGB")).astype(int)
+    wanted = to_uint8(frame).permute(1, 2, 0).numpy().astype(int)
+    assert np.abs(found - wanted).max() <= 16
 
 
 def test_files_that_are_something_else(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

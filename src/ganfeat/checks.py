@@ -17,6 +17,7 @@ TYPES: dict[str, Any] = {
     "resume": str,
     "init_from": str | None,
     "force": bool,
+    "backbone.weights": str,
     "trainer.devices": Count,
     "trainer.accumulate": Count,
     "trainer.tick_kimg": Positive,

@@ -24,6 +24,7 @@ from ganfeat.encoders.ghfeat import GHFeatNet, latents
 from ganfeat.ending import told
 from ganfeat.errors import UserError
 from ganfeat.features import Features
+from ganfeat.files import check_writable
 from ganfeat.loading import load_network
 from ganfeat.metrics.progress import progress_bar
 from ganfeat.networks import AnyPath
@@ -32,6 +33,7 @@ from ganfeat.pictures import enlarged, image_grid, save_gif, save_png
 from ganfeat.training import machine
 
 SIDE = 128  # px to which smaller images are enlarged
+FURTHEST = 1000  # usual deviations: what is beyond is of no face, and soon of no number
 
 Draw = Callable[[Tensor], Tensor]  # from moves in W+ [T,L,D] to images [T,3,R,R]
 
@@ -49,7 +51,11 @@ def moves_along(navigator: Navigator, k: int, reach: float, frames: int) -> Tens
     g = navigator.generator
     mean, spread = middle(g, 0)
     ws = mean.expand(1, g.num_ws, -1)
-    steps = reach * spread / g.w_dim**0.5 / navigator.reach(ws).clamp(min=1e-12)
+    navigator.check_fitted(ws)
+    far = navigator.reach(ws)
+    if float(far[k]) == 0:
+        raise UserError(f"edit {navigator.labels[k]} of {navigator.name} moves nothing")
+    steps = reach * spread / g.w_dim**0.5 / far.clamp(min=1e-12)
     return navigator.along(ws, steps, frames)[0, k] - ws
 
 
@@ -99,17 +105,30 @@ def load_encoder(path: AnyPath, navigator: Navigator) -> GHFeatNet:
     return found
 
 
-def load_features(name: str) -> Features | None:
-    """A network of ``conf/features`` by its name; None for ``none``.
+def load_features(name: str, side: int) -> Features | None:
+    """A network of ``conf/features`` by its name, for images of ``side`` px; None for ``none``.
 
     Raises:
-        UserError: there is none of that name, or its weights are missing.
+        UserError: there is none of that name, its weights are missing, or nothing can be sought
+            with it.
     """
     files = {path.stem: path for path in (config_dir() / "features").glob("*.yaml")}
     if name not in files:
         raise UserError(f"--looks {name}: there is no such network; {suggest(name, files)}")
     node = yaml.safe_load(files[name].read_text())
-    found: Features | None = build(node) if node else None
+    if not node:
+        return None
+    if "???" in node.values():
+        raise UserError(f"--looks {name} needs files of yours, which cannot be given here")
+    try:
+        found: Features = build(node)
+    except UserError as error:
+        raise UserError(
+            f"--looks {name}: {error}. Settings cannot be given here; networks that come with the "
+            "package are scorer, teacher and teacher_cifar10"
+        ) from error
+    if not found.teaches(side):
+        raise UserError(f"--looks {name}: it passes no gradient to an image; choose another one")
     return found
 
 
@@ -144,6 +163,12 @@ def read_image(path: Path, side: int) -> Tensor:
     return as_tensor(np.asarray(fit_square(picture, side)))[None]
 
 
+def source_name(run: str) -> str:
+    """What a navigator is called in the name of a picture: its run, or its file."""
+    path = Path(run).expanduser()
+    return path.name if path.is_dir() else path.stem
+
+
 def write(image: Tensor, frames: Tensor, folder: Path, name: str) -> list[Path]:
     """The strip, with the image before it, and the moving picture."""
     scale = max(1, SIDE // image.shape[-1])
@@ -161,8 +186,10 @@ def run(given: argparse.Namespace) -> list[Path]:
     Raises:
         UserError: something given does not exist or fit.
     """
-    if given.frames < 2 or not 0 < given.range < math.inf or given.steps < 1:
-        raise UserError("give --frames of 2 or more, a positive --range, and --steps of 1 or more")
+    if given.frames < 2 or given.steps < 1:
+        raise UserError("give --frames of 2 or more, and --steps of 1 or more")
+    if not 0 < given.range <= FURTHEST:
+        raise UserError(f"give a --range above 0, and at most {FURTHEST} usual deviations of w")
     device = machine.pick_device(given.device)
     navigator = load_navigator(given.run)
     if given.generator:
@@ -170,19 +197,20 @@ def run(given: argparse.Namespace) -> list[Path]:
     k, g = number_of(navigator, given.direction), navigator.generator
     image = read_image(given.image, g.resolution).to(device)
     navigator.to(device)
+    moves = moves_along(navigator, k, given.range, given.frames)
+    name = f"{given.image.stem}-{source_name(given.run)}-{navigator.labels[k]}"
     if given.encoder:
         draw = encoded(image, navigator, load_encoder(given.encoder, navigator).to(device))
     else:
-        looks = load_features(given.looks)
+        looks = load_features(given.looks, g.resolution)
         if looks is not None:
             looks.to(device)
+        check_writable(given.out / f"{name}.png")
         draw = optimised(image, navigator, looks, given.steps)
-    moves = moves_along(navigator, k, given.range, given.frames)
     still = draw(torch.zeros_like(moves[:1])).clamp(-1, 1)
     frames = torch.cat([draw(move[None]) for move in moves]).clamp(-1, 1)
     error = float((still - image).square().mean())
     print(f"drawn again with a PSNR of {10 * math.log10(4 / max(error, 1e-12)):.1f} dB")
-    name = f"{given.image.stem}-{navigator.name}-{navigator.labels[k]}"
     return write(image, frames, given.out, name)
 
 

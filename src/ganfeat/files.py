@@ -55,6 +55,17 @@ def _create(temporary: Path, path: Path) -> BinaryIO:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
 
 
+def check_writable(path: Path) -> None:
+    """Refuse a file that cannot be written, before minutes are spent on what is to be in it.
+
+    Raises:
+        UserError: says why.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _create(temporary, path).close()
+    temporary.unlink()
+
+
 def _remove_leftovers(path: Path) -> None:
     """What processes that are no more have left of ``path``."""
     for left in path.parent.glob(f".{path.name}.*.tmp"):

@@ -63,6 +63,8 @@ def find_checkpoint(path: AnyPath) -> Path:
     Raises:
         UserError: there is none.
     """
+    if not str(path):
+        raise UserError("a path is empty: give a run folder, a checkpoint or a weights file")
     file = Path(path).expanduser()
     if file.is_dir():
         file = file / LAST_CHECKPOINT

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganfeat.features.network import to_uint8
-from ganfeat.pictures import PALETTE, enlarged, image_grid
+from ganfeat.pictures import enlarged, few_colours, image_grid
 
 SHOWN = 11  # images in a row
 SIDE = 64  # px to which smaller images are enlarged
@@ -116,13 +116,13 @@ def traversals(strips: Tensor, shares: Tensor, names: Sequence[str]) -> Tensor:
             height = share / top * (pitch - 2 * GAP)
             x = label + i * BAR
             pen.rectangle((x, foot - height, x + BAR - 2, foot), fill="black")
-    return few_colours(page)
+    return in_few_colours(page)
 
 
 def paths(strips: Tensor) -> Tensor:
     """Images along paths [P,T,3,R,R] in [-1,1], a row for each: [3,H,W], of few colours."""
     grid = image_grid(fitted(strips.flatten(0, 1).cpu()), strips.shape[1])
-    return few_colours(Image.fromarray(to_uint8(grid).permute(1, 2, 0).numpy()))
+    return in_few_colours(Image.fromarray(to_uint8(grid).permute(1, 2, 0).numpy()))
 
 
 def fitted(images: Tensor) -> Tensor:
@@ -133,9 +133,9 @@ def fitted(images: Tensor) -> Tensor:
     return enlarged(images, max(1, SIDE // side))
 
 
-def few_colours(page: Image.Image) -> Tensor:
+def in_few_colours(page: Image.Image) -> Tensor:
     """A page [3,H,W] in [-1,1] that takes a third of the room."""
-    return as_tensor(np.asarray(page.quantize(PALETTE, dither=Image.Dither.NONE).convert("RGB")))
+    return as_tensor(np.asarray(few_colours(page).convert("RGB")))
 
 
 def sheet(*groups: Mapping[str, Tensor]) -> Tensor:

@@ -15,7 +15,6 @@ from ganfeat.files import atomic_write
 RECONSTRUCTED = 16  # images in a picture of what becomes of them
 PALETTE = 256  # colours at most in a picture that is written with a palette
 PACE = 120  # milliseconds for a frame
-COLOURS = 96  # of a frame; dithering would be movement
 
 
 def grid_shape(resolution: int) -> tuple[int, int]:
@@ -66,13 +65,20 @@ def save_png(image: Tensor, path: Path) -> None:
         picture.save(file, format="PNG")
 
 
+def few_colours(picture: Image.Image) -> Image.Image:
+    """A picture with a palette, no colour of which is far from its own.
+
+    Pillow's usual way, median cut, gives up what is small: the red of a mouth becomes a violet.
+    Without dithering, which between frames would be movement.
+    """
+    return picture.quantize(PALETTE, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+
+
 def save_gif(frames: Sequence[Tensor], path: Path) -> None:
     """Write pictures [3,H,W] in [-1,1] as a GIF that goes there and back for ever."""
     whole = [*frames, *frames[-2:0:-1]]
     first, *others = (
-        Image.fromarray(to_uint8(frame).permute(1, 2, 0).cpu().numpy()).quantize(
-            COLOURS, dither=Image.Dither.NONE
-        )
+        few_colours(Image.fromarray(to_uint8(frame).permute(1, 2, 0).cpu().numpy()))
         for frame in whole
     )
     with atomic_write(path) as file:

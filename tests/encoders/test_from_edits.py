@@ -9,7 +9,7 @@ import torch
 from ganfeat.encoders.from_edits import EditNet, FromEdits
 from ganfeat.errors import UserError
 from ganfeat.features.embedded import embedded
-from ganfeat.networks import state_hash
+from ganfeat.networks import save_networks, state_hash
 from ganfeat.training.codes import random_codes
 from ganfeat.training.draws import Draws
 from ganfeat.training.method import Step
@@ -23,6 +23,16 @@ def method(tmp_path: Path) -> FromEdits:
     file = tmp_path / "navigator.safetensors"
     tiny.save_navigator(file, 2)
     return FromEdits(EditNet("edits", 2, **SMALL), navigator=str(file), **REST)
+
+
+def test_it_does_not_learn_from_nothing(tmp_path: Path) -> None:
+    navigator = tiny.save_navigator(tmp_path / "navigator.safetensors", 2)
+    navigator.table.zero_()
+    save_networks(tmp_path / "navigator.safetensors", {"navigator": navigator}, {"source": {}})
+    with pytest.raises(UserError, match="tiny is not fitted yet"):
+        FromEdits(
+            EditNet("edits", 2, **SMALL), navigator=str(tmp_path / "navigator.safetensors"), **REST
+        )
 
 
 def test_it_learns_how_far(method: FromEdits) -> None:

@@ -114,6 +114,18 @@ def test_latents_are_not_sought_by_the_judge() -> None:
             examiner.check(navigator, data)
 
 
+def test_what_is_not_fitted_is_not_measured() -> None:
+    """All numbers would be perfect."""
+    g = backbone.load("embedded")
+    navigator = Edits(["a", "b"], g.num_ws, g.w_dim, "embedded", state_hash(g), "edits")
+    judge = embedded("factornet")
+    examiner = Examiner(Judge(judge, judge, judge), {"shift": AttributeShift(4)}, "cpu", None)  # type: ignore[arg-type]
+    data = SynthFaces("test", 32)
+    examiner.check(navigator, data)  # as before training
+    with pytest.raises(UserError, match="edits is not fitted yet"):
+        examiner.examine(navigator, data, show=False)
+
+
 @pytest.mark.slow
 def test_an_edit_of_one_layer_is_found_there() -> None:
     """Edits that act in one layer alone, and one that does nothing."""

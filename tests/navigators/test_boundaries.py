@@ -221,7 +221,11 @@ def test_what_cannot_be() -> None:
         ({"features": lambda: embedded("teacher")}, "teacher, which scores none"),
         ({"columns": None}, "scorer reads factors that these data do not have"),
         ({"attributes": ["hunger"]}, "has hunger: scorer scores yaw"),
-        ({"semantics": 40}, "method.semantics=40: there are 34 attributes"),
+        (
+            {"semantics": 40},
+            "method.semantics=40: choose at most 34, the number of attributes to score with scorer",
+        ),
+        ({"attributes": ["smile", "yaw", "smile"]}, "method.attributes has smile twice"),
         ({"total_kimg": 0.05}, "1 confident codes at each end of 50"),
         ({"conditions": ["hunger"]}, "method.conditions has hunger"),
     ):

@@ -8,6 +8,7 @@ import torch
 
 from ganfeat import backbone
 from ganfeat.backbone.generator import Generator
+from ganfeat.encoders.optimise import Optimised
 from ganfeat.errors import UserError
 from ganfeat.features.embedded import embedded
 from ganfeat.navigators.contrafeat import ContraFeat
@@ -121,11 +122,16 @@ def test_all_classes_are_drawn(generator: Generator, monkeypatch: pytest.MonkeyP
 
 def test_what_cannot_be(generator: Generator) -> None:
     for more, message in (
-        ({"subspace": 13}, r"method\.subspace=13: there are 12 axes of W"),
-        ({"directions": "pca", "semantics": 13}, r"method\.semantics=13: there are 12 pca"),
+        ({"subspace": 13}, r"method\.subspace=13: choose at most 12, the number of axes of W"),
+        (
+            {"directions": "pca", "semantics": 13},
+            r"method\.semantics=13: choose at most 12, the number of pca directions",
+        ),
         ({"directions": "sefa", "attention": "uniform"}, "nothing is left to learn"),
         ({"contrast": "prototype", "mask": "depth"}, "choose layer or none"),
         ({"layers": [4]}, "teacher has 4 maps"),
+        ({"layers": [1, -3]}, r"method\.layers has 1 twice"),
+        ({"features": lambda: Optimised(steps=1)}, "optimised passes no gradient"),
         ({"features": None}, "needs a network to look with"),
     ):
         with pytest.raises(UserError, match=message):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ganfeat.backbone.built_on import BuiltOn
+from ganfeat.errors import UserError
 from ganfeat.ranges import Count
 
 
@@ -35,6 +36,17 @@ class Navigator(BuiltOn):
         """How far a step of 1 moves w in the layer that it moves most, on average: [K]."""
         found: Tensor = self.edits(ws).norm(dim=3).mean(dim=0).amax(dim=1)
         return found
+
+    def check_fitted(self, ws: Tensor) -> None:
+        """Refuse a navigator whose edits are not there yet.
+
+        Raises:
+            UserError: none of them moves anything.
+        """
+        if float(self.reach(ws).max()) == 0:
+            raise UserError(
+                f"{self.name} is not fitted yet, and moves nothing: run its training to the end"
+            )
 
     def along(self, ws: Tensor, steps: Tensor, frames: int) -> Tensor:
         """Latents [N,L,D] from minus to plus ``steps`` [K] along each edit, [N,K,T,L,D]."""

@@ -100,8 +100,11 @@ class FromEdits(Encoder):
             "generator": g,
         }
         mean, spread = middle(g, 0)
-        usual = found.reach(mean.expand(1, g.num_ws, -1))
-        self.register_buffer("unit", reach * spread * g.w_dim**-0.5 / usual.clamp(min=1e-12))
+        ws = mean.expand(1, g.num_ws, -1)
+        found.check_fitted(ws)
+        self.register_buffer(
+            "unit", reach * spread * g.w_dim**-0.5 / found.reach(ws).clamp(min=1e-12)
+        )
 
     unit: Tensor
 

@@ -35,6 +35,12 @@ class Features(Network):
         """
         raise UserError(f"{self.name} gives no maps: it cannot say how different two images look")
 
+    def teaches(self, side: int) -> bool:
+        """Whether its maps of an image of ``side`` px pass a gradient back to the image."""
+        with torch.enable_grad():
+            image = torch.zeros(1, 3, side, side, requires_grad=True)
+            return all(found.requires_grad for found in self.taps(image))
+
     def embed(self, images: Tensor) -> Tensor:
         """One vector per image, [N,D] float32."""
         raise NotImplementedError

@@ -101,8 +101,13 @@ def evaluate_network(
 def evaluate_navigator(
     edited: Edited, measurements: Mapping[str, OfNavigator], show: bool = True
 ) -> Result:
-    """Measure a navigator, as `evaluate` does a generator."""
+    """Measure a navigator, as `evaluate` does a generator.
+
+    Raises:
+        UserError: as there, or it is not fitted yet.
+    """
     check(edited, measurements)
+    edited.navigator.check_fitted(edited.start(0, range(1)))
     results = []
     with progress_bar(show and edited.subject.rank == 0) as bar:
         edited = replace(edited, bar=bar)

@@ -21,7 +21,7 @@ def progress_bar(show: bool) -> Iterator[Bar]:
     columns = (
         rich.TextColumn("{task.description:>12}"),
         rich.BarColumn(),
-        rich.TextColumn("{task.completed:.0f}/{task.total:.0f} images"),
+        rich.TextColumn("{task.completed:.0f}/{task.total:.0f}"),
         rich.TimeElapsedColumn(),
         rich.TimeRemainingColumn(),
     )

@@ -64,7 +64,7 @@ def split(scores: Array, each: int, rng: np.random.RandomState) -> Split:
     if learnt < 1 or learnt == each or 2 * each >= len(scores):
         raise UserError(
             f"{each} confident codes at each end of {len(scores)} are no basis for a boundary: "
-            "take more samples, or a larger method.confident up to 0.5"
+            "take more samples, or another method.confident, between 0 and 0.5"
         )
     ordered = np.argsort(scores)[::-1]
     much, little = (rows[rng.permutation(each)] for rows in (ordered[:each], ordered[-each:]))

@@ -28,7 +28,7 @@ from ganfeat.navigators.contrast import (
     diversity,
     masks,
 )
-from ganfeat.navigators.finder import Finder
+from ganfeat.navigators.finder import Finder, check_distinct
 from ganfeat.navigators.latents import mixed
 from ganfeat.navigators.semantics import Attention, Kind, Semantics, begun
 from ganfeat.networks import Network
@@ -157,6 +157,12 @@ class ContraFeat(Finder):
         for layer in chosen:
             if not -len(maps) <= layer < len(maps):
                 raise UserError(f"method.layers has {layer}: {network.name} has {len(maps)} maps")
+        check_distinct([layer % len(maps) for layer in chosen], "layers")
+        if not network.teaches(side):
+            raise UserError(
+                f"{network.name} passes no gradient from its maps to an image, so that edits cannot "
+                "learn from it: choose another network (features=)"
+            )
         small = [i for i in chosen if min(maps[i].shape[-2:]) == 1]
         if small and not self.pooled:
             raise UserError(

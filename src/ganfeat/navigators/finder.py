@@ -166,4 +166,14 @@ def check_count(count: int, there: int, what: str, key: str = "semantics") -> No
         UserError: says how many there are.
     """
     if count > there:
-        raise UserError(f"method.{key}={count}: there are {there} {what}; choose no more")
+        raise UserError(f"method.{key}={count}: choose at most {there}, the number of {what}")
+
+
+def check_distinct(items: Sequence[object], key: str) -> None:
+    """Refuse a list in which something stands twice.
+
+    Raises:
+        UserError: says what.
+    """
+    if twice := [item for i, item in enumerate(items) if item in items[:i]]:
+        raise UserError(f"method.{key} has {twice[0]} twice")

@@ -13,15 +13,15 @@ from ganfeat.errors import UserError
 from ganfeat.features import AttributeScorer, FactorNet, Features
 from ganfeat.features.small import Column
 from ganfeat.navigators.boundaries import Array, Boundary, Estimator, fit, split
-from ganfeat.navigators.finder import Fitted, check_count
+from ganfeat.navigators.finder import Fitted, check_count, check_distinct
 from ganfeat.processes import sum_over_processes
-from ganfeat.ranges import Names, Range, Several
+from ganfeat.ranges import Count, Names, Range
 from ganfeat.seeds import seed_of
 from ganfeat.training.codes import random_codes
 from ganfeat.training.draws import Draws
 from ganfeat.training.method import Losses, Step
 
-End = Annotated[float, Range(0, 0.5, without_low=True)]
+End = Annotated[float, Range(0, 0.5, without_low=True, without_high=True)]
 
 
 class Supervised(Fitted):
@@ -54,7 +54,7 @@ class Supervised(Fitted):
         *,
         total_kimg: float,
         features: Callable[[], Features] | None = None,
-        semantics: Several = 30,
+        semantics: Count = 30,
         columns: Sequence[Sequence[str | int]] | None = None,
         attributes: Names | None = None,
         confident: End = 0.02,
@@ -81,6 +81,7 @@ class Supervised(Fitted):
                 f"{', '.join(scorer.attributes)}"
             )
         self.attributes = list(attributes or scorer.attributes)
+        check_distinct(self.attributes, "attributes")
         check_count(semantics, len(self.attributes), f"attributes to score with {scorer.name}")
         self.iterations = math.ceil(total_kimg * 1000 / self.batch_size)
         self.scoring = self.iterations - after
