@@ -1,5 +1,9 @@
 """Editing a real image by the command line."""
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +141,17 @@ def test_a_navigator_that_is_not_fitted_yet(
         with pytest.raises(SystemExit):
             edit.main(line(folder, "--looks=none", "--direction=1"))
         assert said in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [0.3, 1.5])
+def test_ctrl_c_before_it_has_begun(after: float) -> None:
+    """Nobody wants to see what was being imported."""
+    line = [sys.executable, "-m", "ganfeat.edit", "--help"]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(after)
+    process.send_signal(signal.SIGINT)
+    assert "Traceback" not in process.communicate(timeout=60)[1]
 
 
 def test_frames_of_the_moving_picture_keep_their_colours(folder: Path) -> None:

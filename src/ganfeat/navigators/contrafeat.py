@@ -160,8 +160,8 @@ class ContraFeat(Finder):
         check_distinct([layer % len(maps) for layer in chosen], "layers")
         if not network.teaches(side):
             raise UserError(
-                f"{network.name} passes no gradient from its maps to an image, so that edits cannot "
-                "learn from it: choose another network (features=)"
+                f"{network.name} passes no gradient from its maps to an image, so that edits "
+                "cannot learn from it: choose another network (features=)"
             )
         small = [i for i in chosen if min(maps[i].shape[-2:]) == 1]
         if small and not self.pooled:
