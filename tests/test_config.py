@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import tiny
+import yaml
 
 from ganfeat.build import build
 from ganfeat.checks import check_preset, right_key
@@ -304,11 +306,41 @@ def test_settings_take_no_dashes(command, capsys, line):
     assert "settings are written key=value" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("flags", [["--help"], [SMALL, "--cfg", "job"], ["--cfg", "job", "seed=4"]])
+@pytest.mark.parametrize("flags", [[SMALL, "--cfg", "job"], ["--cfg", "job", "seed=4"]])
 def test_the_flags_of_hydra_go_on_working(command, capsys, flags):
     with suppress(SystemExit):
         command(print, *flags)
     assert "total_kimg:" in capsys.readouterr().out
+
+
+def test_help_is_short_and_names_every_setting(command, capsys):
+    with suppress(SystemExit):
+        command(print, "--help")
+    text = capsys.readouterr().out
+    plain = yaml.safe_load((config_dir() / "train.yaml").read_text())
+    for key in plain.keys() - {"defaults", "hydra"}:
+        assert re.search(rf"\b{key}\b", text), key
+    for group in (config_dir()).iterdir():
+        assert group.is_file() or group.name in text
+    assert len(text.splitlines()) < 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "line", [["train.py", "--help"], ["compare.py", "--help"], ["-m", "ganfeat", "list"]]
+)
+def test_what_there_is_is_told_without_torch(line):
+    code = f"import runpy, sys; sys.argv = {line[-2:] if line[0] == '-m' else line!r};"
+    code += (
+        "runpy.run_module('ganfeat', run_name='__main__', alter_sys=False)"
+        if line[0] == "-m"
+        else f"runpy.run_path({line[0]!r}, run_name='__main__')"
+    )
+    check = f"import atexit, sys; atexit.register(lambda: print('torch' in sys.modules)); {code}"
+    done = subprocess.run(
+        [sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "False", done.stderr
 
 
 @pytest.mark.slow
