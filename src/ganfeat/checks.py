@@ -17,6 +17,7 @@ TYPES: dict[str, Any] = {
     "resume": str,
     "init_from": str | None,
     "force": bool,
+    "objective": str | None,
     "backbone.weights": str,
     "trainer.devices": Count,
     "trainer.accumulate": Count,

@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from ganfeat import sweeps
 from ganfeat.build import fill, suggest
 from ganfeat.checks import check_missing, check_preset, check_values, keys, right_key
 from ganfeat.ending import told
@@ -68,14 +69,38 @@ def entry_point(config_name: str, task: Task) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises, and leaves the printing to us
     try:
         with told():
-            sys.argv[1:] = _arguments(sys.argv[1:], config_name)
+            typed = sys.argv[1:]
+            sys.argv[1:] = _arguments(typed, config_name)
             main = hydra.main(str(config_dir()), config_name, version_base="1.3")
+            job = partial(_job, task=task)
             with _one_line():
-                main(lambda composed: _job(composed, task))()
+                if {"-m", "--multirun"} & {*typed}:
+                    _sweep(main(job), typed)
+                else:
+                    main(job)()
     except _JobFailed:
         sys.exit(1)
     except BrokenPipeError:  # `--help | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _sweep(main: Callable[[], object], typed: list[str]) -> None:
+    """Run all jobs, and say in the end what became of each."""
+    outputs = [text.partition("=")[2] for text in typed if text.startswith("paths.outputs=")]
+    where = outputs[-1] if outputs else yaml.safe_load(_outputs().read_text())["outputs"]
+    since = sweeps.begin(typed)
+    failed = 0
+    try:
+        main()
+    finally:
+        failed = sweeps.summary(where, since)
+    if failed:
+        raise _JobFailed
+
+
+def _outputs() -> Path:
+    """The file that says where runs are kept."""
+    return config_dir() / "paths" / "default.yaml"
 
 
 def _arguments(argv: list[str], config_name: str) -> list[str]:
@@ -94,15 +119,45 @@ def _job(composed: DictConfig, task: Task) -> object:
     """One run, in Hydra's hands."""
     settings = HydraConfig.get()
     overrides = _verbatim(settings.overrides.task)
+    overrides = [text for text in overrides if not text.startswith("sweep=")]
     sys.argv[1:] = overrides  # Lightning starts the other ranks of this run with these
+    typed = [text.removeprefix("++") for text in overrides]
+    if settings.mode != RunMode.MULTIRUN:
+        with told():
+            return task(_plain(composed, settings.runtime.choices), typed)
+    outputs, number = str(composed.paths.outputs), int(settings.job.num)
     try:
         with told():
-            config = _plain(composed, settings.runtime.choices)
-            return task(config, [text.removeprefix("++") for text in overrides])
+            try:
+                config = _plain(composed, settings.runtime.choices)
+                _check_launcher(settings, config)
+                found = task(config, typed)
+                name = config.get("objective")
+                objective = sweeps.objective_of(found, name) if name else None
+            except BaseException as error:
+                sweeps.tell(outputs, number, typed, None, str(error) or type(error).__name__)
+                raise
+            sweeps.tell(outputs, number, typed, found, None)
+            return objective
     except SystemExit as end:
-        if end.code == 1 and settings.mode == RunMode.MULTIRUN:
+        if end.code == 1:
             raise _JobFailed from None
         raise
+
+
+def _check_launcher(settings: Any, config: Mapping[str, Any]) -> None:
+    """Refuse a launcher that cannot do what a run asks for.
+
+    Raises:
+        UserError: says what can.
+    """
+    devices = config.get("trainer", {}).get("devices", 1)
+    if "joblib" in settings.launcher._target_.lower() and devices > 1:
+        raise UserError(
+            f"hydra/launcher=joblib trainer.devices={devices}: joblib runs jobs in processes "
+            "of its own, from which Lightning can start no others. Use trainer.devices=1, or "
+            "hydra/launcher=submitit_local"
+        )
 
 
 def _verbatim(overrides: Any) -> list[str]:
@@ -125,6 +180,13 @@ def _one_line() -> Iterator[None]:
         if unknown := re.match(r"Could not override '(.*?)'.\s*No match in", str(error)):
             hint = "judge= goes with data=" if "judge" in unknown[1] else "leave it out"
             raise UserError(f"nothing here takes {unknown[1]}=: {hint}") from error
+        if missing := re.search(
+            r"hydra/(launcher|sweeper)/(joblib|submitit|ray|optuna)", str(error)
+        ):
+            extra = "ray" if missing[2] == "ray" else "sweep"
+            raise UserError(
+                f"hydra/{missing[1]}={missing[2]} is not installed: pip install 'ganfeat[{extra}]'"
+            ) from error
         text = re.sub(r"To append to your default list use \S+", "", str(error).replace("++", ""))
         raise UserError(" ".join(text.split())) from error
 
@@ -140,6 +202,8 @@ def check(overrides: list[str], config_name: str = "train", sweep: bool = False)
     parsed = [_parse(text) for text in overrides]
     if ranges := [o.input_line for o in parsed if o.is_sweep_override() and not sweep]:
         raise UserError(f"{ranges[0]} is a sweep: add -m to run each, or write [...] for a list")
+    if not sweep and (named := [o for o in parsed if o.key_or_group == "sweep"]):
+        raise UserError(f"{named[0].input_line} stands for many runs: add -m")
     choices = [_choice(o, groups[o.key_or_group]) for o in parsed if o.key_or_group in groups]
     # Filling imports torch, which takes seconds: not where groups alone are chosen.
     files, filled = _files(), len(choices) < len(parsed)
@@ -162,7 +226,7 @@ def _known(
     groups = _groups()
     config, chosen = _compose(list(choices), config_name)
     if chosen.get("experiment"):
-        others = {k: v for k, v in chosen.items() if k.partition("@")[0] in groups}
+        others = {k: v for k, v in chosen.items() if v and k.partition("@")[0] in groups}
         without = [f"{k}={v}" for k, v in others.items() if k != "experiment"]
         check_preset(_container(config), _container(_compose(without, config_name)[0]))
     return frozenset(keys(fill(_container(config)))) if filled else frozenset()

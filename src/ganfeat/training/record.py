@@ -18,6 +18,7 @@ from ganfeat.results import LAST_CHECKPOINT, read_result, unreadable
 # What a run is does not depend on where, by whom or how often it is computed.
 NOT_PART_OF_A_RUN = (
     "seed", "paths", "logger", "launcher", "device", "threads", "jobs", "resume", "force",
+    "objective",
 )  # fmt: skip
 LATER = ("tasks",)  # keys that configs have gained: a run without them keeps its name
 LOGGER_ID = ".logger_id"  # a file in the folder
