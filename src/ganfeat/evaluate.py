@@ -32,6 +32,7 @@ from ganfeat.training import machine
 from ganfeat.training.loggers import (
     finish_wandb,
     log_pictures,
+    log_strips,
     log_values,
     open_wandb,
     wandb_mode,
@@ -130,6 +131,7 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
         )
         log_values([value.plain() for value in found.values])
         log_pictures(target.parent, pictures)
+        log_strips(target.parent, found.arrays.get("strips", {}))
         finish_wandb()
     print(f"written to {target}")
     return result

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -63,6 +64,23 @@ def save_png(image: Tensor, path: Path) -> None:
         picture = picture.quantize(PALETTE, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     with atomic_write(path) as file:
         picture.save(file, format="PNG")
+
+
+def frames_of(path: Path, rows: int, frames: int) -> list[Tensor]:
+    """The frames of a page that plays, [3,H,W] in [-1,1] each, with what stands left of them.
+
+    Args:
+        path: a PNG whose right part is a grid of square images.
+        rows, frames: how many below and beside each other.
+    """
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    side = pixels.shape[0] // rows
+    left = pixels.shape[1] - frames * side
+    page = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float().sub(127.5).div(127.5)
+    fixed, moving = page[:, :, :left], page[:, :, left:]
+    return [
+        torch.cat([fixed, moving[:, :, i * side : (i + 1) * side]], dim=2) for i in range(frames)
+    ]
 
 
 def few_colours(picture: Image.Image) -> Image.Image:

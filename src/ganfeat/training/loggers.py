@@ -4,8 +4,10 @@ import csv
 import importlib.util
 import io
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from pytorch_lightning.loggers import Logger
 
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
+from ganfeat.pictures import frames_of, save_gif
 from ganfeat.training.record import LOGGER_ID, RunFolder
 
 KIMG = "progress/kimg"
@@ -113,44 +116,61 @@ def wandb_mode(wanted: str) -> str:
 
 
 def wandb_logger(mode: str, folder: RunFolder, config: dict[str, Any]) -> Logger:
-    """A wandb run that resumes itself and draws everything over kimg."""
+    """A wandb run that resumes itself and draws everything over kimg.
+
+    Runs that differ in their seed alone are one group; the type of the job is the artefact that it
+    makes; tags are the method, the data and what it looks with.
+    """
     wandb = _import_wandb()
     from pytorch_lightning.loggers import WandbLogger
 
-    logger = WandbLogger(
-        name=f"{config['experiment']}/{folder.id}",
-        id=folder.logger_id(),
-        project=config["logger"]["project"],
-        save_dir=folder.path,
-        offline=mode == "offline",
-        config=config,
-        resume="allow",
-        settings={"silent": True},
-    )
-    try:
-        logger.experiment.define_metric(KIMG)
-    except wandb.Error as error:
-        raise _no_start(error) from error
-    logger.experiment.define_metric("*", step_metric=KIMG)
-    return logger
+    run = _begin(
+        wandb, mode, config["logger"]["project"], f"{config['experiment']}/{folder.id}",
+        folder.path, folder.logger_id(), config=config,
+        group=f"{config['experiment']}/{folder.id.partition('-')[0]}",
+        job_type=artefact_of(config), tags=tags_of(config),
+    )  # fmt: skip
+    run.define_metric(KIMG)
+    run.define_metric("*", step_metric=KIMG)
+    return WandbLogger(experiment=run)
 
 
 def open_wandb(mode: str, project: str, name: str, folder: Path) -> None:
     """Open a wandb run for values: that of the training run in ``folder`` where it had one."""
-    wandb = _import_wandb()
     known = folder / LOGGER_ID
+    id_ = known.read_text() if known.is_file() else None
+    _begin(_import_wandb(), mode, project, name, folder, id_)
+
+
+def _begin(
+    wandb: Any, mode: str, project: str, name: str, folder: Path, id_: str | None, **more: Any
+) -> Any:
+    """Open a run of wandb.
+
+    Raises:
+        UserError: it does not start.
+    """
     try:
-        wandb.init(
-            project=project,
-            name=name,
-            id=known.read_text() if known.is_file() else None,
-            dir=folder,
-            mode=mode,
-            resume="allow",
-            settings=wandb.Settings(silent=True),
-        )
+        return wandb.init(
+            project=project, name=name, id=id_, dir=folder, mode=mode, resume="allow",
+            settings=wandb.Settings(silent=True), **more,
+        )  # fmt: skip
     except wandb.Error as error:
         raise _no_start(error) from error
+
+
+def artefact_of(config: Mapping[str, Any]) -> str:
+    """What a run makes: generator, encoder or navigator; ``method`` where it is none of ours."""
+    package, _, rest = str(config["method"].get("_target_", "")).partition(".")
+    return rest.partition(".")[0].removesuffix("s") if package == "ganfeat" else "method"
+
+
+def tags_of(config: Mapping[str, Any]) -> list[str]:
+    """The method, the data, and the network that a method looks with."""
+    classes = [config[key].get("_target_", "") for key in ("method", "data")]
+    looks = config.get("features") or {}
+    names = [name.rpartition(".")[2] for name in classes]
+    return [name for name in [*names, str(looks.get("name") or "")] if name]
 
 
 def log_values(values: list[dict[str, Any]]) -> None:
@@ -162,8 +182,8 @@ def log_values(values: list[dict[str, Any]]) -> None:
     if wandb.run is not None:
         found = [value for value in values if value["value"] is not None]
         wandb.run.summary.update({value["name"]: value["value"] for value in found})
-        columns = ("name", "value", "low", "high", "n", "seconds")
-        rows = [[value[column] for column in columns] for value in found]
+        columns = ("name", "value", "low", "high", "better", "n", "seconds")
+        rows = [[value.get(column) for column in columns] for value in found]
         wandb.run.log({"metrics": wandb.Table(columns=list(columns), data=rows)})
 
 
@@ -173,6 +193,41 @@ def log_pictures(folder: Path, names: Sequence[str]) -> None:
     if names and wandb is not None and wandb.run is not None:
         shown = {name.removesuffix(".png"): wandb.Image(str(folder / name)) for name in names}
         wandb.run.log(shown)
+
+
+def log_strips(folder: Path, strips: Mapping[str, Mapping[str, int]]) -> None:
+    """Pages that play, as moving pictures to the open wandb run, if one is."""
+    wandb = sys.modules.get("wandb")
+    if wandb is None or wandb.run is None:
+        return
+    for name, shape in strips.items():
+        path = folder / "tasks" / f"{name}.gif"
+        save_gif(frames_of(path.with_suffix(".png"), **shape), path)
+        wandb.run.log({f"tasks/{name}_moving": wandb.Video(str(path), format="gif")})
+
+
+def log_weights(folder: RunFolder, about: Mapping[str, Any]) -> None:
+    """The weights of a finished run as an artifact of the open wandb run, if one is.
+
+    What it began with and learnt from is in its metadata, and where the server knows it, in its
+    lineage.
+    """
+    wandb = sys.modules.get("wandb")
+    if wandb is None or wandb.run is None or not folder.config["logger"].get("artifacts", True):
+        return
+    name = _artifact_name(folder.config["experiment"], folder.id)
+    artifact = wandb.Artifact(name, type="model", metadata=dict(about))
+    artifact.add_file(str(folder.weights))
+    start = folder.config.get("init_from")
+    if start and not wandb.run.offline:
+        with suppress(Exception):  # it may have been made without wandb, or in another project
+            experiment, run = Path(start).parts[-2:]
+            wandb.run.use_artifact(f"{_artifact_name(experiment, run)}:latest")
+    wandb.run.log_artifact(artifact)
+
+
+def _artifact_name(experiment: str, run: str) -> str:
+    return re.sub(r"[^\w.-]", "-", f"{experiment}-{run}")
 
 
 def _import_wandb() -> Any:

@@ -19,7 +19,14 @@ from ganfeat.pictures import save_pictures
 from ganfeat.processes import rank
 from ganfeat.training import machine
 from ganfeat.training.callbacks import Clock
-from ganfeat.training.loggers import CSVLog, finish_wandb, log_pictures, log_values
+from ganfeat.training.loggers import (
+    CSVLog,
+    finish_wandb,
+    log_pictures,
+    log_strips,
+    log_values,
+    log_weights,
+)
 from ganfeat.training.logs import logged
 from ganfeat.training.record import RunFolder, commit
 from ganfeat.training.setup import (
@@ -177,6 +184,8 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
             log_values(outcome.metrics)
             outcome.pictures = save_pictures(found.pictures, folder.path, "tasks")
             log_pictures(folder.path, outcome.pictures)
+            log_strips(folder.path, outcome.arrays.get("strips", {}))
+        log_weights(folder, {"start": outcome.start, **folder.weights_header(method)})
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
         raise Interrupted("stopped while it was setting up; the same command goes on") from None
     except Exception as error:
