@@ -357,9 +357,10 @@ def test_a_sweep_goes_on_after_a_failure_and_ends_with_1(tmp_path):
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(line, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 1
-    jobs = [text for text in done.stdout.splitlines() if "HYDRA" not in text]
+    jobs = [text for text in done.stdout.splitlines() if re.match(r"\d 1\.5 ", text)]
     assert jobs == [f"{s} 1.5 {SMALL} method.pl_weight=1.5 seed={s}" for s in (0, 2)]
     assert "error: not this one" in done.stderr
+    assert "1 of 3 runs have failed" in done.stdout
     assert "Traceback" not in done.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"job.py", "outputs"}
 

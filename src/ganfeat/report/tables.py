@@ -76,11 +76,14 @@ def summary(study: Study, done: Records, failed: Collection[Key] = ()) -> Sectio
     every = columns(study, done)
     groups = joined(every)
     own = {arm for group in groups for column in group for arm in _numbered(column)}
-    others = [arm for arm in study.arms if arm not in own]  # they have no number at all
+    shown = {arm for column in every for arm in column.arms} | {arm for arm, _ in failed}
+    others = shown - own  # they have no number at all, but n/a or a failure
     parts: list[str | Table] = [
         _means(study, done, failed, group, others if i == 0 else ())
         for i, group in enumerate(groups)
     ]
+    if not groups:  # nothing was measured: which runs there are
+        parts.append(_means(study, done, failed, [], study.arms))
     if any(column.better for column in every):
         parts.append(BOLD)
     known = {column.name for column in every}

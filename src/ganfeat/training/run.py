@@ -68,7 +68,8 @@ def run(
     finished = None if config["force"] else folder.finished()
     if finished is not None:
         print(f"{folder.path} is finished; force=true starts again")
-        print(json.dumps(finished, indent=1))
+        shown = {key: value for key, value in finished.items() if key != "arrays"}  # thousands
+        print(json.dumps(shown, indent=1))
         return finished
     device = machine.pick_device(config["device"], config["trainer"]["devices"])
     machine.prepare(device, config["threads"], config["trainer"]["allocator"])
