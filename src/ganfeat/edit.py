@@ -28,8 +28,7 @@ from ganfeat.files import check_writable
 from ganfeat.loading import load_network
 from ganfeat.metrics.progress import progress_bar
 from ganfeat.networks import AnyPath
-from ganfeat.pages import as_tensor
-from ganfeat.pictures import enlarged, image_grid, save_gif, save_png
+from ganfeat.pictures import as_tensor, enlarged, image_grid, save_gif, save_png
 from ganfeat.training import machine
 
 SIDE = 128  # px to which smaller images are enlarged

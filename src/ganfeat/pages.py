@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
 
 from ganfeat.features.network import to_uint8
-from ganfeat.pictures import enlarged, few_colours, image_grid
+from ganfeat.pictures import as_tensor, enlarged, few_colours, image_grid
 
 SHOWN = 11  # images in a row
 SIDE = 64  # px to which smaller images are enlarged
@@ -120,9 +119,11 @@ def traversals(strips: Tensor, shares: Tensor, names: Sequence[str]) -> Tensor:
 
 
 def paths(strips: Tensor) -> Tensor:
-    """Images along paths [P,T,3,R,R] in [-1,1], a row for each: [3,H,W], of few colours."""
-    grid = image_grid(fitted(strips.flatten(0, 1).cpu()), strips.shape[1])
-    return in_few_colours(Image.fromarray(to_uint8(grid).permute(1, 2, 0).numpy()))
+    """Images along paths [P,T,3,R,R] in [-1,1], a row for each: [3,H,W].
+
+    In all their colours: a palette for several images at once would show as patches.
+    """
+    return image_grid(fitted(strips.flatten(0, 1).cpu()), strips.shape[1])
 
 
 def fitted(images: Tensor) -> Tensor:
@@ -164,8 +165,3 @@ def sheet(*groups: Mapping[str, Tensor]) -> Tensor:
 def sheets(name: str, *groups: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The `sheet` of groups by its name; none where a process has no images to show."""
     return {name: sheet(*groups)} if groups and all(groups) else {}
-
-
-def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:
-    """Pixels [H,W,3] as [3,H,W] in [-1,1], which `to_uint8` makes the same pixels again."""
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float().sub(127.5).div(127.5)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -76,11 +77,16 @@ def frames_of(path: Path, rows: int, frames: int) -> list[Tensor]:
     pixels = np.asarray(Image.open(path).convert("RGB"))
     side = pixels.shape[0] // rows
     left = pixels.shape[1] - frames * side
-    page = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float().sub(127.5).div(127.5)
+    page = as_tensor(pixels)
     fixed, moving = page[:, :, :left], page[:, :, left:]
     return [
         torch.cat([fixed, moving[:, :, i * side : (i + 1) * side]], dim=2) for i in range(frames)
     ]
+
+
+def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:
+    """Pixels [H,W,3] as [3,H,W] in [-1,1], which `to_uint8` makes the same pixels again."""
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float().sub(127.5).div(127.5)
 
 
 def few_colours(picture: Image.Image) -> Image.Image:
