@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 # Tests run in two processes with one torch thread each: on two cores that is the fastest.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
-.PHONY: setup test test-all check lint demo bench clean
+.PHONY: setup test test-slow test-all check lint demo tables bench clean
 
 setup: $(STAMP)
 
@@ -19,6 +19,9 @@ $(STAMP): pyproject.toml constraints.txt
 test: setup  ## the fast tier, below 4 minutes on two cores
 	$(PYTEST) -m 'not slow'
 
+test-slow: setup  ## the slow tier alone
+	$(PYTEST) -m slow
+
 test-all: setup  ## all tests, below 20 minutes
 	$(PYTEST)
 
@@ -29,10 +32,11 @@ lint: setup
 
 check: lint test  ## ruff, mypy, import rules, the fast tests
 
-demo: setup  ## three minutes of training on drawn faces, and a picture of what came out
-	$(BIN)/python -m ganfeat.data.synthfaces --grid outputs/demo-data.png
-	$(BIN)/python train.py experiment=stylegan2_synthfaces_demo
-	@echo "Pictures: outputs/stylegan2_synthfaces_demo/*/samples, the data: outputs/demo-data.png"
+demo: setup  ## the three methods beside their nearest rivals, ten minutes on two cores
+	$(BIN)/python compare.py study=demo jobs=2
+
+tables: setup  ## what is made of records: the studies' tables and figures, the README's tables
+	$(BIN)/python -m ganfeat.report
 
 bench: setup  ## speed: networks, presets, HSR's heads, metrics; writes bench.json
 	$(BIN)/python -m ganfeat.bench

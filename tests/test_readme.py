@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import tiny
+
+from ganfeat.config import compose
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(
@@ -53,6 +56,33 @@ def test_three_files_of_ones_own_are_shown() -> None:
     ]  # fmt: skip
     for path in shown():
         assert not (ROOT / path).exists()
+
+
+def lines_of(script: str) -> list[list[str]]:
+    """What the README types after a command."""
+    text = (ROOT / "README.md").read_text().replace("\\\n", " ")
+    start = f"python {script} "
+    found = [line.strip() for line in text.splitlines() if line.strip().startswith(start)]
+    return [shlex.split(line, comments=True)[2:] for line in found]
+
+
+@pytest.mark.parametrize("typed", lines_of("train.py"), ids=" ".join)
+def test_every_run_that_is_shown_composes(typed: list[str]) -> None:
+    given = [text.split(",")[0] for text in typed if text not in ("-m", "--help", "--cfg", "job")]
+    config = compose([text for text in given if not text.startswith(("hydra", "sweep="))])
+    assert config["experiment"]
+
+
+@pytest.mark.parametrize("typed", lines_of("evaluate.py"), ids=" ".join)
+def test_every_evaluation_that_is_shown_composes(typed: list[str]) -> None:
+    assert compose(typed, "evaluate")
+
+
+def test_every_study_that_is_shown_is_there() -> None:
+    lines = lines_of("compare.py")
+    named = [compose(line, "compare")["study"] for line in lines]
+    assert len(lines) >= 5
+    assert all((ROOT / "experiments" / name / "study.yaml").is_file() for name in named if name)
 
 
 @pytest.mark.slow

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from ganfeat.compare import study_runs
+from ganfeat.report.headline import filled, headline, marked
 from ganfeat.report.report import counted, not_counted, write_tables
 from ganfeat.report.study import read_study
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+CONFIG = {"paths": {"outputs": "outputs"}, "device": "cpu"}
 STUDIES = sorted(path.parent.name for path in EXPERIMENTS.glob("*/study.yaml"))
 
 
@@ -19,8 +21,7 @@ def test_tables_are_what_the_records_say(name: str, tmp_path: Path) -> None:
     folder = tmp_path / name
     shutil.copytree(EXPERIMENTS / name, folder)
     study = read_study(folder)
-    config = {"paths": {"outputs": "outputs"}, "device": "cpu"}
-    runs = study_runs(study, config)
+    runs = study_runs(study, CONFIG)
     assert {run.state() for run in runs} <= {"done", "missing"}
     names = {run.path.name for run in runs}
     assert {path.name for path in (folder / "runs").glob("*.json")} <= names
@@ -28,6 +29,18 @@ def test_tables_are_what_the_records_say(name: str, tmp_path: Path) -> None:
         return
     for path in write_tables(study, counted(runs), not_counted(study, runs)):
         assert path.read_text() == (EXPERIMENTS / name / path.name).read_text(), path.name
+
+
+def test_the_tables_of_the_readme_are_what_the_records_say() -> None:
+    text = (EXPERIMENTS.parent / "README.md").read_text()
+    assert marked(text) == ["hsr_synthfaces", "ghfeat_synthfaces", "navigators_synthfaces"]
+
+    def table(name: str) -> str:
+        study = read_study(EXPERIMENTS / name)
+        return headline(study, counted(study_runs(study, CONFIG)))
+
+    assert "| seeds |" in table("hsr_synthfaces")
+    assert text == filled(text, table)
 
 
 def test_there_are_studies() -> None:

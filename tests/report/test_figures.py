@@ -10,7 +10,7 @@ from ganfeat.report import figures
 from ganfeat.report.study import Study
 
 STUDY = Study(
-    Path("x"), "", "", "plain", [0, 1], {"plain": [], "more": [], "third": []}, [],
+    Path("x"), "", "", ["plain"], [0, 1], {"plain": [], "more": [], "third": []}, [],
     ["plain", "more"],
 )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Which arms are best, which cannot be told apart, and which columns belong together."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from ganfeat.report.cells import Cell
 from ganfeat.report.document import Section, Table
 from ganfeat.report.found import as_study
+from ganfeat.report.headline import filled, headline, marked
 from ganfeat.report.study import Study
 from ganfeat.report.tables import Column, best_arms, by_seed, columns, cost, joined, level, summary
 
@@ -80,7 +82,7 @@ def texts(section: Section, part: int = 0) -> list[list[str]]:
 
 
 def study(*arms: str) -> Study:
-    return Study(Path("x"), "", "", arms[0], [0, 1], {a: [] for a in arms}, ["fid"], [])
+    return Study(Path("x"), "", "", [arms[0]], [0, 1], {a: [] for a in arms}, ["fid"], [])
 
 
 def test_the_summary_has_means_and_bold() -> None:
@@ -98,6 +100,39 @@ def test_records_that_do_not_say_have_no_best() -> None:
     (column,) = columns(study("a", "b"), done)
     assert best_arms(column) == set()
     assert len(summary(study("a", "b"), done).parts) == 1  # and nothing is said of bold
+
+
+def test_each_column_is_compared_with_the_first_baseline_that_has_it() -> None:
+    def other(value: float) -> dict[str, Any]:
+        metric = {"name": "mse", "value": value, "protocol": {}, "better": "lower"}
+        return record(None) | {"metrics": [metric]}
+
+    several = replace(study("a", "b", "c", "d"), baselines=["a", "c"], metrics=["fid", "mse"])
+    done = {("a", 0): record(1.0), ("b", 0): record(3.0), ("c", 0): other(2.0),
+            ("d", 0): other(5.0)}  # fmt: skip
+    of_fid, of_mse = by_seed(several, done)
+    assert texts(of_fid) == [
+        ["arm", "seed 0", "against `a`"], ["`a`", "1", ""], ["`b`", "3", "+2 (+200.0 %)"],
+    ]  # fmt: skip
+    assert texts(of_mse)[0] == ["arm", "seed 0", "against `c`"]
+    assert texts(of_mse)[2] == ["`d`", "5", "+3 (+150.0 %)"]
+    (alone,) = by_seed(replace(several, baselines=["d"], metrics=["fid"]), done)
+    assert texts(alone)[0] == ["arm", "seed 0"]  # nothing to compare with
+
+
+def test_a_page_has_headlines_between_its_marks() -> None:
+    done = {("a", 0): record(1.0), ("b", 0): record(3.0)}
+    chosen = replace(study("a", "b"), headline={"arms": ["b"], "metrics": ["fid"]})
+    table = headline(chosen, done)
+    assert table.splitlines()[0::2] == ["| arm | fid ↓ | seeds |", "| `b` | 3 | 1 |"]
+    text = "before\n<!-- headline of one: by x -->\nold\n<!-- end -->\nafter <!-- end -->\n"
+    assert marked(text) == ["one"]
+    once = filled(text, lambda name: f"table of {name}")
+    assert once == (
+        "before\n<!-- headline of one: by x -->\n\ntable of one\n\n<!-- end -->\n"
+        "after <!-- end -->\n"
+    )
+    assert filled(once, lambda name: f"table of {name}") == once
 
 
 def test_what_it_cost() -> None:

@@ -21,7 +21,9 @@ from ganfeat.config import compose
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.generators.stylegan2 import StyleGAN2
 from ganfeat.loading import load_network
+from ganfeat.networks import Network, state_hash
 from ganfeat.training import record
+from ganfeat.training.checkpoint import initialise
 from ganfeat.training.record import run_id
 from ganfeat.training.run import run
 from ganfeat.training.setup import Exam, Exams, Found
@@ -188,6 +190,22 @@ def test_init_from_takes_weights_only(tmp_path: Path) -> None:
     after = load(tiny.only(tmp_path / "second", "last.ckpt"), "g").state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"mapping.w_avg"}
+
+
+def test_init_from_an_embedded_gan() -> None:
+    """G and its average begin as the average that ships, which is all that was kept, D as D."""
+    ships = {name: load("embedded", name) for name in ("g_ema", "d")}
+    fresh = {"g": "g_ema", "d": "d", "g_ema": "g_ema"}
+    networks: dict[str, Network] = {
+        name: type(ships[like])(**ships[like].config) for name, like in fresh.items()
+    }
+    hashes = {name: state_hash(ships[like]) for name, like in fresh.items()}
+    assert {name: state_hash(n) for name, n in networks.items()} != hashes
+    assert initialise(networks, "embedded") == hashes
+    assert {name: state_hash(n) for name, n in networks.items()} == hashes
+    narrow = Generator(**{**ships["g_ema"].config, "channel_max": 16})
+    with pytest.raises(UserError, match="g of embedded has channel_max=128, this run has"):
+        initialise({"g": narrow}, "embedded")
 
 
 def test_init_from_starts_its_running_means_anew(tmp_path: Path) -> None:

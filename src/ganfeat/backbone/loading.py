@@ -72,6 +72,7 @@ def _read(path: AnyPath, network: str) -> Network:
             return type(like)(**like.config).eval()
     if path in EMBEDDED:
         path = embedded_file(str(path), network)
+        network = "g_ema" if network == "g" else network  # the average is all that was kept of it
     file = find_checkpoint(path)
     with open(file, "rb") as opened:
         start = opened.read(9)

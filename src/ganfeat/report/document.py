@@ -65,11 +65,13 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str | Entry]]) -> Tab
 
 def markdown(section: Section) -> str:
     """A section with its heading, up to where the next one begins."""
-    parts = [_pipes(part) if isinstance(part, Table) else part for part in section.parts]
+    parts = [as_pipes(part) if isinstance(part, Table) else part for part in section.parts]
     return "\n\n".join([f"## {section.title}", *parts, ""])
 
 
-def _pipes(shown: Table) -> str:
+def as_pipes(shown: Table) -> str:
+    """A table in Markdown."""
+
     def line(texts: Sequence[str]) -> str:
         escaped = [text.replace("|", "\\|") for text in texts]
         return f"| {' | '.join(escaped)} |"

@@ -41,7 +41,7 @@ def as_study(results: Mapping[str, Record], folder: Path) -> tuple[Study, Record
     arms = dict.fromkeys(arm for arm, _ in [*done, *failed])
     metrics = dict.fromkeys(name for record in done.values() for name in cells(record))
     study = Study(
-        folder=folder, question="", expectation="", baseline="",
+        folder=folder, question="", expectation="", baselines=[],
         seeds=sorted({seed for _, seed in [*done, *failed]}), arms={arm: [] for arm in arms},
         metrics=[*metrics], shown=[*arms],
     )  # fmt: skip

@@ -62,9 +62,14 @@ def introduction(study: Study, done: Records) -> list[str]:
         f"**Question.** {study.question}",
         f"**Expected, before any run.** {study.expectation}",
         f"Made of `runs/*.json` by `python compare.py study={study.name}`; all numbers with their "
-        f"intervals are in `results.csv`. Arms are compared with `{study.baseline}`.",
+        f"intervals are in `results.csv`. Arms are compared with {_named(study.baselines)}.",
         *origin(done),
     ]
+
+
+def _named(baselines: Sequence[str]) -> str:
+    names = ", ".join(f"`{arm}`" for arm in baselines)
+    return names if len(baselines) == 1 else f"the first of {names} that has the number"
 
 
 def sections(study: Study, done: Records, absent: Absent) -> list[Section]:

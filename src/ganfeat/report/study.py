@@ -12,10 +12,10 @@ from ganfeat.build import nearest, suggest
 from ganfeat.errors import UserError
 
 FIELDS = {
-    "question": str, "expectation": str, "baseline": str, "seeds": list, "common": list,
-    "arms": dict, "metrics": list, "shown": list, "checks": dict, "only": dict,
+    "question": str, "expectation": str, "baseline": (str, list), "seeds": list, "common": list,
+    "arms": dict, "metrics": list, "shown": list, "checks": dict, "only": dict, "headline": dict,
 }  # fmt: skip
-OPTIONAL = ("checks", "only")
+OPTIONAL = ("checks", "only", "headline")
 OURS = (
     "seed",
     "device",
@@ -35,25 +35,28 @@ class Study:
         folder: where it lies.
         question: what the runs are to tell.
         expectation: in which direction, said before.
-        baseline: the arm that others are compared with.
+        baselines: the arms that others are compared with, in each column the first that has a
+            number there: one study can hold generators, encoders and navigators.
         seeds: of every arm.
         arms: the overrides of each, those that all have in common first.
         metrics: names of the values in the table.
         shown: the arms whose curves are drawn.
         checks: what must hold, by name; see `ganfeat.report.checks`.
         only: for arms that some of the seeds are enough for, which.
+        headline: the ``arms`` and ``metrics`` that the README's table has.
     """
 
     folder: Path
     question: str
     expectation: str
-    baseline: str
+    baselines: list[str]
     seeds: list[int]
     arms: dict[str, list[str]]
     metrics: list[str]
     shown: list[str]
     checks: Mapping[str, str] = field(default_factory=dict)
     only: Mapping[str, list[int]] = field(default_factory=dict)
+    headline: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -93,10 +96,12 @@ def read_study(folder: Path) -> Study:
     for key in plain:
         if key not in FIELDS:
             raise UserError(f"{path} has {key}; {suggest(str(key), FIELDS)}")
-    plain = {**{key: FIELDS[key]() for key in OPTIONAL}, **plain}
+    plain = {**{key: {} for key in OPTIONAL}, **plain}
     for key, kind in FIELDS.items():
-        if not isinstance(plain.get(key), kind):
-            raise UserError(f"{path}: {key} must be a {kind.__name__}, not {plain.get(key)!r}")
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        if not isinstance(plain.get(key), kinds):
+            wanted = " or a ".join(k.__name__ for k in kinds)
+            raise UserError(f"{path}: {key} must be a {wanted}, not {plain.get(key)!r}")
     common = _texts(plain["common"], "common", path)
     arms = {
         str(arm): common + _texts(own or [], f"arms.{arm}", path)
@@ -107,11 +112,13 @@ def read_study(folder: Path) -> Study:
             raise UserError(f"{path}: arm {arm!r} must be letters, digits, _ - and .")
         if twin := [other for other in [*arms][:i] if arms[other] == arms[arm]]:
             raise UserError(f"{path}: arms {twin[0]} and {arm} are the same runs")
+    baselines = plain["baseline"]
     study = Study(
-        folder, plain["question"].strip(), plain["expectation"].strip(), plain["baseline"],
+        folder, plain["question"].strip(), plain["expectation"].strip(),
+        [baselines] if isinstance(baselines, str) else _texts(baselines, "baseline", path),
         _seeds(plain["seeds"], path), arms, _texts(plain["metrics"], "metrics", path),
         _texts(plain["shown"], "shown", path), {str(k): str(v) for k, v in plain["checks"].items()},
-        {str(arm): found for arm, found in plain["only"].items()},
+        {str(arm): found for arm, found in plain["only"].items()}, plain["headline"],
     )  # fmt: skip
     for arm, chosen in study.only.items():
         if (
@@ -120,7 +127,14 @@ def read_study(folder: Path) -> Study:
             or [seed for seed in chosen if seed not in study.seeds]
         ):
             raise UserError(f"{path}: only.{arm} must be some of the seeds {study.seeds}")
-    named_by = {"baseline": [study.baseline], "shown": study.shown, "only": [*study.only]}
+    for key, named in study.headline.items():
+        if key not in ("arms", "metrics"):
+            raise UserError(f"{path}: headline has {key}: arms and metrics are what it may have")
+        _texts(named, f"headline.{key}", path)
+    named_by = {
+        "baseline": study.baselines, "shown": study.shown, "only": [*study.only],
+        "headline.arms": study.headline.get("arms", []),
+    }  # fmt: skip
     for key, named in named_by.items():
         if unknown := [arm for arm in named if arm not in arms]:
             raise UserError(f"{path}: {key}={unknown[0]} is no arm; {suggest(unknown[0], arms)}")

@@ -194,8 +194,8 @@ def by_seed(study: Study, done: Records, failed: Collection[Key] = ()) -> list[S
     names = [column.name for column in every]
     made = []
     for column in every:
-        base = numbers(column.arms.get(study.baseline, {}))
-        compared = bool(study.baseline)
+        baseline = baseline_of(study, column)
+        base = numbers(column.arms[baseline]) if baseline else {}
         rows: list[list[str | Entry]] = []
         lost = {arm for arm, _ in failed}
         for arm in [arm for arm in study.arms if arm in column.arms or arm in lost]:
@@ -207,16 +207,21 @@ def by_seed(study: Study, done: Records, failed: Collection[Key] = ()) -> list[S
             ]
             if several:
                 row += _spread(found)
-            if compared:
-                row.append(against(found, base) if arm != study.baseline else "")
+            if baseline:
+                row.append(against(found, base) if arm != baseline else "")
             rows.append(row)
         head = ["arm", *(f"seed {seed}" for seed in seeds)]
         head += ["mean", "range"] if several else []
-        head += [f"against `{study.baseline}`"] if compared else []
+        head += [f"against `{baseline}`"] if baseline else []
         which = f" (protocol {column.protocol})" if names.count(column.name) > 1 else ""
         title = f"{column.name}{which}{ARROWS.get(column.better or '', '')}"
         made.append(Section(title, [table(head, rows)]))
     return made
+
+
+def baseline_of(study: Study, column: Column) -> str | None:
+    """The first of the study's baselines that has a number there; None where none has."""
+    return next((arm for arm in study.baselines if arm in _numbered(column)), None)
 
 
 def _of_seed(cell: Cell | None) -> str | Entry:

@@ -9,6 +9,7 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
 from ganfeat import backbone
+from ganfeat.backbone.loading import EMBEDDED, embedded_file
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 from ganfeat.loading import find_checkpoint, read_about, read_checkpoint
@@ -113,7 +114,8 @@ def check_same_size(network: Network, theirs: dict[str, Any], where: str) -> Non
 def initialise(
     networks: dict[str, Network], path: str, added: Collection[str] = ()
 ) -> dict[str, str]:
-    """``init_from=``: weights of a run, a checkpoint, a weights file or an official pickle.
+    """``init_from=``: weights of a run, a checkpoint, a weights file, an official pickle, or of one
+    of the `EMBEDDED` GANs.
 
     Nothing else is taken: optimisers, counters, schedules and running means start anew. Networks
     that are ``added`` start anew where the file holds none of that name; all others must be there,
@@ -122,7 +124,8 @@ def initialise(
     Returns:
         Hashes of what was loaded, by name.
     """
-    held, taken = read_about(path).get("networks", ()), {}
+    file = embedded_file(path) if path in EMBEDDED else path
+    held, taken = read_about(file).get("networks", ()), {}
     for name, network in networks.items():
         if name in added and name not in held:
             log.info("init_from: %s holds no %s, which start anew", path, name)

@@ -40,11 +40,11 @@ def ppl_and_diversity(study: Study, done: Mapping[tuple[str, int], Record]) -> F
     for i, (arm, found) in enumerate(points.items()):
         x, y = np.array(found).T
         axis.scatter(x, y, s=40, marker="osD^vP*X"[i % 8], label=arm)
-    if study.baseline in points:
-        base = np.mean(points[study.baseline], axis=0)
+    if baseline := next((arm for arm in study.baselines if arm in points), None):
+        base = np.mean(points[baseline], axis=0)
         ends = np.array(axis.get_xlim())
         axis.plot(ends, ends * base[1] / base[0], color="grey", linewidth=0.8, zorder=0,
-                  label=f"the ratio of {study.baseline}")  # fmt: skip
+                  label=f"the ratio of {baseline}")  # fmt: skip
         axis.set_xlim(*ends)
     axis.set_xlabel("mean distance of random samples (the guard)")
     axis.set_ylabel("PPL, W, end")
