@@ -99,6 +99,24 @@ def test_a_study(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("study")
+def test_a_launcher_runs_a_study(tmp_path: Path) -> None:
+    line = [
+        "study=tiny", "seeds=3", "arms=[warm,baseline,wrong]", "jobs=2",
+        "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5",
+    ]  # fmt: skip
+    said = compare(tmp_path, *line, code=1)
+    assert "wrong-s3 failed: method.taps has 128, but a generator of 32 px" in said
+    records = tmp_path / "experiments" / "tiny" / "runs"
+    found = {path.stem: json.loads(path.read_text()) for path in records.glob("*.json")}
+    assert found["baseline-s3"]["study"]["start"] == found["warm-s3"]["weights"]
+    assert "device=auto" in found["warm-s3"]["overrides"]  # what runs it knows what it has
+    assert [*(tmp_path / "outputs" / "multirun").glob("**/*_log.out")]  # it was submitit
+    again = compare(tmp_path, *line[:2], "arms=[warm,baseline]", *line[3:])
+    assert "0 of 2 runs are left" in again
+
+
+@pytest.mark.slow
 def test_ctrl_c_ends_the_runs_with_a_checkpoint(tmp_path: Path, study: Path) -> None:
     arms = {"warm": ["total_kimg=2", "method.weight=0"], "baseline": ["total_kimg=0.008"]}
     study.write_text(

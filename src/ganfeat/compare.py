@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich.table
+from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
 from rich.text import Text
 
@@ -54,10 +55,15 @@ def run(config: Config, overrides: list[str]) -> None:
         study, done, absent = as_study(results, folder)
         publish(study, done, absent, pictures_of(results, done))
         return
+    from ganfeat.training.machine import pick_device
+
     study = read_study(Path("experiments") / config["study"])
     checks_of(study)  # what cannot be read is told before anything runs
     seeds, arms = chosen_seeds(study, config["seeds"]), chosen_arms(study, config["arms"])
-    every = study_runs(study, config)
+    launcher = typed_of_hydra()
+    # What a launcher sends elsewhere finds out there what there is.
+    device = config["device"] if launcher else pick_device(config["device"])
+    every = study_runs(study, config["paths"]["outputs"], device)
     wanted = [run for run in every if run.seed in seeds and run.arm in arms]
     plan = Plan(every, wanted, redo=config["force"])
     show(overview(plan, config["jobs"]))
@@ -65,6 +71,8 @@ def run(config: Config, overrides: list[str]) -> None:
         return
     logs = Path(config["paths"]["outputs"]).expanduser() / "compare" / study.name
     train = [sys.executable, str(Path(TRAIN).resolve())]
+    if launcher:
+        train += ["-m", *launcher]
     with locked(logs) as lock:
         try:
             run_all(plan, config["jobs"], logs, train, lock)
@@ -78,6 +86,13 @@ def run(config: Config, overrides: list[str]) -> None:
             f"{len(failed)} of {len(plan.runs)} runs have failed ({', '.join(failed)}): report.md "
             "says with which errors; the same command tries them again"
         )
+
+
+def typed_of_hydra() -> list[str]:
+    """``hydra/launcher=`` and its settings, with which every run is to be launched."""
+    if not HydraConfig.initialized():
+        return []
+    return [t for t in HydraConfig.get().overrides.hydra if not t.startswith("hydra.mode=")]
 
 
 def publish_study(study: Study, runs: list[Run]) -> None:
@@ -127,10 +142,15 @@ def chosen_arms(study: Study, arms: str | list[str] | None) -> list[str]:
     return wanted
 
 
-def study_runs(study: Study, config: Config) -> list[Run]:
+def study_runs(study: Study, outputs: str = "outputs", device: str = "cpu") -> list[Run]:
     """Every arm with every seed, each start before what starts from it.
 
     All configs are composed here, so that a mistake in any of them is told before anything runs.
+
+    Args:
+        study: which.
+        outputs: where runs leave what they leave.
+        device: what they run on.
     """
     composed = {arm: _composed(study, arm) for arm in study.arms}
     made: dict[tuple[str, int], Run] = {}
@@ -139,7 +159,8 @@ def study_runs(study: Study, config: Config) -> list[Run]:
         if (arm, seed) not in made:
             start = study.start_of(arm)
             first = make(start, seed) if start is not None else None
-            made[arm, seed] = _run(study, arm, seed, first, composed[arm], config)
+            config = {**composed[arm], "seed": seed, "paths": {"outputs": outputs}}
+            made[arm, seed] = _run(study, arm, first, config, device)
         return made[arm, seed]
 
     for seed in study.seeds:
@@ -156,25 +177,19 @@ def _composed(study: Study, arm: str) -> Config:
         raise UserError(f"{study.folder / 'study.yaml'}, arm {arm}: {error}") from error
 
 
-def _run(
-    study: Study, arm: str, seed: int, start: Run | None, composed: Config, config: Config
-) -> Run:
-    from ganfeat.training.machine import pick_device
-
-    line, paths = list(study.arms[arm]), {"outputs": config["paths"]["outputs"]}
-    composed = {**composed, "seed": seed, "paths": paths}
+def _run(study: Study, arm: str, start: Run | None, config: Config, device: str) -> Run:
+    line, seed = list(study.arms[arm]), config["seed"]
     if start is not None:
         line = [text for text in line if not text.startswith(STARTS)]
-        composed["init_from"] = str(start.weights)
+        config["init_from"] = str(start.weights)
         line.append(f"{STARTS}{start.weights}")
-    line += [f"seed={seed}", f"paths.outputs={paths['outputs']}"]
-    device = pick_device(config["device"])
+    line += [f"seed={seed}", f"paths.outputs={config['paths']['outputs']}"]
     # Another number of threads gives other bits.
     line += [f"device={device}", *(["threads=1"] if device == "cpu" else [])]
-    folder = RunFolder(composed)
+    folder = RunFolder(config)
     return Run(
         study, arm, seed, line, folder.path / "result.json", folder.weights,
-        composed["total_kimg"], start,
+        config["total_kimg"], start,
     )  # fmt: skip
 
 

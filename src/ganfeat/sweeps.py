@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,12 +95,14 @@ def summary(outputs: str, since: float) -> int:
         table.add_row(Text(own), *values, Text(last, "red" if job["error"] else ""))
     console = Console()
     (console if console.is_terminal else Console(width=200)).print(table)
-    failed = sum(job["error"] is not None for job in jobs)
+    failed = [job["error"] for job in jobs if job["error"] is not None]
     if failed:
         console.print(
-            f"{failed} of {len(jobs)} runs have failed; the same command tries them again"
+            f"{len(failed)} of {len(jobs)} runs have failed; the same command tries them again"
         )
-    return failed
+    if len(jobs) == 1 and failed:  # nobody has told yet
+        print(f"error: {failed[0]}", file=sys.stderr)
+    return len(failed)
 
 
 def _number(value: float | None) -> str:

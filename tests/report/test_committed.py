@@ -11,7 +11,6 @@ from ganfeat.report.report import counted, not_counted, write_tables
 from ganfeat.report.study import read_study
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-CONFIG = {"paths": {"outputs": "outputs"}, "device": "cpu"}
 STUDIES = sorted(path.parent.name for path in EXPERIMENTS.glob("*/study.yaml"))
 
 
@@ -21,7 +20,7 @@ def test_tables_are_what_the_records_say(name: str, tmp_path: Path) -> None:
     folder = tmp_path / name
     shutil.copytree(EXPERIMENTS / name, folder)
     study = read_study(folder)
-    runs = study_runs(study, CONFIG)
+    runs = study_runs(study)
     assert {run.state() for run in runs} <= {"done", "missing"}
     names = {run.path.name for run in runs}
     assert {path.name for path in (folder / "runs").glob("*.json")} <= names
@@ -37,7 +36,7 @@ def test_the_tables_of_the_readme_are_what_the_records_say() -> None:
 
     def table(name: str) -> str:
         study = read_study(EXPERIMENTS / name)
-        return headline(study, counted(study_runs(study, CONFIG)))
+        return headline(study, counted(study_runs(study)))
 
     assert "| seeds |" in table("hsr_synthfaces")
     assert text == filled(text, table)

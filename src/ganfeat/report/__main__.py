@@ -17,8 +17,6 @@ from ganfeat.report.headline import filled, headline, marked
 from ganfeat.report.report import counted, not_counted, write_tables
 from ganfeat.report.study import read_study
 
-CONFIG = {"paths": {"outputs": "outputs"}, "device": "cpu"}
-
 
 def remake(root: Path) -> list[Path]:
     """Tables and figures of every study, and the README's tables.
@@ -36,7 +34,7 @@ def remake(root: Path) -> list[Path]:
         raise UserError(f"there is no study in {root.resolve()}: go to the folder of compare.py")
     for path in found:
         study = read_study(path.parent)
-        runs = study_runs(study, CONFIG)
+        runs = study_runs(study)
         done = counted(runs)
         tables[study.name] = headline(study, done)
         if done:

@@ -19,7 +19,8 @@ from ganfeat.results import read_result
 LOOK_EVERY = 0.2  # seconds between looks at what is running
 SHOW_EVERY = 60.0  # and between lines of progress
 LARGEST_PICTURE = 300_000  # bytes
-PROGRESS = re.compile(r"^\S+ kimg .* left.*$", re.MULTILINE)
+PROGRESS = re.compile(r"\S+ kimg .* left.*$", re.MULTILINE)
+TAIL = 20_000  # bytes of a log that are looked at
 STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)  # by somebody, who will want to go on
 
 
@@ -112,15 +113,9 @@ class Process:
                 pass_fds=[] if lock is None else [lock],
             )  # fmt: skip
 
-    def printed(self) -> str:
-        """The end of what it has printed."""
-        with open(self.log, "rb") as file:
-            file.seek(max(0, os.path.getsize(self.log) - 20_000))
-            return file.read().decode(errors="replace")
-
     def progress(self) -> str:
-        """Its last line of progress, with the time left."""
-        lines = PROGRESS.findall(self.printed())
+        """Its last line of progress, with the time left; a launcher may have it run elsewhere."""
+        lines = PROGRESS.findall(tail(self.run.result.with_name("train.log")))
         return lines[-1] if lines else "setting up"
 
     def error(self) -> str:
@@ -130,13 +125,23 @@ class Process:
             return f"it ended well, but {self.run.result} is not that of a finished run"
         if code < 0:
             return f"{signal.Signals(-code).name} ended it at {self.progress()}"
-        lines = [line for line in self.printed().splitlines() if line.strip()]
+        lines = [line for line in tail(self.log).splitlines() if line.strip()]
         said = [line for line in lines if line.startswith("error: ")] or lines[-1:]
         return said[-1].removeprefix("error: ") if said else f"exit code {code}"
 
     def ended(self) -> bool:
         """Whether it has."""
         return self.child.poll() is not None
+
+
+def tail(path: Path) -> str:
+    """The end of a log; nothing where there is none yet."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.path.getsize(path) - TAIL))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
 
 
 def record(process: Process) -> None:

@@ -39,6 +39,8 @@ def training_curves(study: Study, done: Mapping[tuple[str, int], Record]) -> Fig
     axes = figure.subplots(rows, COLUMNS, squeeze=False)
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
+    for axis in axes.flat[: len(panels)][-axes.shape[1] :]:  # the lowest of each column
+        axis.set_xlabel("kimg", fontsize=7, labelpad=1)
     handles: dict[str, Artist] = {}
     for name, axis in zip(panels, axes.flat, strict=False):
         for i, (arm, arrays) in enumerate(shown.items()):
@@ -53,7 +55,6 @@ def training_curves(study: Study, done: Mapping[tuple[str, int], Record]) -> Fig
                     handles.setdefault(arm, line)
         axis.set_title(name, fontsize=8, pad=2)
         axis.tick_params(labelsize=7)
-    figure.supxlabel("kimg", fontsize=8)
     figure.legend(
         [*handles.values()], [*handles], loc="outside lower center", ncols=min(len(handles), 8),
         fontsize=8,
