@@ -53,7 +53,7 @@ def run(config: Config, overrides: list[str]) -> None:
         folder = Path(config["paths"]["outputs"]).expanduser() / "compare" / "runs"
         results = found_results(config["runs"])
         study, done, absent = as_study(results, folder)
-        publish(study, done, absent, pictures_of(results, done))
+        publish(study, done, absent, pictures_of(results, done), config)
         return
     from ganfeat.training.machine import pick_device
 
@@ -78,9 +78,9 @@ def run(config: Config, overrides: list[str]) -> None:
             run_all(plan, config["jobs"], logs, train, lock)
         except Interrupted:
             with suppress(UserError):  # it is the interruption that is to be told
-                publish_study(study, every)
+                publish_study(study, every, config)
             raise
-        publish_study(study, every)
+        publish_study(study, every, config)
     if failed := [run.name for run in plan.runs if run.state() == "failed"]:
         raise UserError(
             f"{len(failed)} of {len(plan.runs)} runs have failed ({', '.join(failed)}): report.md "
@@ -95,27 +95,44 @@ def typed_of_hydra() -> list[str]:
     return [t for t in HydraConfig.get().overrides.hydra if not t.startswith("hydra.mode=")]
 
 
-def publish_study(study: Study, runs: list[Run]) -> None:
+def publish_study(study: Study, runs: list[Run], config: Config) -> None:
     """Publish what there is of a study."""
     from ganfeat.report.page import kept_pictures
 
     done = counted(runs)
-    publish(study, done, not_counted(study, runs), kept_pictures(study, done))
+    publish(study, done, not_counted(study, runs), kept_pictures(study, done), config)
 
 
-def publish(study: Study, done: Records, absent: Absent, pictures: "Sequence[Picture]") -> None:
-    """Show what there is, and write tables, figures and the page."""
+def publish(
+    study: Study, done: Records, absent: Absent, pictures: "Sequence[Picture]", config: Config
+) -> None:
+    """Show what there is, and write tables, figures and the page; tables to wandb, too."""
     from ganfeat.report.figures import draw, save_figures
     from ganfeat.report.page import write_page
 
-    for part in summary(study, done, absent.failed).parts:
-        if isinstance(part, Table):
-            show(part)
+    tables = [p for p in summary(study, done, absent.failed).parts if isinstance(p, Table)]
+    for part in tables:
+        show(part)
     study.folder.mkdir(parents=True, exist_ok=True)
     figures = draw(study, done)
     for path in [*write_tables(study, done, absent), *save_figures(figures, study.folder)]:
         print(f"written to {path}")
+    if config["logger"]["wandb"] != "off":
+        send(study, tables, config)
     print(f"the report: {write_page(study, done, absent, figures, pictures)}")
+
+
+def send(study: Study, tables: Sequence[Table], config: Config) -> None:
+    """The tables to wandb."""
+    from ganfeat.training.loggers import log_tables, wandb_mode
+
+    logger, folder = config["logger"], Path(config["paths"]["outputs"]) / "compare" / study.name
+    plain = {
+        f"comparison{i or ''}": [t.headings, *([x.text for x in row] for row in t.rows)]
+        for i, t in enumerate(tables)
+    }
+    mode = wandb_mode(logger["wandb"])
+    log_tables(mode, logger["project"], f"compare/{study.name}", folder.expanduser(), plain)
 
 
 def chosen_seeds(study: Study, seeds: int | list[int] | None) -> list[int]:

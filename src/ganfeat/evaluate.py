@@ -32,6 +32,7 @@ from ganfeat.training import machine
 from ganfeat.training.loggers import (
     finish_wandb,
     log_pictures,
+    log_references,
     log_strips,
     log_values,
     open_wandb,
@@ -132,6 +133,7 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
         log_values([value.plain() for value in found.values])
         log_pictures(target.parent, pictures)
         log_strips(target.parent, found.arrays.get("strips", {}))
+        log_references(config, sorted(examiner.used))
         finish_wandb()
     print(f"written to {target}")
     return result

@@ -55,6 +55,9 @@ class Examiner:
         device: where everything runs.
         cache: the folder for reference statistics.
         refresh: compute them anew.
+
+    Attributes:
+        used: the files of reference statistics that measurements have used.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Examiner:
     ) -> None:
         self.judge, self.measurements = judge, measurements
         self.device, self.cache, self.refresh = device, cache, refresh
+        self.used: set[Path] = set()
 
     def check(self, artefact: Network, data: Any, asked: Collection[str] = ()) -> None:
         """Refuse what cannot be measured, as far as that is known before it begins.
@@ -220,6 +224,7 @@ class Examiner:
             device=device,
             rank=rank(),
             ranks=world_size(),
+            used=self.used,
         )
 
 

@@ -161,7 +161,7 @@ def exams(
             if show:
                 print_table(found.values)
             values = [value.plain() for value in found.values]
-            return Found(values, dict(found.arrays), dict(found.pictures))
+            return Found(values, dict(found.arrays), dict(found.pictures), sorted(ready.used))
 
         return measure
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ganfeat.config import compose
 from ganfeat.exams import exams
+from ganfeat.training.loggers import log_tables
 from ganfeat.training.run import run
 
 FEW = {
@@ -81,6 +82,10 @@ def test_an_offline_run_has_what_the_dashboard_shows(tmp_path: Path, experiment:
         assert shown[f"tasks/{plays}_moving/_type"] == "video-file"
         gif = Image.open(found.files / shown[f"tasks/{plays}_moving/path"])
         assert gif.n_frames == 2 * frames - 2
+    # What real images look like, as it was measured with.
+    references = [a for a in found.artifacts if a.type == "reference"]
+    compared = any(name.startswith("fid") for name in values)
+    assert [a.name.partition("-")[0] for a in references] == ["factornet"] * compared
     # The weights, and where they are from.
     (artifact,) = [a for a in found.artifacts if a.type == "model"]
     assert artifact.name == f"{experiment}-{result['run']}"
@@ -90,10 +95,24 @@ def test_an_offline_run_has_what_the_dashboard_shows(tmp_path: Path, experiment:
     assert network in result["weights"]
 
 
+def test_a_comparison_is_a_run_of_its_own(tmp_path: Path) -> None:
+    table = [["arm", "fid ↓"], ["`plain`", "12.5"], ["`hsr`", "11"]]
+    log_tables("offline", "ganfeat", "compare/hsr", tmp_path / "new", {"comparison": table})
+    (left,) = tmp_path.glob("new/wandb/offline-run-*")
+    found = wandb_files.read(left)
+    assert found.run.job_type == "comparison"
+    assert found.run.display_name == "compare/hsr"
+    (row,) = [row for row in found.history if "comparison/path" in row]
+    kept = json.loads((found.files / row["comparison/path"]).read_text())
+    assert [kept["columns"], *kept["data"]] == table
+
+
 @pytest.mark.slow
 def test_weights_stay_here_where_nobody_wants_them_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(FEW, "stylegan2_synthfaces", ["metrics=none", "logger.artifacts=false"])
+    monkeypatch.setitem(
+        FEW, "stylegan2_synthfaces", [*FEW["stylegan2_synthfaces"], "logger.artifacts=false"]
+    )
     _, found = trained(tmp_path, "stylegan2_synthfaces")
-    assert [a for a in found.artifacts if a.type == "model"] == []
+    assert [a for a in found.artifacts if a.type in ("model", "reference")] == []

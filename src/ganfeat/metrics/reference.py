@@ -50,6 +50,7 @@ class References:
         refresh: compute anew what lies there.
         device: where networks run.
         rank, ranks: which share of the work is this process's.
+        used: where the paths of kept results go that were of use.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class References:
         device: torch.device | str = "cpu",
         rank: int = 0,
         ranks: int = 1,
+        used: set[Path] | None = None,
     ) -> None:
         self.data, self.part, self.keep = data, part, keep
+        self.used = set() if used is None else used
         self.cache, self.refresh, self.device = cache, refresh, device
         self.rank, self.ranks = rank, ranks
         self._fingerprints: dict[int, dict[str, Any]] = {}
@@ -71,8 +74,9 @@ class References:
     def elsewhere(self, data: Any) -> "References":
         """The same of other data, of their ``test``."""
         return References(
-            data, "test", self.keep, self.cache, self.refresh, self.device, self.rank, self.ranks
-        )
+            data, "test", self.keep, self.cache, self.refresh, self.device, self.rank, self.ranks,
+            self.used,
+        )  # fmt: skip
 
     def real(self, n: int, extras: Sequence[str] = (), part: str | None = None) -> Any:
         """The dataset of real images for a protocol that counts ``n``; of another part if given."""
@@ -164,6 +168,8 @@ class References:
             whole = all_agree(not getattr(data, "broken", ()), self.device)
             if path is not None and self.rank == 0 and whole:
                 _write(path, found)
+        if path is not None and path.is_file():
+            self.used.add(path)
         return found
 
     @torch.no_grad()

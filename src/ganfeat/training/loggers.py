@@ -226,6 +226,39 @@ def log_weights(folder: RunFolder, about: Mapping[str, Any]) -> None:
     wandb.run.log_artifact(artifact)
 
 
+def log_tables(
+    mode: str, project: str, name: str, folder: Path, tables: Mapping[str, Sequence[Sequence[Any]]]
+) -> None:
+    """A wandb run of its own, of the type ``comparison``, that holds tables.
+
+    Args:
+        mode: ``online`` or ``offline``.
+        project, name: of the run.
+        folder: where wandb keeps its files.
+        tables: rows of texts by name, the first of them the headings.
+    """
+    wandb = _import_wandb()
+    folder.mkdir(parents=True, exist_ok=True)
+    run = _begin(wandb, mode, project, name, folder, None, job_type="comparison")
+    for key, (headings, *rows) in tables.items():
+        run.log({key: wandb.Table(columns=[*headings], data=[[*row] for row in rows])})
+    run.finish()
+
+
+def log_references(config: Mapping[str, Any], paths: Sequence[Path]) -> None:
+    """Statistics of real images as artifacts that the open wandb run has used, if one is open."""
+    wandb = sys.modules.get("wandb")
+    if wandb is None or wandb.run is None or not config["logger"].get("artifacts", True):
+        return
+    for path in paths:
+        artifact = wandb.Artifact(path.stem, type="reference")
+        artifact.add_file(str(path))
+        if wandb.run.offline:  # nobody there knows yet what was used
+            wandb.run.log_artifact(artifact)
+        else:
+            wandb.run.use_artifact(artifact)
+
+
 def _artifact_name(experiment: str, run: str) -> str:
     return re.sub(r"[^\w.-]", "-", f"{experiment}-{run}")
 

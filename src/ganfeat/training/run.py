@@ -23,6 +23,7 @@ from ganfeat.training.loggers import (
     CSVLog,
     finish_wandb,
     log_pictures,
+    log_references,
     log_strips,
     log_values,
     log_weights,
@@ -186,6 +187,7 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
             outcome.pictures = save_pictures(found.pictures, folder.path, "tasks")
             log_pictures(folder.path, outcome.pictures)
             log_strips(folder.path, outcome.arrays.get("strips", {}))
+            log_references(config, found.references)
         log_weights(folder, {"start": outcome.start, **folder.weights_header(method)})
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
         raise Interrupted("stopped while it was setting up; the same command goes on") from None

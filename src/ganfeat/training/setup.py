@@ -3,7 +3,7 @@
 import logging
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,11 +35,15 @@ Config = dict[str, Any]
 
 
 class Found(NamedTuple):
-    """What was measured: values and arrays as plain data, pictures [3,H,W] by name."""
+    """What was measured: values and arrays as plain data, pictures [3,H,W] by name.
+
+    ``references`` are the files of statistics of real images that it was measured with.
+    """
 
     values: list[Config]
     arrays: Config
     pictures: dict[str, Tensor]
+    references: Sequence[Path] = ()
 
 
 Exam = Callable[[Any, Any], Found]
