@@ -36,7 +36,7 @@ demo: setup  ## the three methods beside their nearest rivals, ten minutes on tw
 	$(BIN)/python compare.py study=demo jobs=2
 
 tables: setup  ## what is made of records: the studies' tables and figures, the README's tables
-	$(BIN)/python -m ganfeat.report
+	$(BIN)/python -m ganfeat.remake
 
 bench: setup  ## speed: networks, presets, HSR's heads, metrics; writes bench.json
 	$(BIN)/python -m ganfeat.bench

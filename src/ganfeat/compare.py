@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich.table
-from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
 from rich.text import Text
 
 from ganfeat.build import suggest
-from ganfeat.config import compose
+from ganfeat.config import compose, typed_of_hydra
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import locked
 from ganfeat.report.checks import checks_of
@@ -86,13 +85,6 @@ def run(config: Config, overrides: list[str]) -> None:
             f"{len(failed)} of {len(plan.runs)} runs have failed ({', '.join(failed)}): report.md "
             "says with which errors; the same command tries them again"
         )
-
-
-def typed_of_hydra() -> list[str]:
-    """``hydra/launcher=`` and its settings, with which every run is to be launched."""
-    if not HydraConfig.initialized():
-        return []
-    return [t for t in HydraConfig.get().overrides.hydra if not t.startswith("hydra.mode=")]
 
 
 def publish_study(study: Study, runs: list[Run], config: Config) -> None:

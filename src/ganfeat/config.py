@@ -84,6 +84,13 @@ def entry_point(config_name: str, task: Task) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def typed_of_hydra() -> list[str]:
+    """What was typed of Hydra's own, such as ``hydra/launcher=`` and its settings."""
+    if not HydraConfig.initialized():
+        return []
+    return [t for t in HydraConfig.get().overrides.hydra if not t.startswith("hydra.mode=")]
+
+
 def _sweep(main: Callable[[], object], typed: list[str]) -> None:
     """Run all jobs, and say in the end what became of each."""
     outputs = [text.partition("=")[2] for text in typed if text.startswith("paths.outputs=")]

@@ -1,4 +1,4 @@
-"""Makes anew what is made of records: ``python -m ganfeat.report``.
+"""Makes anew what is made of records: ``python -m ganfeat.remake``.
 
 Of every study in ``experiments/`` that has some, the tables and figures; and the tables of
 ``README.md``. Nothing is trained or measured.
@@ -25,7 +25,7 @@ def remake(root: Path) -> list[Path]:
         What was written.
 
     Raises:
-        UserError: there is no study, or the README has marks for one that is not there.
+        UserError: there is no study or no README, or it has marks for a study that is not there.
     """
     written: list[Path] = []
     tables: dict[str, str] = {}
@@ -41,6 +41,8 @@ def remake(root: Path) -> list[Path]:
             written += write_tables(study, done, not_counted(study, runs))
             written += save_figures(draw(study, done), study.folder)
     readme = root / "README.md"
+    if not readme.is_file():
+        raise UserError(f"there is no README.md in {root.resolve()} for the tables to go to")
     text = readme.read_text()
     if unknown := [name for name in marked(text) if name not in tables]:
         raise UserError(f"{readme} has marks for {unknown[0]}, which is no study")
@@ -51,7 +53,7 @@ def remake(root: Path) -> list[Path]:
 
 def main(line: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m ganfeat.report", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m ganfeat.remake", description=__doc__)
     parser.parse_args(line)
     with told():
         for path in remake(Path()):

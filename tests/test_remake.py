@@ -1,0 +1,60 @@
+"""``python -m ganfeat.remake``: tables of studies and of the README, from records alone."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ganfeat.errors import UserError
+from ganfeat.remake import remake
+
+STUDY: dict[str, Any] = {
+    "question": "Which?", "expectation": "None.", "baseline": "plain", "seeds": [0],
+    "common": ["experiment=navigator_synthfaces"], "shown": [], "metrics": ["gap"],
+    "arms": {"plain": ["method=random"], "more": ["method=sefa"]},
+    "headline": {"arms": ["more"], "metrics": ["gap"]},
+}  # fmt: skip
+README = "Before\n<!-- headline of one: written -->\nold\n<!-- end -->\nafter\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "experiments" / "one"
+    (folder / "runs").mkdir(parents=True)
+    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY))
+    for arm, value in (("plain", 0.25), ("more", 0.5)):
+        metric = {"name": "gap", "value": value, "protocol": {}, "better": "higher"}
+        asked = {"arm": arm, "overrides": [*STUDY["common"], *STUDY["arms"][arm]]}
+        record = {"study": asked, "status": "finished", "seed": 0, "metrics": [metric]}
+        (folder / "runs" / f"{arm}-s0.json").write_text(json.dumps(record))
+    (tmp_path / "README.md").write_text(README)
+    return tmp_path
+
+
+def test_tables_are_made_of_records(root: Path) -> None:
+    written = [str(path.relative_to(root)) for path in remake(root)]
+    names = ["results.csv", "report.md", "tables.tex"]
+    assert written == [*(f"experiments/one/{name}" for name in names), "README.md"]
+    lines = (root / "README.md").read_text().splitlines()
+    assert lines[0] == "Before"
+    assert lines[3:6] == ["| arm | gap ↑ | seeds |", "| --- | --- | --- |", "| `more` | 0.5 | 1 |"]
+    assert lines[-1] == "after"
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    remake(root)
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+
+
+def test_marks_of_no_study(root: Path) -> None:
+    (root / "README.md").write_text(README.replace("of one", "of two"))
+    with pytest.raises(UserError, match="marks for two, which is no study"):
+        remake(root)
+
+
+def test_elsewhere(root: Path) -> None:
+    with pytest.raises(UserError, match="there is no study in .*: go to the folder of compare"):
+        remake(root / "experiments")
+    (root / "README.md").unlink()
+    with pytest.raises(UserError, match=r"there is no README.md in"):
+        remake(root)
