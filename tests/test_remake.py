@@ -53,7 +53,7 @@ def test_marks_of_no_study(root: Path) -> None:
 
 
 def test_elsewhere(root: Path) -> None:
-    with pytest.raises(UserError, match="there is no study in .*: go to the folder of compare"):
+    with pytest.raises(UserError, match=r"there is no study in .*: go to the folder of compare"):
         remake(root / "experiments")
     (root / "README.md").unlink()
     with pytest.raises(UserError, match=r"there is no README.md in"):
