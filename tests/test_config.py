@@ -98,6 +98,7 @@ def test_the_same_value_is_the_same_config_however_it_is_written():
 
 def test_overrides_are_forced_only_where_the_key_exists():
     line = [SMALL, "method.pl_weight=1,2", "seed=0,1", "hydra.verbose=true"]
+    assert check(["+hydra.launcher.x=1"], sweep=True) == ["+hydra.launcher.x=1"]
     assert check(line, sweep=True) == [
         SMALL, "++method.pl_weight=1,2", "++seed=0,1", "hydra.verbose=true",
     ]  # fmt: skip

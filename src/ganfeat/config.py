@@ -247,7 +247,8 @@ def _files() -> tuple[Any, ...]:
 
 def _parse(text: str) -> Override:
     """What Hydra makes of it. A value that its grammar does not know (~, umlauts) is a string."""
-    if text.startswith(("+", "~")) and not text.startswith("++"):  # which is our own form
+    ours = text.startswith("++") or text.lstrip("+~").startswith("hydra.")
+    if text.startswith(("+", "~")) and not ours:
         raise UserError(
             f"{text}: settings are neither added nor taken away, write {text.lstrip('+~')!r} as "
             "key=value (null for none)"
@@ -285,7 +286,7 @@ def _choice(override: Override, options: list[str]) -> str:
 def _forced(override: Override, known: Collection[str], is_group: bool) -> str:
     """The override of a key that exists, in the form that struct mode lets through."""
     key, text = override.key_or_group, str(override.input_line)
-    if is_group or text.startswith(("++", "hydra.", "hydra/")):
+    if is_group or text.startswith("++") or text.lstrip("+~").startswith(("hydra.", "hydra/")):
         return text
     if key not in known:
         raise UserError(f"there is no key {key}; {right_key(key, known)}")
