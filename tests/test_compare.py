@@ -16,6 +16,7 @@ import yaml
 import ganfeat.compare
 from ganfeat.config import compose
 from ganfeat.errors import UserError
+from ganfeat.report.study import read_study
 
 ROOT = Path(__file__).parents[1]
 STUDY: dict[str, Any] = {
@@ -136,6 +137,37 @@ def test_ctrl_c_ends_the_runs_with_a_checkpoint(tmp_path: Path, study: Path) -> 
     assert "checkpoint written" in log.read_text()
     assert not (study.parent / "runs").exists()
     assert tiny.only(tmp_path, "outputs/*/*/checkpoints/last.ckpt")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": "0"}, {"overrides": "abc"}, {"overrides": [["a"]]}, {"machine": None},
+        {"pictures": [3]}, {"seconds": "a"},
+        {"metrics": [{"name": [], "value": 1, "protocol": {}}]},
+        {"metrics": [{"name": "fid", "value": "x", "protocol": {}}]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_results_of_others_cost_nobody_his_table(
+    tmp_path: Path, change: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = {"status": "finished", "seed": 0, "experiment": "hsr", "overrides": [], "metrics": []}
+    for name, result in {"good": good, "bad": good | change, "other": {"a": 1}}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "result.json").write_text(json.dumps(result))
+    found = ganfeat.compare.found_results(str(tmp_path / "*"))
+    assert [*found] == [str(tmp_path / "good" / "result.json")]
+    assert capsys.readouterr().err.count("it is no result of ours") == 2
+
+
+def test_arms_that_come_to_the_same_run(study: Path) -> None:
+    arms = {"warm": ["method.weight=0"], "twin": ["method.weight=0", "method.pl_weight=2"]}
+    study.write_text(
+        yaml.safe_dump(STUDY | {"arms": arms, "baseline": "warm", "shown": []}, sort_keys=False)
+    )
+    with pytest.raises(UserError, match="warm-s3 and twin-s3 come to the same run"):
+        ganfeat.compare.study_runs(read_study(study.parent))
 
 
 @pytest.mark.parametrize(

@@ -56,5 +56,5 @@ def test_elsewhere(root: Path) -> None:
     with pytest.raises(UserError, match=r"there is no study in .*: go to the folder of compare"):
         remake(root / "experiments")
     (root / "README.md").unlink()
-    with pytest.raises(UserError, match=r"there is no README.md in"):
+    with pytest.raises(UserError, match=r"README.md, where tables are to go, cannot be read"):
         remake(root)

@@ -60,6 +60,8 @@ def run(config: Config, overrides: list[str]) -> None:
     checks_of(study)  # what cannot be read is told before anything runs
     seeds, arms = chosen_seeds(study, config["seeds"]), chosen_arms(study, config["arms"])
     launcher = typed_of_hydra()
+    if any("joblib" in text for text in launcher):
+        raise UserError("hydra/launcher=joblib: jobs=2 has two runs at once here by itself")
     # What a launcher sends elsewhere finds out there what there is.
     device = config["device"] if launcher else pick_device(config["device"])
     every = study_runs(study, config["paths"]["outputs"], device)
@@ -76,6 +78,8 @@ def run(config: Config, overrides: list[str]) -> None:
         try:
             run_all(plan, config["jobs"], logs, train, lock)
         except Interrupted:
+            if launcher:
+                print("what the launcher has sent away goes on; it is looked for the next time")
             with suppress(UserError):  # it is the interruption that is to be told
                 publish_study(study, every, config)
             raise
@@ -154,12 +158,16 @@ def chosen_arms(study: Study, arms: str | list[str] | None) -> list[str]:
 def study_runs(study: Study, outputs: str = "outputs", device: str = "cpu") -> list[Run]:
     """Every arm with every seed, each start before what starts from it.
 
-    All configs are composed here, so that a mistake in any of them is told before anything runs.
+    All configs are composed here, so that a wrong setting in any of them is told before anything
+    runs.
 
     Args:
         study: which.
         outputs: where runs leave what they leave.
         device: what they run on.
+
+    Raises:
+        UserError: an arm cannot be composed, or two come to the same run.
     """
     composed = {arm: _composed(study, arm) for arm in study.arms}
     made: dict[tuple[str, int], Run] = {}
@@ -176,6 +184,13 @@ def study_runs(study: Study, outputs: str = "outputs", device: str = "cpu") -> l
         for arm in study.arms:
             if seed in study.seeds_of(arm):
                 make(arm, seed)
+    folders: dict[Path, Run] = {}
+    for run in made.values():
+        if (twin := folders.setdefault(run.result, run)) is not run:
+            raise UserError(
+                f"{study.folder / 'study.yaml'}: {twin} and {run} come to the same run: leave one "
+                "of the arms out"
+            )
     return list(made.values())
 
 

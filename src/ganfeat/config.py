@@ -194,7 +194,9 @@ def _one_line() -> Iterator[None]:
             raise UserError(
                 f"hydra/{missing[1]}={missing[2]} is not installed: pip install 'ganfeat[{extra}]'"
             ) from error
-        text = re.sub(r"To append to your default list use \S+", "", str(error).replace("++", ""))
+        text = re.sub(
+            r"To append to your (default list|config) use \S+", "", str(error).replace("++", "")
+        )
         raise UserError(" ".join(text.split())) from error
 
 

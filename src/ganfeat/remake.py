@@ -27,25 +27,26 @@ def remake(root: Path) -> list[Path]:
     Raises:
         UserError: there is no study or no README, or it has marks for a study that is not there.
     """
-    written: list[Path] = []
-    tables: dict[str, str] = {}
     found = sorted((root / "experiments").glob("*/study.yaml"))
     if not found:
         raise UserError(f"there is no study in {root.resolve()}: go to the folder of compare.py")
-    for path in found:
-        study = read_study(path.parent)
+    readme = root / "README.md"
+    try:
+        text = readme.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{readme}, where tables are to go, cannot be read: {error}") from error
+    studies = {path.parent.name: read_study(path.parent) for path in found}
+    if unknown := [name for name in marked(text) if name not in studies]:
+        raise UserError(f"{readme} has marks for {unknown[0]}, which is no study")
+    written: list[Path] = []
+    tables: dict[str, str] = {}
+    for study in studies.values():
         runs = study_runs(study)
         done = counted(runs)
-        tables[study.name] = headline(study, done)
+        tables[study.name] = headline(study, done) if done else "Nothing has been run yet."
         if done:
             written += write_tables(study, done, not_counted(study, runs))
             written += save_figures(draw(study, done), study.folder)
-    readme = root / "README.md"
-    if not readme.is_file():
-        raise UserError(f"there is no README.md in {root.resolve()} for the tables to go to")
-    text = readme.read_text()
-    if unknown := [name for name in marked(text) if name not in tables]:
-        raise UserError(f"{readme} has marks for {unknown[0]}, which is no study")
     with atomic_write(readme) as file:
         file.write(filled(text, tables.__getitem__).encode())
     return [*written, readme]

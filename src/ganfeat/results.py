@@ -1,6 +1,7 @@
 """What a run leaves: ``result.json``, which all tables are made of, and its last checkpoint."""
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +38,47 @@ def unreadable(path: Path, reason: str) -> UserError:
 
 
 def _is_result(result: Any) -> bool:
-    """Whether it is shaped like a result."""
-    match result:
-        case {**fields}:
-            values, arrays = fields.get("metrics", []), fields.get("arrays", {})
-            return (
-                isinstance(values, list)
-                and isinstance(arrays, dict)
-                and isinstance(fields.get("study", {}), dict)
-                and all(
-                    isinstance(v, dict) and v.keys() >= {"name", "value", "protocol"}
-                    for v in values
-                )
-            )
-    return False
+    """Whether it is shaped like a result, as far as somebody looks at it."""
+    return (
+        isinstance(result, dict)
+        and bool(result.keys() & {"status", "metrics"})
+        and _has(result, FIELDS)
+        and all(isinstance(v, dict) and v.keys() >= NEEDED for v in result.get("metrics", []))
+        and all(_has(value, OF_VALUES) for value in result.get("metrics", []))
+    )
+
+
+def _has(found: dict[str, Any], fields: Mapping[str, Callable[[Any], bool]]) -> bool:
+    """Whether those of these fields that are there are of the right kind."""
+    return all(right(found[name]) for name, right in fields.items() if name in found)
+
+
+def _is_number(x: Any) -> bool:
+    return x is None or (isinstance(x, int | float) and not isinstance(x, bool))
+
+
+def _are_texts(x: Any) -> bool:
+    return isinstance(x, list) and all(isinstance(text, str) for text in x)
+
+
+def _is_table(x: Any) -> bool:
+    return isinstance(x, dict)
+
+
+def _is_text(x: Any) -> bool:
+    return x is None or isinstance(x, str)
+
+
+NEEDED = {"name", "value", "protocol"}  # of every value
+FIELDS: dict[str, Callable[[Any], bool]] = {
+    "study": _is_table, "machine": _is_table, "arrays": _is_table, "config": _is_table,
+    "overrides": _are_texts, "pictures": _are_texts,
+    "status": _is_text, "error": _is_text, "experiment": _is_text, "run": _is_text,
+    "seed": lambda x: x is None or type(x) is int,
+    "metrics": lambda x: isinstance(x, list),
+    **dict.fromkeys(("kimg", "seconds", "images_per_s", "peak_memory"), _is_number),
+}  # fmt: skip
+OF_VALUES: dict[str, Callable[[Any], bool]] = {
+    "name": lambda x: isinstance(x, str), "protocol": _is_table, "better": _is_text,
+    **dict.fromkeys(("value", "low", "high", "seconds", "n"), _is_number),
+}  # fmt: skip

@@ -312,6 +312,13 @@ def test_one_that_is_killed_says_so(tmp_path: Path) -> None:
     assert lab.record("plain-s0")["error"] == "SIGKILL ended it at setting up"
 
 
+def test_what_has_come_to_its_end_counts_however_it_was_ended(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, arms={"plain": []}, seeds=[0], shown=[])
+    (tmp_path / "train.py").write_text(TRAIN + "\nimport os\nos.kill(os.getpid(), 9)\n")
+    lab.run()
+    assert lab.states() == {"plain-s0": "done"}
+
+
 def test_a_failure_that_is_mended_runs_again(lab: Lab) -> None:
     lab.say = {"more": "fail"}
     lab.run()
@@ -395,7 +402,10 @@ def test_a_check_waits_for_its_seeds(lab: Lab) -> None:
     lab.run(seeds=[0])
     text = lab.report()
     assert "| one | `1 of 2 seeds: plain.fid < 2` | yes: 1, 2 | holds |" in text
-    assert "| both | `plain.fid < 2` | yes: 1, 2 | open, 1 of 1 seeds so far |" in text
+    assert (
+        "| both | `plain.fid < 2` | yes: 1, 2 | open, 1 of 1 seeds so far; it takes 2 of 2 |"
+        in text
+    )
     assert "| none | `plain.fid > 2` | no: 1, 2 | does not hold |" in text
     lab.write(checks={"one": "1 of 3 seeds: plain.fid < 2"})
     with pytest.raises(UserError, match="check one wants 1 of 3 seeds; its arms have 2"):
@@ -464,6 +474,14 @@ def test_what_so_many_seeds_can_say() -> None:
         ({"question": 3}, "question must be a str, not 3"),
         ({"baseline": "plane"}, r"baseline=plane is no arm; did you mean plain\?"),
         ({"baseline": ["plain", "plane"]}, r"baseline=plane is no arm; did you mean plain\?"),
+        ({"baseline": []}, "baseline must name an arm"),
+        ({"metrics": ["fid", "fid"]}, "metrics has fid twice"),
+        ({"only": {"plain": [0, 0]}}, r"only.plain must be some of the seeds \[0, 1\]"),
+        ({"only": {"plain": [True]}}, r"only.plain must be some of the seeds"),
+        ({"only": {"warm": [0]}}, "starts from warm with seed 1, which only.warm leaves out"),
+        ({"arms": {}}, "arms has none"),
+        ({"headline": {"arms": []}}, "headline.arms has none"),
+        ({"headline": {"metrics": ["kid"]}}, "headline.metrics has kid, which metrics has not"),
         ({"baseline": 3}, "baseline must be a str or a list, not 3"),
         ({"headline": {"rows": ["plain"]}}, "headline has rows: arms and metrics are"),
         ({"headline": {"arms": ["plane"]}}, r"headline.arms=plane is no arm; did you mean plain"),
@@ -520,7 +538,8 @@ def test_what_is_not_there_is_named(lab: Lab) -> None:
     lab.write(seeds=[0, 1, 2], metrics=["fid", "fdi"])
     (lab.folder / "runs" / "old-s0.json").write_text("{}")
     report = lab.report()
-    assert "- not run yet: warm-s2, plain-s2, more-s2" in report
+    for arm in ("warm", "plain", "more"):
+        assert f"- `{arm}`: not run yet with seed 2" in report
     assert "- more-s0: failed (it cannot be)" in report
     assert "- records of what the study no longer asks for: old-s0" in report
     assert "No record has `fdi`." in report

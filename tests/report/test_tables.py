@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ganfeat.errors import UserError
 from ganfeat.report.cells import Cell
 from ganfeat.report.document import Section, Table
 from ganfeat.report.found import as_study
@@ -133,6 +134,19 @@ def test_a_page_has_headlines_between_its_marks() -> None:
         "after <!-- end -->\n"
     )
     assert filled(once, lambda name: f"table of {name}") == once
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["<!-- headline of a: x -->", "text"], "the mark of a has no end"),
+        (["<!-- headline of a: x -->", "<!-- headline of b: x -->", "<!-- end -->"], "mark of a"),
+        (["text", "<!-- end -->"], "an end has no mark before it"),
+    ],
+)
+def test_nothing_is_lost_where_a_mark_is(lines: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        filled("\n".join(lines), lambda name: "table")
 
 
 def test_what_it_cost() -> None:

@@ -203,6 +203,10 @@ def test_init_from_an_embedded_gan() -> None:
     assert {name: state_hash(n) for name, n in networks.items()} != hashes
     assert initialise(networks, "embedded") == hashes
     assert {name: state_hash(n) for name, n in networks.items()} == hashes
+    with pytest.raises(UserError, match=r"init_from=embeded does not exist; did you mean embedded"):
+        initialise(networks, "embeded")
+    with pytest.raises(UserError, match=r"this method trains d: .* backbone.weights=embedded"):
+        initialise({"d": networks["d"]}, "embedded")
     narrow = Generator(**{**ships["g_ema"].config, "channel_max": 16})
     with pytest.raises(UserError, match="g of embedded has channel_max=128, this run has"):
         initialise({"g": narrow}, "embedded")

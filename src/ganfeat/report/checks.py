@@ -191,9 +191,11 @@ def _whole(found: Sequence[bool | None], few: int, wanted: int) -> str:
         return "does not hold"
     if found.count(True) >= few:
         return "holds"
-    if None in found or not found:
+    if None in found:
         return "cannot be told"
-    return f"open, {found.count(True)} of {len(found)} seeds so far"
+    if not found:
+        return "open, not run yet"
+    return f"open, {found.count(True)} of {len(found)} seeds so far; it takes {few} of {wanted}"
 
 
 def _comparison(tree: ast.Compare) -> tuple[list[type[ast.cmpop]], list[Side]]:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
+from ganfeat.errors import UserError
 from ganfeat.report.document import Table, as_pipes
 from ganfeat.report.study import Study
 from ganfeat.report.tables import Records, summary
 
-MARKED = re.compile(r"(<!-- headline of (\S+?)[,: ].*?-->\n).*?(<!-- end -->)", re.DOTALL)
+MARK = re.compile(r"^<!-- (?:headline of (\S+?):? .*|(end) )-->$")
 
 
 def headline(study: Study, done: Records) -> str:
@@ -21,10 +22,43 @@ def headline(study: Study, done: Records) -> str:
 
 
 def marked(text: str) -> list[str]:
-    """The names of the studies that a text has marks for."""
-    return [found[2] for found in MARKED.finditer(text)]
+    """The names of the studies that a text has marks for, each a line of its own.
+
+    Raises:
+        UserError: a mark has no end, or an end no mark.
+    """
+    names: list[str] = []
+    inside = ""
+    for name, end in _marks(text):
+        if bool(inside) != bool(end):
+            what = f"the mark of {inside} has no end" if inside else "an end has no mark before it"
+            raise UserError(f"{what}: write <!-- headline of STUDY: ... --> and <!-- end -->")
+        inside = name
+        names += [name] if name else []
+    if inside:
+        raise UserError(f"the mark of {inside} has no end: write <!-- end --> below its table")
+    return names
+
+
+def _marks(text: str) -> list[tuple[str, str]]:
+    return [found.groups("") for line in text.splitlines() if (found := MARK.match(line))]  # type: ignore[misc]
 
 
 def filled(text: str, table: Callable[[str], str]) -> str:
-    """The text with the table of each study between its marks."""
-    return MARKED.sub(lambda found: f"{found[1]}\n{table(found[2])}\n\n{found[3]}", text)
+    """The text with the table of each study between its marks.
+
+    Raises:
+        UserError: as `marked`.
+    """
+    marked(text)
+    lines: list[str] = []
+    inside = False
+    for line in text.splitlines():
+        found = MARK.match(line)
+        inside = inside and not found
+        if not inside:
+            lines.append(line)
+        if found and found[1]:
+            lines += ["", table(found[1]), ""]
+            inside = True
+    return "\n".join(lines) + "\n"

@@ -100,13 +100,16 @@ def origin(done: Records) -> list[str]:
 def not_counted(study: Study, runs: Sequence[Run]) -> Absent:
     """What of a study is not in the tables, and why."""
     lines = []
-    missing = [run.name for run in runs if run.state() == "missing"]
-    if missing:
-        lines.append(f"not run yet: {', '.join(missing)}")
+    missing: dict[str, list[str]] = {}
     for run in runs:
-        if (state := run.state()) not in ("done", "missing"):
-            error = (run.record() or {}).get("error")
+        state = run.state()
+        if state == "missing":
+            missing.setdefault(run.arm, []).append(str(run.seed))
+        elif state != "done":
+            error = " ".join(str((run.record() or {}).get("error") or "").split())
             lines.append(f"{run.name}: {state}{f' ({error})' if error else ''}")
+    for arm, seeds in missing.items():
+        lines.append(f"`{arm}`: not run yet with seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}")
     known = {run.path.name for run in runs}
     others = [path.stem for path in sorted((study.folder / "runs").glob("*.json"))]
     if unknown := [name for name in others if f"{name}.json" not in known]:

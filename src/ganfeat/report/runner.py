@@ -146,17 +146,18 @@ def tail(path: Path) -> str:
 
 def record(process: Process) -> None:
     """Keep what an ended run has left: its result, or its error; nothing where it was stopped."""
-    run, code = process.run, process.child.returncode
-    if code in STOPPED:
-        print(f"{run.name} was stopped; it goes on when this is run again", flush=True)
-        return
+    run = process.run
     try:
         result = read_result(run.result)
+        elsewhere = run.begun_elsewhere()  # then this is not the run that was to be made
     except UserError as error:
         keep_failure(run, str(error))
         return
-    if code != 0 or result is None or result.get("status") != "finished":
-        keep_failure(run, process.error())
+    if result is None or result.get("status") != "finished" or elsewhere:
+        if process.child.returncode in STOPPED:
+            print(f"{run.name} was stopped; it goes on when this is run again", flush=True)
+        else:
+            keep_failure(run, process.error())
         return
     before = recorded_weights(run)
     if before not in (None, {}, result.get("weights")):

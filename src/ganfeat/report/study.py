@@ -97,6 +97,10 @@ def read_study(folder: Path) -> Study:
         if key not in FIELDS:
             raise UserError(f"{path} has {key}; {suggest(str(key), FIELDS)}")
     plain = {**{key: {} for key in OPTIONAL}, **plain}
+    if missing := [key for key in FIELDS if key not in plain]:
+        raise UserError(f"{path} must also say: {', '.join(missing)}")
+    if not plain["arms"]:
+        raise UserError(f"{path}: arms has none")
     for key, kind in FIELDS.items():
         kinds = kind if isinstance(kind, tuple) else (kind,)
         if not isinstance(plain.get(key), kinds):
@@ -120,17 +124,15 @@ def read_study(folder: Path) -> Study:
         _texts(plain["shown"], "shown", path), {str(k): str(v) for k, v in plain["checks"].items()},
         {str(arm): found for arm, found in plain["only"].items()}, plain["headline"],
     )  # fmt: skip
+    if not study.baselines:
+        raise UserError(f"{path}: baseline must name an arm that others are compared with")
+    if twice := [name for name in study.metrics if study.metrics.count(name) > 1]:
+        raise UserError(f"{path}: metrics has {twice[0]} twice")
     for arm, chosen in study.only.items():
-        if (
-            not isinstance(chosen, list)
-            or not chosen
-            or [seed for seed in chosen if seed not in study.seeds]
-        ):
+        whole = isinstance(chosen, list) and all(type(seed) is int for seed in chosen)
+        if not whole or not {*chosen} <= {*study.seeds} or not 0 < len({*chosen}) == len(chosen):
             raise UserError(f"{path}: only.{arm} must be some of the seeds {study.seeds}")
-    for key, named in study.headline.items():
-        if key not in ("arms", "metrics"):
-            raise UserError(f"{path}: headline has {key}: arms and metrics are what it may have")
-        _texts(named, f"headline.{key}", path)
+    _check_headline(study, path)
     named_by = {
         "baseline": study.baselines, "shown": study.shown, "only": [*study.only],
         "headline.arms": study.headline.get("arms", []),
@@ -141,6 +143,16 @@ def read_study(folder: Path) -> Study:
     for arm in arms:
         _check_starts(study, arm, path)
     return study
+
+
+def _check_headline(study: Study, path: Path) -> None:
+    for key, named in study.headline.items():
+        if key not in ("arms", "metrics"):
+            raise UserError(f"{path}: headline has {key}: arms and metrics are what it may have")
+        if not _texts(named, f"headline.{key}", path):
+            raise UserError(f"{path}: headline.{key} has none: leave it out for all")
+    if unknown := {*study.headline.get("metrics", [])} - {*study.metrics}:
+        raise UserError(f"{path}: headline.metrics has {min(unknown)}, which metrics has not")
 
 
 def _texts(found: Any, key: str, path: Path) -> list[str]:
@@ -173,4 +185,9 @@ def _check_starts(study: Study, arm: str, path: Path) -> None:
     while (start := study.start_of(seen[-1])) is not None:
         if start in seen:
             raise UserError(f"{path}: {' from '.join([*seen, start])}: no arm comes first")
+        if lacking := {*study.seeds_of(arm)} - {*study.seeds_of(start)}:
+            raise UserError(
+                f"{path}: {arm} starts from {start} with seed {min(lacking)}, which "
+                f"only.{start} leaves out"
+            )
         seen.append(start)

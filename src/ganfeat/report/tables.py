@@ -15,7 +15,7 @@ BOLD = (
     "Bold is the best of a column, and what cannot be told from it: with one or two seeds where "
     "intervals within runs meet (without such, where seeds do not agree), with three or four where "
     "seeds do not agree, with five or more where the paired 95 % t interval of the difference has "
-    "0 in it. One seed is no evidence."
+    "0 in it. Means are over the seeds that each arm has. One seed is no evidence."
 )
 
 Key = tuple[str, int]  # an arm and a seed

@@ -10,6 +10,7 @@ from lightning_fabric.plugins import TorchCheckpointIO
 
 from ganfeat import backbone
 from ganfeat.backbone.loading import EMBEDDED, embedded_file
+from ganfeat.build import nearest
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 from ganfeat.loading import find_checkpoint, read_about, read_checkpoint
@@ -124,6 +125,13 @@ def initialise(
     Returns:
         Hashes of what was loaded, by name.
     """
+    if path in EMBEDDED and "g" not in networks:
+        raise UserError(
+            f"init_from={path} gives a GAN's G and D, and this method trains "
+            f"{', '.join(networks)}: what it learns with is backbone.weights={path}"
+        )
+    if path not in EMBEDDED and not Path(path).exists() and (near := nearest(path, EMBEDDED)):
+        raise UserError(f"init_from={path} does not exist; did you mean {near}?")
     file = embedded_file(path) if path in EMBEDDED else path
     held, taken = read_about(file).get("networks", ()), {}
     for name, network in networks.items():

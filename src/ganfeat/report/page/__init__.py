@@ -34,7 +34,8 @@ CAPTIONS = {
     "edits": "Shifts of attributes by edits, and the layers that do it.",
     "training": "Losses and scores over thousands of images seen; a line for each seed.",
 }
-OPEN = 3  # galleries that are open at first
+OPEN = 3  # galleries that are open at first,
+FEW = 4  # where they have no more pictures
 
 
 class Picture(NamedTuple):
@@ -196,7 +197,8 @@ def _galleries(study: Study, pictures: Sequence[Picture]) -> list[dict[str, Any]
     for i, name in enumerate(names):
         of_name = [one for one in pictures if one.name == name]
         of_name.sort(key=lambda one: order.index(one.arm))
-        found.append({"name": name.replace("_", " "), "pictures": of_name, "open": i < OPEN})
+        is_open = i < OPEN and len(of_name) <= FEW
+        found.append({"name": name.replace("_", " "), "pictures": of_name, "open": is_open})
     return found
 
 
