@@ -22,8 +22,8 @@ from ganfeat.report.checks import checks_of
 from ganfeat.report.document import Table, table
 from ganfeat.report.found import as_study
 from ganfeat.report.plan import Plan, Record, Run
-from ganfeat.report.report import counted, not_counted, write_tables
 from ganfeat.report.runner import run_all
+from ganfeat.report.sections import counted, not_counted, write_tables
 from ganfeat.report.study import STARTS, Study, read_study
 from ganfeat.report.tables import Absent, Records, summary
 from ganfeat.results import read_result

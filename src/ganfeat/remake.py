@@ -14,7 +14,7 @@ from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 from ganfeat.report.figures import draw, save_figures
 from ganfeat.report.headline import filled, headline, marked
-from ganfeat.report.report import counted, not_counted, write_tables
+from ganfeat.report.sections import counted, not_counted, write_tables
 from ganfeat.report.study import read_study
 
 

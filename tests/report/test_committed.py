@@ -7,7 +7,7 @@ import pytest
 
 from ganfeat.compare import study_runs
 from ganfeat.report.headline import filled, headline, marked
-from ganfeat.report.report import counted, not_counted, write_tables
+from ganfeat.report.sections import counted, not_counted, write_tables
 from ganfeat.report.study import read_study
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"

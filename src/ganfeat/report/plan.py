@@ -127,19 +127,19 @@ class Plan:
     """What a study comes to: the runs that are wanted, and how long those take that are left.
 
     Args:
-        study: all runs of the study, every start before what starts from it.
+        every: all runs of the study, every start before what starts from it.
         runs: those that are wanted.
         redo: also those that are stale.
     """
 
-    def __init__(self, study: Sequence[Run], runs: Sequence[Run], redo: bool = False) -> None:
-        self.study, self.runs, self.redo = list(study), list(runs), redo
+    def __init__(self, every: Sequence[Run], runs: Sequence[Run], redo: bool = False) -> None:
+        self.every, self.runs, self.redo = list(every), list(runs), redo
 
     def left(self) -> list[Run]:
         """What is to be run, and the starts that this needs and that are not at hand."""
         wanted = [run for run in self.runs if self.lacks(run)]
         needed = {start for run in wanted for start in run.starts() if not self.ready(start)}
-        return [run for run in self.study if run in wanted or run in needed]
+        return [run for run in self.every if run in wanted or run in needed]
 
     def ready(self, start: Run) -> bool:
         """Whether others can start from it as it is."""
@@ -183,7 +183,7 @@ class Plan:
     @cached_property
     def rates(self) -> tuple[float, float] | None:
         """Seconds of training per thousand images, and of measuring, as recorded."""
-        records = [run.record() for run in self.study]
+        records = [run.record() for run in self.every]
         known = [r for r in records if r is not None and r.get("status") == "finished"]
         if not known:
             return None

@@ -21,7 +21,7 @@ from ganfeat.files import atomic_write
 from ganfeat.report.document import Section, Table, as_html, html_text
 from ganfeat.report.figures import as_svg
 from ganfeat.report.plan import Record
-from ganfeat.report.report import introduction, sections
+from ganfeat.report.sections import introduction, sections
 from ganfeat.report.study import Study
 from ganfeat.report.tables import Absent, Records
 
