@@ -26,11 +26,7 @@ FILES = ("als", "ppl", "levels", "edits")  # those that have a file beside the r
 def draw(study: Study, done: Mapping[tuple[str, int], Record]) -> dict[str, Figure]:
     """All figures that the records allow, by name."""
     drawn = {name: of(study, done) for name, of in FIGURES.items()}
-    found = {name: figure for name, figure in drawn.items() if figure is not None}
-    for figure in found.values():  # the layout takes longest, and is the same in every format
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-    return found
+    return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
 def save_figures(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
@@ -51,6 +47,7 @@ def save(figure: Figure, path: Path) -> None:
     buffer = io.BytesIO()
     with mpl.rc_context({"font.size": 8}):
         figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    figure.set_layout_engine("none")  # it takes longest, and is the same in every format
     with atomic_write(path) as file:
         file.write(buffer.getvalue())
 

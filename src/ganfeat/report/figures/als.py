@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ganfeat.report.figures.legend import few_ticks, legend_below
 from ganfeat.report.plan import Record
 from ganfeat.report.study import Study
 
@@ -36,7 +37,7 @@ def als_curves(study: Study, done: Mapping[tuple[str, int], Record]) -> Figure |
         return None
     rows = -(-len(names) // COLUMNS)
     figure = Figure(figsize=(12, 1.5 * rows + 0.5), layout="constrained")
-    axes = figure.subplots(rows, COLUMNS, sharex=True, squeeze=False)
+    axes = figure.subplots(rows, COLUMNS, squeeze=False)
     for axis in axes.flat[len(names) :]:
         axis.set_axis_off()
     for name, axis in zip(names, axes.flat, strict=False):
@@ -49,14 +50,17 @@ def als_curves(study: Study, done: Mapping[tuple[str, int], Record]) -> Figure |
             axis.fill_between(t, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
         axis.set_title(name, fontsize=8, pad=2)
         axis.set_ylim(bottom=0)
-        axis.tick_params(labelsize=7)
+        axis.set_xticks([0, 0.5, 1], [])
+        few_ticks(axis)
+    for axis in axes.flat[: len(names)][-COLUMNS:]:  # the lowest of each column
+        axis.set_xticklabels(["start", "", "end"])
     seeds = sorted({seed for arm, seed in done if arm in arms})
     figure.suptitle(
         "Deviation from a straight line along a path in W, in standard deviations of real images; "
         f"mean and spread over paths; seeds {', '.join(map(str, seeds))}", fontsize=9,
     )  # fmt: skip
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=9)
+    legend_below(figure, handles, labels)
     return figure
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from ganfeat.report.figures.legend import legend_below
 from ganfeat.report.plan import Record
 from ganfeat.report.study import Study
 
@@ -52,9 +53,7 @@ def level_curves(study: Study, done: Mapping[tuple[str, int], Record]) -> Figure
         for axis in axes.flat
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(
-        handles.values(), handles, loc="outside lower center", ncols=len(handles), fontsize=9
-    )
+    legend_below(figure, [*handles.values()], [*handles])
     return figure
 
 

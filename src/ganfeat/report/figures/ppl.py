@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ganfeat.report.cells import cells
+from ganfeat.report.figures.legend import legend_below
 from ganfeat.report.plan import Record
 from ganfeat.report.study import Study
 
@@ -48,5 +49,5 @@ def ppl_and_diversity(study: Study, done: Mapping[tuple[str, int], Record]) -> F
         axis.set_xlim(*ends)
     axis.set_xlabel("mean distance of random samples (the guard)")
     axis.set_ylabel("PPL, W, end")
-    axis.legend(fontsize=8)
+    legend_below(figure, *axis.get_legend_handles_labels())
     return figure

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
+from ganfeat.report.figures.legend import few_ticks, legend_below
 from ganfeat.report.plan import Record
 from ganfeat.report.study import Study
 
@@ -54,11 +56,9 @@ def training_curves(study: Study, done: Mapping[tuple[str, int], Record]) -> Fig
                     )
                     handles.setdefault(arm, line)
         axis.set_title(name, fontsize=8, pad=2)
-        axis.tick_params(labelsize=7)
-    figure.legend(
-        [*handles.values()], [*handles], loc="outside lower center", ncols=min(len(handles), 8),
-        fontsize=8,
-    )  # fmt: skip
+        axis.xaxis.set_major_locator(MaxNLocator(4))
+        few_ticks(axis)
+    legend_below(figure, [*handles.values()], [*handles])
     return figure
 
 
