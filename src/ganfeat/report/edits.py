@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from ganfeat.report.document import Entry, Section, table
 from ganfeat.report.plan import Record
@@ -52,6 +51,8 @@ def matched(tables: Sequence[Array]) -> list[Order]:
 
 def match(first: Array, other: Array) -> Order:
     """How the edits of ``other`` [K,A] stand for those of ``first``."""
+    from scipy.optimize import linear_sum_assignment  # takes a second to import
+
     cosines = unit(first) @ unit(other).T
     _, places = linear_sum_assignment(-np.abs(cosines))
     signs = np.where(cosines[np.arange(len(first)), places] < 0, -1.0, 1.0)
