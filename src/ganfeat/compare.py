@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ganfeat.build import suggest
-from ganfeat.config import compose, typed_of_hydra
+from ganfeat.config import compose, typed_launcher
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import locked
 from ganfeat.report.checks import checks_of
@@ -59,7 +59,7 @@ def run(config: Config, overrides: list[str]) -> None:
     study = read_study(Path("experiments") / config["study"])
     checks_of(study)  # what cannot be read is told before anything runs
     seeds, arms = chosen_seeds(study, config["seeds"]), chosen_arms(study, config["arms"])
-    launcher = typed_of_hydra()
+    launcher = typed_launcher()
     if any("joblib" in text for text in launcher):
         raise UserError("hydra/launcher=joblib: jobs=2 has two runs at once here by itself")
     # What a launcher sends elsewhere finds out there what there is.

@@ -84,11 +84,14 @@ def entry_point(config_name: str, task: Task) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def typed_of_hydra() -> list[str]:
-    """What was typed of Hydra's own, such as ``hydra/launcher=`` and its settings."""
+def typed_launcher() -> list[str]:
+    """``hydra/launcher=`` and its settings as they were typed; nothing where none was."""
     if not HydraConfig.initialized():
         return []
-    return [t for t in HydraConfig.get().overrides.hydra if not t.startswith("hydra.mode=")]
+    typed = _verbatim(HydraConfig.get().overrides.hydra)
+    return [
+        text for text in typed if text.lstrip("+").startswith(("hydra/launcher", "hydra.launcher"))
+    ]
 
 
 def _sweep(main: Callable[[], object], typed: list[str]) -> None:

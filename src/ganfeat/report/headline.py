@@ -41,7 +41,8 @@ def marked(text: str) -> list[str]:
 
 
 def _marks(text: str) -> list[tuple[str, str]]:
-    return [found.groups("") for line in text.splitlines() if (found := MARK.match(line))]  # type: ignore[misc]
+    found = [mark for line in text.splitlines() if (mark := MARK.match(line))]
+    return [(mark[1] or "", mark[2] or "") for mark in found]
 
 
 def filled(text: str, table: Callable[[str], str]) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ganfeat.report.figures.legend import few_ticks, legend_below
+from ganfeat.report.figures.panels import few_ticks, legend_below
 from ganfeat.report.plan import Record
 from ganfeat.report.study import Study
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ganfeat.report.cells import cells
-from ganfeat.report.figures.legend import legend_below
+from ganfeat.report.figures.panels import legend_below
 from ganfeat.report.plan import Record
 from ganfeat.report.study import Study
 

@@ -8,7 +8,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ganfeat.report.figures.legend import few_ticks, legend_below
+from ganfeat.report.figures.panels import few_ticks, legend_below
 from ganfeat.report.plan import Record
 from ganfeat.report.study import Study
 

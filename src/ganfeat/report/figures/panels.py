@@ -1,4 +1,4 @@
-"""The legend below a figure of many panels, and ticks that leave them readable."""
+"""What figures of many panels share: the legend below them, and few numbers beside each."""
 
 from collections.abc import Sequence
 
