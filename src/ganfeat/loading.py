@@ -2,6 +2,7 @@
 
 import textwrap
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,23 @@ def read_about(path: AnyPath) -> dict[str, Any]:
             "start": about.get("start", {}), "frozen": about.get("frozen_weights", {}),
         }  # fmt: skip
     return {} if start[:1] == b"\x80" and start[8:] != b"{" else read_header(file)
+
+
+def named_paths(texts: Sequence[str]) -> dict[str, str]:
+    """What is given as NAME=PATH, by name.
+
+    Raises:
+        UserError: one is given otherwise, or a name twice.
+    """
+    named: dict[str, str] = {}
+    for text in texts:
+        name, _, path = text.partition("=")
+        if not name or not path:
+            raise UserError(f"{text}: give each as NAME=PATH, such as hsr=outputs/...")
+        if name in named:
+            raise UserError(f"{text}: {name} is given twice")
+        named[name] = path
+    return named
 
 
 def find_checkpoint(path: AnyPath) -> Path:

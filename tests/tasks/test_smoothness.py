@@ -52,8 +52,9 @@ def test_pictures_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (["embedded"], "generators are given as NAME=PATH"),
+        (["embedded"], "give each as NAME=PATH"),
         (["one=nowhere"], "nowhere"),
+        (["one=embedded", "one=embedded"], "one is given twice"),
         (["one=embedded", "--paths=65"], "give 1 to 64"),
         (["one=embedded", "--frames=1"], "two ends"),
     ],

@@ -14,7 +14,7 @@ class Navigator(BuiltOn):
     """K semantic edits in W+ of a frozen generator: ``ws + s * edits(ws)[:, k]``.
 
     A step ``s`` of 1 is as long as its method has it. Steps of different methods, and even of
-    different edits, are comparable once they are calibrated (`ganfeat.metrics.steps`).
+    different edits, are comparable once they are calibrated (`ganfeat.metrics.edited`).
 
     Attributes:
         labels: what each edit is called; as many as there are edits.

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganfeat.backbone.navigator import Navigator
 from ganfeat.errors import UserError
 from ganfeat.features import Features
 from ganfeat.metrics.edited import Edited, OfEnds, OfNavigator, pass_over_ends
@@ -124,7 +125,6 @@ def evaluate_navigator(
             began = time.perf_counter() - (share if measurement in of_ends else 0)
             results.append(timed(measurement, measurement.result(edited), began))
     found = joined(results)
-    names = [named_edit(about) for about in found.arrays.get("edit_names", [])]
     steps, changes, reached = edited.calibration
     for k in (~reached).nonzero().flatten().tolist():
         log.warning(
@@ -136,7 +136,7 @@ def evaluate_navigator(
         "edit_reached": reached.tolist(),
         STRIPS: {"traversals": {"rows": edited.count, "frames": FRAMES}},
     }  # fmt: skip
-    pictures = {"traversals": traversal_sheet(edited, names)}
+    pictures = {"traversals": traversal_sheet(edited, found.arrays.get("edit_names", []))}
     return found._replace(
         arrays={**found.arrays, **arrays}, pictures={**found.pictures, **pictures}
     )
@@ -149,16 +149,21 @@ def with_paths(found: Result, subject: Subject) -> Result:
     return found._replace(arrays=arrays, pictures={**found.pictures, "paths": picture})
 
 
-def traversal_sheet(edited: Edited, names: Sequence[str]) -> Tensor:
+def traversal_sheet(edited: Edited, about: Sequence[Mapping[str, Any]]) -> Tensor:
     """The first sample along every edit, from one end to the other."""
     navigator, part = edited.navigator, range(1)
     ws = edited.start(0, part)
     ways = navigator.along(ws, edited.calibration.steps, FRAMES)
     images = edited.images(ways.flatten(1, 2), 0, part)[0]
     strips = images.view(edited.count, FRAMES, *images.shape[1:])
-    both = zip(navigator.labels, names or [""] * edited.count, strict=True)
-    labels = [f"{label} {name}".rstrip() for label, name in both]
-    return traversals(strips, navigator.shares(ws), labels)
+    return traversals(strips, navigator.shares(ws), labelled(navigator, about))
+
+
+def labelled(navigator: Navigator, about: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What edits are called, with what each does where ``about`` (``edit_names``) tells it."""
+    names = [named_edit(one) for one in about] or [""] * len(navigator.labels)
+    both = zip(navigator.labels, names, strict=True)
+    return [f"{label} {name}".rstrip() for label, name in both]
 
 
 def named_edit(about: Mapping[str, Any]) -> str:

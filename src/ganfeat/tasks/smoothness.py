@@ -18,6 +18,7 @@ from ganfeat import backbone
 from ganfeat.backbone import Generator
 from ganfeat.ending import told
 from ganfeat.errors import UserError
+from ganfeat.loading import named_paths
 from ganfeat.metrics.subject import BLOCK, Samples
 from ganfeat.pictures import enlarged, image_grid, save_gif, save_png
 
@@ -74,20 +75,13 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise UserError(f"--paths={given.paths}: give 1 to {BLOCK}")
         if given.frames < 2:
             raise UserError(f"--frames={given.frames}: a path has two ends or more")
-        named = dict(_named(text) for text in given.generators)
+        named = named_paths(given.generators)
         loaded = {name: backbone.load(path) for name, path in named.items()}
         others = [name for name, g in loaded.items() if not isinstance(g, Generator)]
         if others:
             raise UserError(f"{named[others[0]]} is no generator")
         show(loaded, given.out, given.paths, given.frames, given.seed)
     print(f"written to {given.out}: from top to bottom in each group {', '.join(named)}")
-
-
-def _named(text: str) -> tuple[str, str]:
-    name, equals, path = text.partition("=")
-    if not equals or not path:
-        raise UserError(f"{text}: generators are given as NAME=PATH, such as hsr=outputs/...")
-    return name, path
 
 
 if __name__ == "__main__":
