@@ -16,7 +16,7 @@ import yaml
 from torch import Tensor
 
 from ganfeat.backbone.inversion import invert, middle
-from ganfeat.backbone.navigator import Navigator
+from ganfeat.backbone.navigator import Navigator, load_navigator
 from ganfeat.build import build, suggest
 from ganfeat.config import config_dir
 from ganfeat.data.pixels import decode, fit_square
@@ -77,18 +77,6 @@ def encoded(image: Tensor, navigator: Navigator, encoder: GHFeatNet) -> Draw:
     """Draws with what an encoder says of an image [1,3,R,R]."""
     levels = encoder.styles(encoder.codes(image))
     return lambda moves: latents.moved(navigator.generator, levels, moves)
-
-
-def load_navigator(path: AnyPath) -> Navigator:
-    """The navigator of a run.
-
-    Raises:
-        UserError: there is none.
-    """
-    found = load_network(path, "navigator")
-    if not isinstance(found, Navigator):
-        raise UserError(f"{path} holds a {type(found).__name__}: its navigator makes no edits")
-    return found
 
 
 def load_encoder(path: AnyPath, navigator: Navigator) -> GHFeatNet:

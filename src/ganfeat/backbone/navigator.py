@@ -7,6 +7,8 @@ from torch import Tensor
 
 from ganfeat.backbone.built_on import BuiltOn
 from ganfeat.errors import UserError
+from ganfeat.loading import load_network
+from ganfeat.networks import AnyPath
 from ganfeat.ranges import Count
 
 
@@ -87,3 +89,15 @@ class Edits(Navigator):
     def edits(self, ws: Tensor) -> Tensor:
         """The table [K,L,D], for every one of them."""
         return self.table.expand(len(ws), -1, -1, -1)
+
+
+def load_navigator(path: AnyPath) -> Navigator:
+    """The navigator of a run.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = load_network(path, "navigator")
+    if not isinstance(found, Navigator):
+        raise UserError(f"{path} holds a {type(found).__name__}: its navigator makes no edits")
+    return found

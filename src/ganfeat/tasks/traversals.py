@@ -1,9 +1,9 @@
 """What edits do, on show: the same sample moved along the edits of several navigators.
 
 ``python -m ganfeat.tasks.traversals contrafeat=RUN sefa=RUN --out FOLDER`` leaves there
-``traversals.png``: a column for each navigator, a row for each of its edits. Every edit goes ``--range`` times
-as far to both sides as its run was measured at, which is where it changes images as much as every
-other edit does (`ganfeat.metrics.edited`).
+``traversals.png``: a column for each navigator, a row for each of its edits. Every edit goes
+``--range`` times as far to both sides as its run was measured at, which is where it changes images
+as much as every other edit does (`ganfeat.metrics.edited`).
 """
 
 import argparse
@@ -16,8 +16,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ganfeat.backbone.navigator import Navigator
-from ganfeat.edit import load_navigator
+from ganfeat.backbone.navigator import Navigator, load_navigator
 from ganfeat.ending import told
 from ganfeat.errors import UserError
 from ganfeat.features.network import to_uint8
