@@ -14,6 +14,7 @@ import tiny
 import yaml
 
 import ganfeat.compare
+import ganfeat.studies
 from ganfeat.config import compose
 from ganfeat.errors import UserError
 from ganfeat.report.study import read_study
@@ -167,7 +168,7 @@ def test_arms_that_come_to_the_same_run(study: Path) -> None:
         yaml.safe_dump(STUDY | {"arms": arms, "baseline": "warm", "shown": []}, sort_keys=False)
     )
     with pytest.raises(UserError, match="warm-s3 and twin-s3 come to the same run"):
-        ganfeat.compare.study_runs(read_study(study.parent))
+        ganfeat.studies.study_runs(read_study(study.parent))
 
 
 @pytest.mark.parametrize(

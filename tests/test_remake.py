@@ -48,7 +48,21 @@ def test_tables_are_made_of_records(root: Path) -> None:
 
 def test_marks_of_no_study(root: Path) -> None:
     (root / "README.md").write_text(README.replace("of one", "of two"))
-    with pytest.raises(UserError, match="marks for two, which is no study"):
+    with pytest.raises(UserError, match="headline of two is marked, which is no study"):
+        remake(root)
+
+
+def test_pages_of_studies_have_tables_too(root: Path) -> None:
+    page = root / "experiments" / "one" / "README.md"
+    page.write_text("<!-- checks of one: x -->\n<!-- end -->\n")
+    study = STUDY | {"checks": {"S1": "more.gap > plain.gap"}}
+    page.with_name("study.yaml").write_text(yaml.safe_dump(study))
+    assert remake(root)[-1] == page
+    heading, _, row = page.read_text().splitlines()[2:5]
+    assert heading == "| check | must hold | seed 0 | verdict |"
+    assert row == "| S1 | `more.gap > plain.gap` | yes: 0.5, 0.25 | holds |"
+    page.write_text("<!-- checks of one: x -->\n")
+    with pytest.raises(UserError, match=r"one.README.md: the mark checks of one has no end"):
         remake(root)
 
 

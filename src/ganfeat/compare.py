@@ -14,8 +14,7 @@ import rich.table
 from rich.console import Console
 from rich.text import Text
 
-from ganfeat.build import suggest
-from ganfeat.config import compose, typed_launcher
+from ganfeat.config import typed_launcher
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import locked
 from ganfeat.report.checks import checks_of
@@ -24,10 +23,10 @@ from ganfeat.report.found import as_study
 from ganfeat.report.plan import Plan, Record, Run
 from ganfeat.report.runner import run_all
 from ganfeat.report.sections import counted, not_counted, write_tables
-from ganfeat.report.study import STARTS, Study, read_study
+from ganfeat.report.study import Study, read_study
 from ganfeat.report.tables import Absent, Records, summary
 from ganfeat.results import read_result
-from ganfeat.training.record import RunFolder
+from ganfeat.studies import chosen_arms, chosen_seeds, study_runs
 
 if TYPE_CHECKING:
     from ganfeat.report.page import Picture
@@ -129,92 +128,6 @@ def send(study: Study, tables: Sequence[Table], config: Config) -> None:
     }
     mode = wandb_mode(logger["wandb"])
     log_tables(mode, logger["project"], f"compare/{study.name}", folder.expanduser(), plain)
-
-
-def chosen_seeds(study: Study, seeds: int | list[int] | None) -> list[int]:
-    """Those that are wanted.
-
-    Raises:
-        UserError: the study has not got one of them.
-    """
-    wanted = study.seeds if seeds is None else seeds if isinstance(seeds, list) else [seeds]
-    if unknown := [seed for seed in wanted if seed not in study.seeds]:
-        raise UserError(f"seeds={unknown[0]}: the study {study.name} has {study.seeds}")
-    return wanted
-
-
-def chosen_arms(study: Study, arms: str | list[str] | None) -> list[str]:
-    """Those that are wanted.
-
-    Raises:
-        UserError: the study has not got one of them.
-    """
-    wanted = [*study.arms] if arms is None else arms if isinstance(arms, list) else [arms]
-    if unknown := [arm for arm in wanted if arm not in study.arms]:
-        raise UserError(f"arms={unknown[0]} is no arm; {suggest(unknown[0], study.arms)}")
-    return wanted
-
-
-def study_runs(study: Study, outputs: str = "outputs", device: str = "cpu") -> list[Run]:
-    """Every arm with every seed, each start before what starts from it.
-
-    All configs are composed here, so that a wrong setting in any of them is told before anything
-    runs.
-
-    Args:
-        study: which.
-        outputs: where runs leave what they leave.
-        device: what they run on.
-
-    Raises:
-        UserError: an arm cannot be composed, or two come to the same run.
-    """
-    composed = {arm: _composed(study, arm) for arm in study.arms}
-    made: dict[tuple[str, int], Run] = {}
-
-    def make(arm: str, seed: int) -> Run:
-        if (arm, seed) not in made:
-            start = study.start_of(arm)
-            first = make(start, seed) if start is not None else None
-            config = {**composed[arm], "seed": seed, "paths": {"outputs": outputs}}
-            made[arm, seed] = _run(study, arm, first, config, device)
-        return made[arm, seed]
-
-    for seed in study.seeds:
-        for arm in study.arms:
-            if seed in study.seeds_of(arm):
-                make(arm, seed)
-    folders: dict[Path, Run] = {}
-    for run in made.values():
-        if (twin := folders.setdefault(run.result, run)) is not run:
-            raise UserError(
-                f"{study.folder / 'study.yaml'}: {twin} and {run} come to the same run: leave one "
-                "of the arms out"
-            )
-    return list(made.values())
-
-
-def _composed(study: Study, arm: str) -> Config:
-    try:
-        return compose(study.arms[arm])
-    except UserError as error:
-        raise UserError(f"{study.folder / 'study.yaml'}, arm {arm}: {error}") from error
-
-
-def _run(study: Study, arm: str, start: Run | None, config: Config, device: str) -> Run:
-    line, seed = list(study.arms[arm]), config["seed"]
-    if start is not None:
-        line = [text for text in line if not text.startswith(STARTS)]
-        config["init_from"] = str(start.weights)
-        line.append(f"{STARTS}{start.weights}")
-    line += [f"seed={seed}", f"paths.outputs={config['paths']['outputs']}"]
-    # Another number of threads gives other bits.
-    line += [f"device={device}", *(["threads=1"] if device == "cpu" else [])]
-    folder = RunFolder(config)
-    return Run(
-        study, arm, seed, line, folder.path / "result.json", folder.weights,
-        config["total_kimg"], start,
-    )  # fmt: skip
 
 
 def overview(plan: Plan, jobs: int) -> Table:

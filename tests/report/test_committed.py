@@ -5,13 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from ganfeat.compare import study_runs
-from ganfeat.report.headline import filled, headline, marked
+from ganfeat.report.marks import Mark, filled, marked, table_of
 from ganfeat.report.sections import counted, not_counted, write_tables
-from ganfeat.report.study import read_study
+from ganfeat.report.study import Study, read_study
+from ganfeat.report.tables import Records
+from ganfeat.studies import study_runs
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 STUDIES = sorted(path.parent.name for path in EXPERIMENTS.glob("*/study.yaml"))
+PAGES = [
+    path
+    for path in [EXPERIMENTS.parent / "README.md", *sorted(EXPERIMENTS.glob("*/README.md"))]
+    if marked(path.read_text())
+]
 
 
 @pytest.mark.slow
@@ -30,16 +36,21 @@ def test_tables_are_what_the_records_say(name: str, tmp_path: Path) -> None:
         assert path.read_text() == (EXPERIMENTS / name / path.name).read_text(), path.name
 
 
-def test_the_tables_of_the_readme_are_what_the_records_say() -> None:
-    text = (EXPERIMENTS.parent / "README.md").read_text()
-    assert marked(text) == ["hsr_synthfaces", "ghfeat_synthfaces", "navigators_synthfaces"]
-
-    def table(name: str) -> str:
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.parent.name)
+def test_the_tables_of_pages_are_what_the_records_say(page: Path) -> None:
+    text = page.read_text()
+    found: dict[str, tuple[Study, Records]] = {}
+    for _, name in marked(text):
         study = read_study(EXPERIMENTS / name)
-        return headline(study, counted(study_runs(study)))
+        found[name] = study, counted(study_runs(study))
+    assert text == filled(text, lambda mark: table_of(mark, *found[mark.study]))
 
-    assert "| seeds |" in table("hsr_synthfaces")
-    assert text == filled(text, table)
+
+def test_the_readme_tells_of_the_four_studies() -> None:
+    marks = marked((EXPERIMENTS.parent / "README.md").read_text())
+    names = ["hsr_synthfaces", "hsr_cifar10", "ghfeat_synthfaces", "navigators_synthfaces"]
+    assert marks == [Mark("headline", name) for name in names]
 
 
 def test_there_are_studies() -> None:

@@ -57,7 +57,8 @@ def leveled(yaw: float, found: dict[str, float], best: str) -> dict[str, Any]:
         "levels/identity": found, "levels/identity_best": best,
         "levels/factors": {f"f{i}": found for i in range(9)}, "other": {"a": 1.0},
     }  # fmt: skip
-    return {"metrics": [], "arrays": arrays}
+    metric = {"name": "identity10k", "value": 0.5, "protocol": {}, "better": "higher"}
+    return {"metrics": [metric], "arrays": arrays}
 
 
 def test_curves_over_levels() -> None:
@@ -71,7 +72,7 @@ def test_curves_over_levels() -> None:
     figure = figures.level_curves(STUDY, done)
     assert figure is not None
     panels = {axis.get_title(): axis for axis in figure.axes if axis.has_data()}
-    assert [*panels] == ["groups: geometry", "identity"]
+    assert [*panels] == ["groups: geometry", "identity ↑"]
     curve, across = panels["groups: geometry"].lines
     assert curve.get_ydata() == pytest.approx([0.2, 0.4])
     assert [*across.get_ydata()] == [0.4, 0.4]

@@ -10,7 +10,7 @@ from ganfeat.errors import UserError
 from ganfeat.report.cells import Cell
 from ganfeat.report.document import Section, Table
 from ganfeat.report.found import as_study
-from ganfeat.report.headline import filled, headline, marked
+from ganfeat.report.marks import Mark, filled, marked, table_of
 from ganfeat.report.study import Study
 from ganfeat.report.tables import Column, best_arms, by_seed, columns, cost, joined, level, summary
 
@@ -124,29 +124,29 @@ def test_each_column_is_compared_with_the_first_baseline_that_has_it() -> None:
 def test_a_page_has_headlines_between_its_marks() -> None:
     done = {("a", 0): record(1.0), ("b", 0): record(3.0)}
     chosen = replace(study("a", "b"), headline={"arms": ["b"], "metrics": ["fid"]})
-    table = headline(chosen, done)
+    table = table_of(Mark("headline", "one"), chosen, done)
     assert table.splitlines()[0::2] == ["| arm | fid ↓ | seeds |", "| `b` | 3 | 1 |"]
     text = "before\n<!-- headline of one: by x -->\nold\n<!-- end -->\nafter <!-- end -->\n"
-    assert marked(text) == ["one"]
-    once = filled(text, lambda name: f"table of {name}")
+    assert marked(text) == [Mark("headline", "one")]
+    once = filled(text, str)
     assert once == (
-        "before\n<!-- headline of one: by x -->\n\ntable of one\n\n<!-- end -->\n"
+        "before\n<!-- headline of one: by x -->\n\nheadline of one\n\n<!-- end -->\n"
         "after <!-- end -->\n"
     )
-    assert filled(once, lambda name: f"table of {name}") == once
+    assert filled(once, str) == once
 
 
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        (["<!-- headline of a: x -->", "text"], "the mark of a has no end"),
-        (["<!-- headline of a: x -->", "<!-- headline of b: x -->", "<!-- end -->"], "mark of a"),
+        (["<!-- headline of a: x -->", "text"], "the mark headline of a has no end"),
+        (["<!-- checks of a: x -->", "<!-- checks of b: x -->", "<!-- end -->"], "checks of a has"),
         (["text", "<!-- end -->"], "an end has no mark before it"),
     ],
 )
 def test_nothing_is_lost_where_a_mark_is(lines: list[str], said: str) -> None:
     with pytest.raises(UserError, match=said):
-        filled("\n".join(lines), lambda name: "table")
+        filled("\n".join(lines), str)
 
 
 def test_what_it_cost() -> None:

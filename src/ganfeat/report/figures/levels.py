@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from ganfeat.report.figures.panels import legend_below
 from ganfeat.report.plan import Record
 from ganfeat.report.study import Study
+from ganfeat.report.tables import ARROWS
 
 LEVELS, BEST = "levels/", "_best"  # beginnings and ends of the names of arrays, by level
 MOST = 6  # lines of an array; of more no panels are drawn
@@ -46,7 +47,7 @@ def level_curves(study: Study, done: Mapping[tuple[str, int], Record]) -> Figure
             elif chosen is not None:
                 axis.axhline(chosen, color=f"C{i}", linestyle="--", linewidth=1, label=arm)
         axis.set_xticks(range(len(levels)), levels, rotation=90, fontsize=6)
-        axis.set_title(panel, fontsize=8)
+        axis.set_title(f"{panel}{better_of(panel, done)}", fontsize=8)
         axis.tick_params(labelsize=7)
     handles = {
         label: handle
@@ -55,6 +56,14 @@ def level_curves(study: Study, done: Mapping[tuple[str, int], Record]) -> Figure
     }
     legend_below(figure, [*handles.values()], [*handles])
     return figure
+
+
+def better_of(panel: str, done: Mapping[tuple[str, int], Record]) -> str:
+    """An arrow to what is better of ``panel``, where records have a value named after it."""
+    start = panel.replace(": ", "_")
+    values = [value for record in done.values() for value in record.get("metrics", [])]
+    found = {v.get("better") for v in values if v["name"].startswith(start)} - {None}
+    return ARROWS[found.pop()] if len(found) == 1 else ""
 
 
 class LevelLine(NamedTuple):
