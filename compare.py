@@ -13,6 +13,6 @@ def compare(config: dict[str, Any], overrides: list[str]) -> object:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # until somebody can say more
-    from ganfeat.config import entry_point
+    from ganfeat.entry import entry_point
 
     entry_point("compare", compare)

@@ -16,7 +16,8 @@ import yaml
 
 from ganfeat.build import build
 from ganfeat.checks import check_preset, right_key
-from ganfeat.config import check, compose, config_dir, entry_point
+from ganfeat.config import check, compose, config_dir
+from ganfeat.entry import entry_point
 from ganfeat.errors import Interrupted, UserError
 
 ROOT = Path(__file__).parents[1]
@@ -347,7 +348,7 @@ def test_what_there_is_is_told_without_torch(line):
 @pytest.mark.slow
 def test_a_sweep_goes_on_after_a_failure_and_ends_with_1(tmp_path):
     (tmp_path / "job.py").write_text(
-        "from ganfeat.config import entry_point\n"
+        "from ganfeat.entry import entry_point\n"
         "from ganfeat.errors import UserError\n"
         "def task(config, overrides):\n"
         "    if config['seed'] == 1: raise UserError('not this one')\n"

@@ -14,7 +14,7 @@ import rich.table
 from rich.console import Console
 from rich.text import Text
 
-from ganfeat.config import typed_launcher
+from ganfeat.entry import typed_launcher
 from ganfeat.errors import Interrupted, UserError
 from ganfeat.files import locked
 from ganfeat.report.checks import checks_of

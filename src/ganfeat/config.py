@@ -1,40 +1,31 @@
-"""From a command line to one plain dict: the only module that knows Hydra.
+"""From settings to one plain dict, as Hydra composes it.
 
-Hydra composes the YAML files of ``conf/`` and runs sweeps. Around that stand three things of ours:
+Hydra puts the YAML files of ``conf/`` together. Around that stand three things of ours:
 keys that only a signature knows can be overridden like any other (``method.r1_gamma=3``), every
 mistake is one line that names the nearest right word, and what a task gets is plain data with
 every value in it.
 """
 
 import copy
-import os
 import re
-import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import hydra
 import yaml
-from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from ganfeat import sweeps
 from ganfeat.build import fill, suggest
 from ganfeat.checks import check_missing, check_preset, check_values, keys, right_key
-from ganfeat.ending import told
 from ganfeat.errors import UserError
-
-Task = Callable[[dict[str, Any], list[str]], object]
 
 LISTS = ("metrics", "monitor", "tasks")  # groups whose files are lists
 
@@ -56,133 +47,11 @@ def compose(overrides: list[str], config_name: str = "train") -> dict[str, Any]:
     Raises:
         UserError: an unknown preset, key or option, a value that is missing or does not fit.
     """
-    return _plain(*_compose(check(overrides, config_name), config_name))
-
-
-def entry_point(config_name: str, task: Task) -> None:
-    """Checks the command line and runs ``task(config, overrides)``, for each job where it sweeps.
-
-    A `UserError` is printed as one line and ends the process with 1, `Interrupted` with its own
-    code; ``GANFEAT_DEBUG=1`` shows the traceback instead. A sweep goes on after a job that failed
-    and ends with 1.
-    """
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises, and leaves the printing to us
-    try:
-        with told():
-            typed = sys.argv[1:]
-            sys.argv[1:] = _arguments(typed, config_name)
-            main = hydra.main(str(config_dir()), config_name, version_base="1.3")
-            job = partial(_job, task=task)
-            with _one_line():
-                if {"-m", "--multirun"} & {*typed}:
-                    _sweep(main(job), typed)
-                else:
-                    main(job)()
-    except _JobFailed:
-        sys.exit(1)
-    except BrokenPipeError:  # `--help | head`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def typed_launcher() -> list[str]:
-    """``hydra/launcher=`` and its settings as they were typed; nothing where none was."""
-    if not HydraConfig.initialized():
-        return []
-    typed = _verbatim(HydraConfig.get().overrides.hydra)
-    return [
-        text for text in typed if text.lstrip("+").startswith(("hydra/launcher", "hydra.launcher"))
-    ]
-
-
-def _sweep(main: Callable[[], object], typed: list[str]) -> None:
-    """Run all jobs, and say in the end what became of each."""
-    outputs = [text.partition("=")[2] for text in typed if text.startswith("paths.outputs=")]
-    where = outputs[-1] if outputs else yaml.safe_load(_outputs().read_text())["outputs"]
-    since = sweeps.begin(typed)
-    failed = 0
-    try:
-        main()
-    finally:
-        failed = sweeps.summary(where, since)
-    if failed:
-        raise _JobFailed
-
-
-def _outputs() -> Path:
-    """The file that says where runs are kept."""
-    return config_dir() / "paths" / "default.yaml"
-
-
-def _arguments(argv: list[str], config_name: str) -> list[str]:
-    """The command line as Hydra will take it: checked settings first, then Hydra's own flags."""
-    flags, rest = get_args_parser().parse_known_args(argv)
-    if options := [arg for arg in rest if arg.startswith("-")]:
-        raise UserError(f"there is no option {options[0]}; settings are written key=value")
-    settings = flags.overrides + rest
-    others = [arg for arg in argv if arg not in settings]
-    if not (flags.shell_completion or flags.config_dir or flags.config_path):  # not of our conf/
-        settings = check(settings, flags.config_name or config_name, sweep=flags.multirun)
-    return [*settings, *others]
-
-
-def _job(composed: DictConfig, task: Task) -> object:
-    """One run, in Hydra's hands."""
-    settings = HydraConfig.get()
-    overrides = _verbatim(settings.overrides.task)
-    overrides = [text for text in overrides if not text.startswith("sweep=")]
-    sys.argv[1:] = overrides  # Lightning starts the other ranks of this run with these
-    typed = [text.removeprefix("++") for text in overrides]
-    if settings.mode != RunMode.MULTIRUN:
-        with told():
-            return task(_plain(composed, settings.runtime.choices), typed)
-    outputs, number = str(composed.paths.outputs), int(settings.job.num)
-    try:
-        with told():
-            try:
-                config = _plain(composed, settings.runtime.choices)
-                _check_launcher(settings, config)
-                found = task(config, typed)
-                name = config.get("objective")
-                objective = sweeps.objective_of(found, name) if name else None
-            except BaseException as error:
-                sweeps.tell(outputs, number, typed, None, str(error) or type(error).__name__)
-                raise
-            sweeps.tell(outputs, number, typed, found, None)
-            return objective
-    except SystemExit as end:
-        if end.code == 1:
-            raise _JobFailed from None
-        raise
-
-
-def _check_launcher(settings: Any, config: Mapping[str, Any]) -> None:
-    """Refuse a launcher that cannot do what a run asks for.
-
-    Raises:
-        UserError: says what can.
-    """
-    devices = config.get("trainer", {}).get("devices", 1)
-    if "joblib" in settings.launcher._target_.lower() and devices > 1:
-        raise UserError(
-            f"hydra/launcher=joblib trainer.devices={devices}: joblib runs jobs in processes "
-            "of its own, from which Lightning can start no others. Use trainer.devices=1, or "
-            "hydra/launcher=submitit_local"
-        )
-
-
-def _verbatim(overrides: Any) -> list[str]:
-    """As typed: Hydra keeps them in a config, where looking at ``${...}`` would resolve it."""
-    texts = OmegaConf.to_container(overrides, resolve=False)
-    assert isinstance(texts, list)
-    return [str(text) for text in texts]
-
-
-class _JobFailed(Exception):
-    """A job of a sweep failed and said why. Hydra keeps this until the other jobs are done."""
+    return plain(*_compose(check(overrides, config_name), config_name))
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
+def one_line() -> Iterator[None]:
     """What Hydra and OmegaConf complain of, as a `UserError`."""
     try:
         yield
@@ -313,7 +182,7 @@ def _compose(overrides: list[str], config_name: str) -> tuple[DictConfig, dict[s
     chooses = [o.key_or_group in groups or o.key_or_group.startswith("hydra") for o in parsed]
     choices = tuple(str(o.input_line) for o, of in zip(parsed, chooses, strict=True) if of)
     composed, chosen = copy.deepcopy(_chosen(choices, config_name, _files()))
-    with _one_line(), open_dict(composed):
+    with one_line(), open_dict(composed):
         for override in [o for o, of in zip(parsed, chooses, strict=True) if not of]:
             key, value = override.key_or_group, override.value()
             OmegaConf.update(composed, key, value, merge=True, force_add=True)
@@ -328,7 +197,7 @@ def _chosen(
     outer = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
-        with _one_line(), hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
+        with one_line(), hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
             composed = hydra.compose(config_name, [*choices], return_hydra_config=True)
     finally:
         GlobalHydra.instance().hydra = outer
@@ -338,12 +207,12 @@ def _chosen(
     return composed, chosen
 
 
-def _plain(composed: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:
+def plain(composed: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:
     """The composed config as resolved, filled, complete plain data."""
     experiment = choices.get("experiment")
     if "experiment" in choices and experiment is None:
         raise UserError(f"which experiment? choose one of: {', '.join(_groups()['experiment'])}")
-    with _one_line():
+    with one_line():
         config = fill(_container(composed, resolve=True))
     check_missing(config, experiment)
     check_values(config)
@@ -351,6 +220,6 @@ def _plain(composed: DictConfig, choices: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _container(composed: DictConfig, resolve: bool = False) -> dict[str, Any]:
-    plain = OmegaConf.to_container(composed, resolve=resolve)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    found = OmegaConf.to_container(composed, resolve=resolve)
+    assert isinstance(found, dict)
+    return {str(key): value for key, value in found.items()}
