@@ -486,6 +486,8 @@ def test_what_so_many_seeds_can_say() -> None:
         ({"headline": {"rows": ["plain"]}}, "headline has rows: arms and metrics are"),
         ({"headline": {"arms": ["plane"]}}, r"headline.arms=plane is no arm; did you mean plain"),
         ({"headline": {"metrics": "fid"}}, "headline.metrics must be a list of texts"),
+        ({"varied": {"arms": ["plane"]}}, r"varied.arms=plane is no arm; did you mean plain"),
+        ({"varied": {"rows": ["plain"]}}, "varied has rows: arms and metrics are"),
         ({"shown": ["none"]}, "shown=none is no arm"),
         ({"seeds": [0, 0]}, "has one of them twice"),
         ({"seeds": ["a"]}, "seeds must be whole numbers"),

@@ -136,6 +136,20 @@ def test_a_page_has_headlines_between_its_marks() -> None:
     assert filled(once, str) == once
 
 
+def test_what_was_varied_is_shown_over_the_seeds_that_all_of_it_has() -> None:
+    done = {
+        ("a", 0): record(1.0), ("a", 1): record(2.0), ("b", 1): record(3.0), ("c", 0): record(4.0),
+    }  # fmt: skip
+    mark = Mark("varied", "one")
+    chosen = replace(study("a", "b", "c", "d"), varied={"arms": ["a", "b", "d"]})
+    told, _, head, _, *rows = table_of(mark, chosen, done).splitlines()
+    assert told == "Seed 1:"
+    assert head == "| arm | fid ↓ | seeds |"
+    assert rows == ["| `a` | **2** | 1 |", "| `b` | 3 | 1 |"]
+    without = replace(chosen, varied={"arms": ["b", "c"]})
+    assert table_of(mark, without, done) == "No seed has been run of all of these arms yet."
+
+
 @pytest.mark.parametrize(
     ("lines", "said"),
     [

@@ -1,11 +1,13 @@
 """The tables of pages that people read first, each between two marks.
 
 ``<!-- headline of STUDY: whatever -->`` has the arms and metrics that the study's ``headline``
-names, ``<!-- checks of STUDY: whatever -->`` its verdicts; ``<!-- end -->`` stands below either.
+names, ``<!-- varied of STUDY: whatever -->`` those of its ``varied``, over the seeds that all of
+these arms have, and ``<!-- checks of STUDY: whatever -->`` its verdicts. ``<!-- end -->`` stands
+below each.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,15 +17,15 @@ from ganfeat.report.document import Section, Table, as_pipes
 from ganfeat.report.study import Study
 from ganfeat.report.tables import Records, summary
 
-MARK = re.compile(r"^<!-- (?:(headline|checks) of (\S+?):? .*|(end) )-->$")
-HOW = "write <!-- headline of STUDY: ... --> or <!-- checks of STUDY: ... -->, and <!-- end -->"
+MARK = re.compile(r"^<!-- (?:(headline|varied|checks) of (\S+?):? .*|(end) )-->$")
+HOW = "write <!-- headline of STUDY: ... -->, or varied or checks for headline, and <!-- end -->"
 
 
 class Mark(NamedTuple):
     """Where a table goes.
 
     Attributes:
-        what: ``headline`` or ``checks``.
+        what: ``headline``, ``varied`` or ``checks``.
         study: of which study.
     """
 
@@ -37,23 +39,52 @@ class Mark(NamedTuple):
 END = Mark("end", "")
 
 
-def headline(study: Study, done: Records) -> Section:
-    """Those arms and metrics that the study's ``headline`` names."""
-    arms = {arm: study.arms[arm] for arm in study.headline.get("arms", study.arms)}
-    metrics = study.headline.get("metrics", study.metrics)
+def headline(study: Study, done: Records) -> list[Table]:
+    """The arms and metrics that the study's ``headline`` names, over the seeds of each arm."""
+    return _tables([_summary(study, study.headline, done)])
+
+
+def varied(study: Study, done: Records) -> list[str | Table]:
+    """Those of ``varied``, over the seeds that all of them have: like is compared with like."""
+    arms = {arm for arm, _ in done} & {*study.varied.get("arms", study.arms)}
+    seeds = [seed for seed in study.seeds if all((arm, seed) in done for arm in arms)]
+    if not arms or not seeds:
+        return ["No seed has been run of all of these arms yet."]
+    told = f"Seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}:"
+    kept = {key: record for key, record in done.items() if key[1] in seeds}
+    return [told, *_tables([_summary(study, study.varied, kept)])]
+
+
+def checks(study: Study, done: Records) -> list[Table]:
+    """What the study's checks come to, seed by seed."""
+    seeds = [seed for seed in study.seeds if any(key[1] == seed for key in done)]
+    return _tables(verdicts(study, done, seeds))
+
+
+def _summary(study: Study, chosen: Mapping[str, list[str]], done: Records) -> Section:
+    arms = {arm: study.arms[arm] for arm in chosen.get("arms", study.arms)}
     kept = {key: record for key, record in done.items() if key[0] in arms}
+    metrics = chosen.get("metrics", study.metrics)
     return summary(replace(study, arms=arms, metrics=metrics), kept)
+
+
+def _tables(sections: Sequence[Section]) -> list[Table]:
+    return [part for section in sections for part in section.parts if isinstance(part, Table)]
+
+
+MADE: Mapping[str, Callable[[Study, Records], Sequence[str | Table]]] = {
+    "headline": headline,
+    "varied": varied,
+    "checks": checks,
+}
 
 
 def table_of(mark: Mark, study: Study, done: Records) -> str:
     """What goes between the marks, in Markdown."""
     if not done:
         return "Nothing has been run yet."
-    seeds = [seed for seed in study.seeds if any(key[1] == seed for key in done)]
-    of_checks = mark.what == "checks"
-    found = verdicts(study, done, seeds) if of_checks else [headline(study, done)]
-    tables = [part for section in found for part in section.parts if isinstance(part, Table)]
-    return "\n\n".join(map(as_pipes, tables))
+    parts = MADE[mark.what](study, done)
+    return "\n\n".join(part if isinstance(part, str) else as_pipes(part) for part in parts)
 
 
 def marked(text: str) -> list[Mark]:

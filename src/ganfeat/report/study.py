@@ -14,8 +14,10 @@ from ganfeat.errors import UserError
 FIELDS = {
     "question": str, "expectation": str, "baseline": (str, list), "seeds": list, "common": list,
     "arms": dict, "metrics": list, "shown": list, "checks": dict, "only": dict, "headline": dict,
+    "varied": dict,
 }  # fmt: skip
-OPTIONAL = ("checks", "only", "headline")
+OPTIONAL = ("checks", "only", "headline", "varied")
+PARTS = ("headline", "varied")  # of its table, for pages that people read first
 OURS = (
     "seed",
     "device",
@@ -44,6 +46,7 @@ class Study:
         checks: what must hold, by name; see `ganfeat.report.checks`.
         only: for arms that some of the seeds are enough for, which.
         headline: the ``arms`` and ``metrics`` that the README's table has.
+        varied: those of a table of what was varied; see `ganfeat.report.marks`.
     """
 
     folder: Path
@@ -57,6 +60,7 @@ class Study:
     checks: Mapping[str, str] = field(default_factory=dict)
     only: Mapping[str, list[int]] = field(default_factory=dict)
     headline: Mapping[str, list[str]] = field(default_factory=dict)
+    varied: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -123,6 +127,7 @@ def read_study(folder: Path) -> Study:
         _seeds(plain["seeds"], path), arms, _texts(plain["metrics"], "metrics", path),
         _texts(plain["shown"], "shown", path), {str(k): str(v) for k, v in plain["checks"].items()},
         {str(arm): found for arm, found in plain["only"].items()}, plain["headline"],
+        plain["varied"],
     )  # fmt: skip
     if not study.baselines:
         raise UserError(f"{path}: baseline must name an arm that others are compared with")
@@ -132,10 +137,12 @@ def read_study(folder: Path) -> Study:
         whole = isinstance(chosen, list) and all(type(seed) is int for seed in chosen)
         if not whole or not {*chosen} <= {*study.seeds} or not 0 < len({*chosen}) == len(chosen):
             raise UserError(f"{path}: only.{arm} must be some of the seeds {study.seeds}")
-    _check_headline(study, path)
+    for part in PARTS:
+        _check_part(study, part, path)
     named_by = {
         "baseline": study.baselines, "shown": study.shown, "only": [*study.only],
         "headline.arms": study.headline.get("arms", []),
+        "varied.arms": study.varied.get("arms", []),
     }  # fmt: skip
     for key, named in named_by.items():
         if unknown := [arm for arm in named if arm not in arms]:
@@ -145,14 +152,15 @@ def read_study(folder: Path) -> Study:
     return study
 
 
-def _check_headline(study: Study, path: Path) -> None:
-    for key, named in study.headline.items():
+def _check_part(study: Study, part: str, path: Path) -> None:
+    chosen = getattr(study, part)
+    for key, named in chosen.items():
         if key not in ("arms", "metrics"):
-            raise UserError(f"{path}: headline has {key}: arms and metrics are what it may have")
-        if not _texts(named, f"headline.{key}", path):
-            raise UserError(f"{path}: headline.{key} has none: leave it out for all")
-    if unknown := {*study.headline.get("metrics", [])} - {*study.metrics}:
-        raise UserError(f"{path}: headline.metrics has {min(unknown)}, which metrics has not")
+            raise UserError(f"{path}: {part} has {key}: arms and metrics are what it may have")
+        if not _texts(named, f"{part}.{key}", path):
+            raise UserError(f"{path}: {part}.{key} has none: leave it out for all")
+    if unknown := {*chosen.get("metrics", [])} - {*study.metrics}:
+        raise UserError(f"{path}: {part}.metrics has {min(unknown)}, which metrics has not")
 
 
 def _texts(found: Any, key: str, path: Path) -> list[str]:
