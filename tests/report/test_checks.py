@@ -110,6 +110,7 @@ def test_numbers_of_different_protocols_are_not_compared() -> None:
     [
         ("ghfet.mse < 1", "there is no arm ghfet; there are ghfeat, pixels"),
         ("ghfeat.mse", "it compares nothing"),
+        ("1 < 2", "names no arm"),
         ("ghfeat.mse <", "cannot be read"),
         ("ghfeat.mse == 1", "Eq is none of <, <=, > and >="),
         ("mse < 1", "mse is neither a number, nor one of a record"),

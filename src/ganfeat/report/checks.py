@@ -88,6 +88,8 @@ class Check:
             for node in ast.walk(tree)
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
         }
+        if not named:
+            raise UserError(f"check {name}: {text!r} names no arm: it would always come out alike")
         if unknown := named - self.names.keys():
             raise UserError(
                 f"check {name}: there is no arm {min(unknown)}; there are {', '.join(arms)}"
