@@ -75,7 +75,7 @@ def run(config: Config, overrides: list[str]) -> None:
         train += ["-m", *launcher]
     with locked(logs) as lock:
         try:
-            run_all(plan, config["jobs"], logs, train, lock)
+            failed = run_all(plan, config["jobs"], logs, train, lock)
         except Interrupted:
             if launcher:
                 print("what the launcher has sent away goes on; it is looked for the next time")
@@ -83,10 +83,11 @@ def run(config: Config, overrides: list[str]) -> None:
                 publish_study(study, every, config)
             raise
         publish_study(study, every, config)
-    if failed := [run.name for run in plan.runs if run.state() == "failed"]:
+    if failed:
         raise UserError(
-            f"{len(failed)} of {len(plan.runs)} runs have failed ({', '.join(failed)}): report.md "
-            "says with which errors; the same command tries them again"
+            f"{len(failed)} of {len({*plan.runs, *failed})} runs have failed "
+            f"({', '.join(run.name for run in failed)}), as said above; the same command tries "
+            "them again"
         )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from ganfeat.ending import told
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
-from ganfeat.report.figures import draw, save_figures
+from ganfeat.report.figures import FILES, draw, save_figures
 from ganfeat.report.marks import Mark, filled, marked, table_of
 from ganfeat.report.sections import counted, not_counted, write_tables
 from ganfeat.report.study import read_study
@@ -41,7 +41,7 @@ def remake(root: Path) -> list[Path]:
         records[study.name] = done = counted(runs)
         if done:
             written += write_tables(study, done, not_counted(study, runs))
-            written += save_figures(draw(study, done), study.folder)
+            written += save_figures(draw(study, done, FILES), study.folder)
 
     def table(mark: Mark) -> str:
         return table_of(mark, studies[mark.study], records[mark.study])

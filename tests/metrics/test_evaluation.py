@@ -20,7 +20,7 @@ from ganfeat.features.network import Features
 from ganfeat.features.small import Column
 from ganfeat.metrics import reference
 from ganfeat.metrics.als import ALS, FRAMES, OfPaths
-from ganfeat.metrics.coverage import FactorCoverage, compare
+from ganfeat.metrics.coverage import BINS, FactorCoverage, compare
 from ganfeat.metrics.diversity import Diversity
 from ganfeat.metrics.drawn import DrawnALS, DrawnPPL, faces
 from ganfeat.metrics.evaluation import evaluate
@@ -462,6 +462,10 @@ def test_references_are_kept_by_what_they_depend_on(
     References(SynthFaces("test", SIZE, 100), cache=tmp_path, refresh=True).of(network, 100)
     assert len(counted) == 6
     assert len(list(tmp_path.iterdir())) == 5
+    for where in ({"cache": tmp_path, "refresh": True}, {}):  # once for each evaluation
+        several = References(SynthFaces("test", SIZE, 100), **where)
+        assert torch.equal(several.of(network, 100).vectors, several.of(network, 100).vectors)
+    assert len(counted) == 8
 
 
 def test_a_damaged_cache_is_made_again_and_a_partial_one_never_written(
@@ -665,6 +669,13 @@ def test_coverage_compares_spread_shares_and_correlations() -> None:
     assert compare(samples, real, columns)["summary"]["correlation"] == pytest.approx(1, abs=0.02)
     samples[:, 1] = 0.3  # never changes, and has no correlation
     json.dumps(compare(samples, real, columns), allow_nan=False)
+    things = [Column("hat", "binary", 2), Column("tilt", "continuous", 0, needs="hat"),
+              Column("turn", "circular", 0, needs="hat")]  # fmt: skip
+    worn = np.stack([rng.integers(0, 2, 5000), *rng.uniform(-1, 1, [2, 5000])], axis=1)
+    found = compare(worn * [0, 1, 1], worn, things)  # no sample has one
+    assert found["spread_ratios"] == {"tilt": 0, "turn": 0}
+    assert found["summary"]["missed"] == 1 + 2 * BINS
+    json.dumps(found, allow_nan=False)
     angles = [Column("hue", "circular", 0), Column("a", "continuous", 0)]
     around = np.stack([rng.uniform(0, 2 * np.pi, 50_000), real[:, 0]], axis=1)
     found = compare(around * [0.5, 1], around, angles)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,8 +12,10 @@ from torch.nn import functional as F
 
 from ganfeat.errors import UserError
 from ganfeat.features import FactorNet, Features
+from ganfeat.features.small import Column
 from ganfeat.metrics.measure import Subject
-from ganfeat.metrics.readout import Explained, FactorProbe
+from ganfeat.metrics.reading import factor_scores
+from ganfeat.metrics.readout import Explained, FactorProbe, moving
 from ganfeat.metrics.subject import Judge, Samples
 
 SHARED = 3  # channels that the image shows
@@ -138,6 +141,23 @@ def test_factors_that_lie_in_the_map_are_read() -> None:
     assert values[0].name == "probe_b8_reader"
     assert values[0].value == pytest.approx(sum(scores.values()) / 2)
     assert values[0].n == 640
+
+
+def test_only_what_differs_can_be_read() -> None:
+    columns = [
+        Column("hat", "binary", 2), Column("tilt", "continuous", 0, needs="hat"),
+        Column("glasses", "binary", 2), Column("tint", "continuous", 0, needs="glasses"),
+        Column("yaw", "continuous", 0), Column("still", "continuous", 0),
+    ]  # fmt: skip
+    rows = np.random.default_rng(0).uniform(-1, 1, [50, 6])
+    rows[:, 0], rows[:, 2], rows[:, 5] = 1, 0, 0.5  # always a hat, never glasses
+    moves, kept = moving(np.split(rows, [30]), columns)
+    assert moves.tolist() == [False, True, False, False, True, False]
+    assert kept == [Column("tilt", "continuous", 0), columns[4]]
+    rows[:, 2] = np.arange(50) % 2
+    moves, kept = moving(np.split(rows, [30]), columns)
+    assert kept[1:] == columns[2:5]
+    assert set(factor_scores(rows[:, moves], rows[:, moves], kept).values()) == {1.0}
 
 
 def test_probes_need_a_judge_of_factors() -> None:

@@ -73,6 +73,7 @@ class Lab:
     def __init__(self, folder: Path, **more: Any) -> None:
         self.folder, self.outputs, self.weights = folder / "hsr", folder / "outputs", "w"
         self.say: dict[str, str] = {}
+        self.failed: list[str] = []
         self.folder.mkdir()
         self.outputs.mkdir()
         (folder / "train.py").write_text(TRAIN)
@@ -105,7 +106,8 @@ class Lab:
         """What it ran, in the order in which that ended."""
         order = self.outputs / "order"
         order.unlink(missing_ok=True)
-        run_all(self.plan(redo, seeds), jobs, self.outputs / "logs", self.train)
+        failed = run_all(self.plan(redo, seeds), jobs, self.outputs / "logs", self.train)
+        self.failed = [run.name for run in failed]
         return order.read_text().split() if order.exists() else []
 
     def plan(self, redo: bool = False, seeds: Sequence[int] | None = None) -> Plan:
@@ -193,6 +195,7 @@ def test_a_failure_takes_no_record_away(lab: Lab) -> None:
     before = lab.record("warm-s0")
     lab.say = {"warm": "fail"}
     assert lab.run() == []
+    assert lab.failed == ["warm-s0", "more-s0"]  # also the one that its record stands for
     assert lab.record("warm-s0") == before
     assert lab.states()["plain-s0"] == "done"
     assert lab.record("more-s0")["error"].startswith("warm-s0, where it starts")
@@ -253,6 +256,24 @@ def test_weights_of_another_machine_are_no_start(lab: Lab) -> None:
     assert lab.run() == []  # all of them lie here, and started from what is here
     assert {*lab.states().values()} == {"done"}
     assert lab.record("plain-s0")["study"]["start"] == {"g": "w"}
+
+
+def test_a_start_may_have_networks_that_an_arm_has_not(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.run()
+    record = lab.record("warm-s0")
+    (lab.folder / "runs" / "warm-s0.json").write_text(
+        json.dumps(record | {"weights": record["weights"] | {"heads": "h"}})
+    )
+    assert lab.states()["more-s0"] == "done"
+    (lab.folder / "runs" / "more-s0.json").unlink()
+    (place,) = lab.outputs.glob("*/more-0")
+    result = json.loads((place / "result.json").read_text())
+    (place / "result.json").write_text(json.dumps(result | {"start": {"g": "other"}}))
+    (lab.folder.parent / "train.py").write_text("")  # leaves what is there
+    lab.run()
+    assert "more-s0 failed: it began with other weights than warm-s0 has" in capsys.readouterr().out
 
 
 def test_an_interruption_ends_the_runs_and_records_nothing(tmp_path: Path) -> None:
@@ -354,6 +375,13 @@ def test_pictures_of_the_first_seed_are_kept(lab: Lab) -> None:
     assert kept == ["more-s0-a.png", "plain-s0-a.png", "warm-s0-a.png"]
 
 
+def test_an_arm_that_lacks_the_first_seed_keeps_pictures(lab: Lab) -> None:
+    lab.write(only={"more": [1]})
+    lab.run()
+    kept = sorted(path.name for path in (lab.folder / "runs").glob("*.png"))
+    assert kept == ["more-s1-a.png", "plain-s0-a.png", "warm-s0-a.png"]
+
+
 def test_hours_come_from_records(lab: Lab) -> None:
     assert lab.plan().hours(1) is None
     lab.run()
@@ -364,6 +392,16 @@ def test_hours_come_from_records(lab: Lab) -> None:
     assert Plan(runs, seed).hours(1) == pytest.approx(3 * 10 / 3600)
     # The arms wait for what they start from.
     assert Plan(runs, seed).hours(2) == pytest.approx(2 * 10 / 3600)
+
+
+def test_an_arm_takes_what_it_took_before(lab: Lab) -> None:
+    lab.run(seeds=[0])
+    record = lab.record("plain-s0")
+    (lab.folder / "runs" / "plain-s0.json").write_text(json.dumps(record | {"seconds": 100.0}))
+    (lab.folder / "runs" / "more-s0.json").unlink()
+    warm, plain, more = (runs := lab.runs())[3:]
+    assert Plan(runs, [plain]).hours(1) == pytest.approx((10 + 100) / 3600)
+    assert [lab.plan().seconds(run) for run in (warm, plain, more)] == [10, 100, 55]
 
 
 # Tables.

@@ -12,7 +12,7 @@ from ganfeat.report.document import Section, Table
 from ganfeat.report.found import as_study
 from ganfeat.report.marks import Mark, filled, marked, table_of
 from ganfeat.report.study import Study
-from ganfeat.report.tables import Column, best_arms, by_seed, columns, cost, joined, level, summary
+from ganfeat.report.tables import Column, best_arms, by_seed, columns, cost, joined, lower, summary
 
 
 def cell(value: float | None, half: float | None = None) -> Cell:
@@ -25,27 +25,29 @@ def cells(*values: float | None, half: float | None = None) -> dict[int, Cell]:
 
 
 @pytest.mark.parametrize(
-    ("best", "other", "alike"),
+    ("one", "other", "below"),
     [
-        (cells(1.0), cells(2.0), False),  # one seed, and nothing that says how sure it is
-        (cells(1.0), cells(1.0), True),
-        (cells(1.0, half=0.4), cells(2.0, half=0.4), False),
-        (cells(1.0, half=0.6), cells(2.0, half=0.6), True),
-        (cells(1.0, half=0.6), cells(2.0), False),
-        (cells(1.0, 3.0), cells(2.0, 2.5), True),  # the seeds do not agree
-        (cells(1.0, 1.0, 1.0), cells(2.0, 2.0, 2.0), False),
-        (cells(1.0, 1.0, 3.0, half=9), cells(2.0, 2.0, 2.0, half=9), True),
-        (cells(1.0, 1.0, 1.9, half=9), cells(2.0, 2.0, 2.0, half=9), False),
+        (cells(1.0), cells(2.0), True),  # one seed, and nothing that says how sure it is
+        (cells(1.0), cells(1.0), False),
+        (cells(1.0, half=0.4), cells(2.0, half=0.4), True),
+        (cells(1.0, half=0.6), cells(2.0, half=0.6), False),
+        (cells(1.0, half=0.6), cells(2.0), True),
+        (cells(1.0, 3.0), cells(2.0, 2.5), False),  # the seeds do not agree
+        (cells(1.0, 1.0, 1.0), cells(2.0, 2.0, 2.0), True),
+        (cells(1.0, 1.0, 3.0, half=9), cells(2.0, 2.0, 2.0, half=9), False),
+        (cells(1.0, 1.0, 1.9, half=9), cells(2.0, 2.0, 2.0, half=9), True),
         # Differences -1, -2, 1, -3, -2: mean -1.4, half a 95 % width 1.88.
-        (cells(10, 10, 10, 10, 10), cells(11, 12, 9, 13, 12), True),
-        (cells(10, 10, 10, 10, 10), cells(11, 12, 11, 13, 12), False),
-        (cells(1.0), {1: cell(2.0)}, True),  # they have no seed in common
+        (cells(10, 10, 10, 10, 10), cells(11, 12, 9, 13, 12), False),
+        (cells(10, 10, 10, 10, 10), cells(11, 12, 11, 13, 12), True),
+        (cells(1.0), {1: cell(2.0)}, False),  # they have no seed in common
     ],
 )
-def test_what_cannot_be_told_from_the_best(
-    best: dict[int, Cell], other: dict[int, Cell], alike: bool
+def test_which_arm_is_below_another(
+    one: dict[int, Cell], other: dict[int, Cell], below: bool
 ) -> None:
-    assert level(best, other) is alike
+    assert lower(one, other) is below
+    assert not lower(other, one)
+    assert lower(other, one, sign=-1.0) is below
 
 
 def test_the_best_of_a_column() -> None:
@@ -57,6 +59,11 @@ def test_the_best_of_a_column() -> None:
     assert best_arms(Column("x", "p", "higher", arms)) == {"c"}
     assert best_arms(Column("x", "p", None, arms)) == set()
     assert best_arms(Column("x", "p", "lower", {"a": cells(1.0)})) == set()  # of what?
+
+
+def test_an_arm_that_is_worse_on_its_seeds_is_not_best_by_its_mean() -> None:
+    arms = {"a": cells(0.9, 2.0), "b": {1: cell(1.9)}, "c": {1: cell(2.5)}}
+    assert best_arms(Column("x", "p", "lower", arms)) == {"b"}  # b is better on the seed of both
 
 
 def test_columns_belong_together_where_arms_are_in_both() -> None:
@@ -192,6 +199,22 @@ def test_any_runs_are_arms_by_what_they_differ_in() -> None:
         ["`hsr`", "1.5", "2"], ["`hsr method.weight=0`", "1", "1"],
         ["`hsr method.weight=9`", "", "0, 1 failed"],
     ]  # fmt: skip
+
+    def from_start(seed: int, start: int) -> dict[str, Any]:
+        where = f"init_from=outputs/hsr/f2a68515-s{start}/checkpoints/networks.safetensors"
+        return run(seed, where) | {"run": f"3f946775-s{seed}"}
+
+    # Each from the start of its own seed; and the same command of another program.
+    more = {"s/0": from_start(0, 0), "s/1": from_start(1, 1),
+            "t/0": from_start(0, 0) | {"run": "00000000-s0"}}  # fmt: skip
+    kept = {path: result | {"run": f"12345678-s{result['seed']}"} for path, result in more.items()}
+    _, done_more, absent_more = as_study(more, Path("x"))
+    name = "hsr"
+    assert [*done_more] == [(name, 0), (name, 1), (f"{name} (00000000)", 0)]
+    assert not absent_more.lines
+    _, done_more, absent_more = as_study(kept, Path("x"))
+    assert [*done_more] == [(name, 0), (name, 1)]
+    assert absent_more.lines == ["t/0: the same run as s/0"]
     (section,) = by_seed(made, done, absent.failed)
     assert [row[:3] for row in texts(section)[1:]] == [
         ["`hsr`", "1", "2"], ["`hsr method.weight=0`", "1", ""],

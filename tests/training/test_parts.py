@@ -86,6 +86,21 @@ def test_csv_takes_new_columns_and_forgets_what_is_redone(tmp_path: Path) -> Non
     assert again.curves(points=2) == {KIMG: [1, 3], "a": [2, 9], "b": [None, 9]}
 
 
+def test_curves_keep_every_column(tmp_path: Path) -> None:
+    """However rare: a monitor writes at some of the ticks, in rows of its own."""
+    log = CSVLog(tmp_path / "metrics.csv")
+    for tick in range(1, 401):
+        log.log_metrics({KIMG: tick, "loss": tick / 2})
+        if tick % 7 == 0:
+            log.log_metrics({KIMG: tick, "monitor/fid": 1000 - tick})
+    curves = log.curves(points=20)
+    measured = {k: v for k, v in zip(curves[KIMG], curves["monitor/fid"], strict=True) if v}
+    assert measured == {tick: 1000 - tick for tick in range(7, 401, 7)}
+    assert curves["loss"] == [(kimg or 0) / 2 for kimg in curves[KIMG]]
+    assert len(curves[KIMG]) <= 20 + len(measured)
+    assert {*range(20, 401, 20)} <= {*curves[KIMG]}
+
+
 def test_r1_of_a_quadratic() -> None:
     images = torch.randn(4, 3, 2, 2, dtype=torch.float64, requires_grad=True)
     penalty = r1_penalty(images, images.square().sum([1, 2, 3])[:, None])

@@ -57,7 +57,7 @@ class FactorCoverage(OfSamples):
 
     @torch.no_grad()
     def result(self, subject: Subject) -> Result:
-        """Four numbers and all that is behind them."""
+        """Five numbers and all that is behind them."""
         network = subject.judge.factors
         assert network is not None
         samples = self.rows.numpy()
@@ -73,24 +73,33 @@ class FactorCoverage(OfSamples):
         return Result(values, {f"coverage_{k}": v for k, v in found.items() if k != "summary"})
 
 
+def _shares(counts: NDArray[np.int_]) -> list[float]:
+    """Of all, or zeros where there is nothing."""
+    shares: list[float] = (counts / max(int(counts.sum()), 1)).tolist()
+    return shares
+
+
 def compare(samples: Array, real: Array, columns: list[Column]) -> dict[str, Any]:
     """Two factor tables [N,F] and [M,F]: ratios of spread, shares, correlations, and a summary."""
-    spread, shares, reached = {}, {}, {}
+    spread: dict[str, float] = {}
+    shares: dict[str, Any] = {}
+    reached: dict[str, Any] = {}
     for i, column in enumerate(columns):
         a, b = (table[meant(column, table, columns), i] for table in (samples, real))
         if column.kind in ("continuous", "circular"):
             edges = np.quantile(b, np.linspace(0, 1, BINS + 1)[1:-1])
             binned = [np.bincount(np.searchsorted(edges, x), minlength=BINS) for x in (a, b)]
-            reached[column.name] = [(c / c.sum()).tolist() for c in binned]
+            reached[column.name] = [_shares(c) for c in binned]
+        # What is never drawn, where this factor means nothing, is not spread at all.
         if column.kind == "continuous":
-            spread[column.name] = float(a.std() / b.std())
+            spread[column.name] = float(a.std() / b.std()) if len(a) else 0.0
         elif column.kind == "circular":
-            around = [1 - np.abs(np.exp(1j * x).mean()) for x in (a, b)]
-            spread[column.name] = float(around[0] / around[1])
+            around = [1 - np.abs(np.exp(1j * x).mean()) for x in (a, b) if len(x)]
+            spread[column.name] = float(around[0] / around[-1]) if len(a) else 0.0
         else:
             classes = max(column.classes, 2)
             counts = [np.bincount(x.astype(int), minlength=classes) for x in (a, b)]
-            shares[column.name] = [(c / c.sum()).tolist() for c in counts]
+            shares[column.name] = [_shares(c) for c in counts]
     always = [i for i, column in enumerate(columns) if not column.needs]
     lines = [i for i in always if columns[i].kind in ("continuous", "binary")]
     with np.errstate(invalid="ignore"):  # a factor that never changes correlates with nothing

@@ -18,9 +18,10 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from ganfeat.errors import UserError
 from ganfeat.features import Features
 from ganfeat.features.network import across_channels, paired
+from ganfeat.features.small import Column
 from ganfeat.metrics.measure import OfGenerator, Result, Subject
 from ganfeat.metrics.progress import Progress
-from ganfeat.metrics.reading import factor_scores, linear_reading
+from ganfeat.metrics.reading import Array, Bools, factor_scores, linear_reading, meant
 from ganfeat.metrics.redraw import factors_of
 from ganfeat.metrics.rows import Rows, finite
 from ganfeat.metrics.subject import BLOCK, Judge, Samples
@@ -231,9 +232,8 @@ class FactorProbe(OfMaps):
                 kept.update(torch.cat(pooled).flatten(1), numbers)
             progress(BLOCK)
         truth, values, arrays = tables.numpy(), list[Value](), dict[str, Any]()
-        moves = (np.ptp(truth[:learnt], axis=0) > 0) & (np.ptp(truth[learnt:], axis=0) > 0)
-        columns = [column for column, does in zip(network.columns, moves, strict=True) if does]
-        if still := [c.name for c in network.columns if c not in columns]:
+        moves, columns = moving(np.split(truth, [learnt]), network.columns)
+        if still := [network.columns[i].name for i in np.flatnonzero(~moves)]:
             log.warning("%s never change in samples: there is nothing to read", ", ".join(still))
         for tap, kept in rows.items():
             known, tried = np.split(kept.numpy(), [learnt])
@@ -245,6 +245,22 @@ class FactorProbe(OfMaps):
             values.append(Value(f"{name}_{network.name}", mean, n=len(tried), protocol=protocol))
             arrays[name] = scores
         return Result(values, arrays)
+
+
+def moving(tables: Sequence[Array], columns: Sequence[Column]) -> tuple[Bools, list[Column]]:
+    """Which factors differ in each of some tables [N,F], where they mean something, [F]; and those.
+
+    What needs a thing that is always there needs nothing among them.
+    """
+    moves = np.array(
+        [
+            all(len({*t[meant(column, t, columns), i].tolist()}) > 1 for t in tables)
+            for i, column in enumerate(columns)
+        ]
+    )
+    kept = [column for column, does in zip(columns, moves, strict=True) if does]
+    names = [column.name for column in kept]
+    return moves, [c if c.needs in names else c._replace(needs="") for c in kept]
 
 
 def seen(

@@ -70,6 +70,7 @@ class References:
         self.cache, self.refresh, self.device = cache, refresh, device
         self.rank, self.ranks = rank, ranks
         self._fingerprints: dict[int, dict[str, Any]] = {}
+        self._held: dict[str, Reference] = {}  # what no file holds
 
     def elsewhere(self, data: Any) -> "References":
         """The same of other data, of their ``test``."""
@@ -141,7 +142,7 @@ class References:
         """What ``network`` sees in all of them, from the cache where it is there.
 
         A changed image or weight is another entry; one is written when it is whole, and no image
-        turned out broken.
+        turned out broken. Otherwise it is kept here.
 
         Args:
             network: what looks.
@@ -161,12 +162,17 @@ class References:
         text = json.dumps(key, sort_keys=True)
         name = f"{network.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
         path = None if self.cache is None else self.cache / name
-        found = None if path is None or self.refresh else _read(path)
+        if name in self._held:
+            return self._held[name]
+        stale = self.refresh and path not in self.used
+        found = None if path is None or stale else _read(path)
         everywhere = all_agree(found is not None, self.device)
         if found is None or not everywhere:
             found = self._compute(network, data, flat, bar)
             whole = all_agree(not getattr(data, "broken", ()), self.device)
-            if path is not None and self.rank == 0 and whole:
+            if path is None or not whole:
+                self._held[name] = found
+            elif self.rank == 0:
                 _write(path, found)
         if path is not None and path.is_file():
             self.used.add(path)

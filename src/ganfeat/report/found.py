@@ -7,6 +7,7 @@ from ganfeat.report.cells import cells
 from ganfeat.report.plan import Record
 from ganfeat.report.study import OURS, Study
 from ganfeat.report.tables import Absent, Key, Records
+from ganfeat.training.record import without_seed
 
 
 def as_study(results: Mapping[str, Record], folder: Path) -> tuple[Study, Records, Absent]:
@@ -26,8 +27,12 @@ def as_study(results: Mapping[str, Record], folder: Path) -> tuple[Study, Record
     lines: list[str] = []
     failed: set[Key] = set()
     places: dict[Key, str] = {}
+    names: dict[str, str] = {}  # of arms, by their runs' ids
     for path, result in results.items():
-        arm = _name(path, result, [text for text in settings[path] if text not in shared])
+        run = _run_of(result) or " ".join(settings[path])
+        name = _name(path, result, [text for text in settings[path] if text not in shared])
+        taken = name in [other for known, other in names.items() if known != run]
+        arm = names.setdefault(run, f"{name} ({run})" if taken else name)
         key = arm, int(result.get("seed") or 0)
         if result.get("status") != "finished":
             error = result.get("error")
@@ -50,8 +55,18 @@ def as_study(results: Mapping[str, Record], folder: Path) -> tuple[Study, Record
 
 def _settings(result: Record) -> list[str]:
     """What was typed, but for what the machine and the seed have to do with."""
-    typed = result.get("overrides") or []
-    return [str(text) for text in typed if str(text).partition("=")[0] not in OURS]
+    typed = [str(text).partition("=") for text in result.get("overrides") or []]
+    seed = int(result.get("seed") or 0)
+    return [
+        f"{key}{sign}{without_seed(value, seed) if key == 'init_from' else value}"
+        for key, sign, value in typed
+        if key not in OURS
+    ]
+
+
+def _run_of(result: Record) -> str:
+    """The id that all seeds of an arm have."""
+    return str(result.get("run") or "").removesuffix(f"-s{result.get('seed')}")
 
 
 def _name(path: str, result: Record, own: list[str]) -> str:

@@ -76,7 +76,7 @@ class Run:
             return "failed"
         if asked.get("overrides") != self.study.arms[self.arm]:
             return "stale"
-        if self.start is not None and asked.get("start") != recorded_weights(self.start):
+        if self.start is not None and not self._begins_with(asked.get("start")):
             return "other start"
         return "done"
 
@@ -97,7 +97,13 @@ class Run:
         checkpoint = self.result.parent / LAST_CHECKPOINT
         if here is None and checkpoint.exists():  # killed before it could say anything
             here = read_about(checkpoint)
-        return here is not None and here.get("start") != recorded_weights(self.start)
+        return here is not None and not self._begins_with(here.get("start"))
+
+    def _begins_with(self, start: Mapping[str, str] | None) -> bool:
+        """Whether these are hashes of networks that its start is recorded with: of all, or of those
+        that it has, too."""
+        weights = recorded_weights(self.start) if self.start is not None else None
+        return bool(start) and bool(weights) and (start or {}).items() <= (weights or {}).items()
 
     def at_hand(self) -> bool:
         """Whether its networks lie here, and are those that it is recorded with."""
@@ -169,25 +175,31 @@ class Plan:
         left = self.left()
         if not left:
             return 0.0
-        if self.rates is None:
+        if not self.finished:
             return None
-        training, measuring = self.rates
         free, ends = [0.0] * jobs, dict[Run, float]()
         for run in left:
             ready = ends.get(run.start, 0.0) if run.start is not None else 0.0
             begins = max(free[0], ready)
-            ends[run] = begins + training * run.kimg + measuring
+            ends[run] = begins + self.seconds(run)
             free = sorted([*free[1:], ends[run]])
         return max(ends.values()) / 3600
 
     @cached_property
-    def rates(self) -> tuple[float, float] | None:
-        """Seconds of training per thousand images, and of measuring, as recorded."""
-        records = [run.record() for run in self.every]
-        known = [r for r in records if r is not None and r.get("status") == "finished"]
-        if not known:
-            return None
-        training = [r["seconds"] / r["kimg"] for r in known if r.get("kimg")]
-        # Values that were measured together have the same seconds each.
-        measuring = [sum({v.get("seconds", 0.0) for v in r["metrics"]}) for r in known]
-        return sum(training) / max(len(training), 1), sum(measuring) / len(measuring)
+    def finished(self) -> list[tuple[str, Record]]:
+        """Arms and records of what has come to its end."""
+        found = [(run.arm, run.record() or {}) for run in self.every]
+        return [(arm, record) for arm, record in found if record.get("status") == "finished"]
+
+    def seconds(self, run: Run) -> float:
+        """What a run takes, as records of its arm say, or of all arms where there are none."""
+        own = [record for arm, record in self.finished if arm == run.arm]
+        known = own or [record for _, record in self.finished]
+        images = sum(record.get("kimg") or 0.0 for record in known)
+        training = sum(record["seconds"] for record in known) / images if images else 0.0
+        return training * run.kimg + sum(map(measuring, known)) / len(known)
+
+
+def measuring(record: Record) -> float:
+    """Seconds that measuring took. Values that were measured together have the same each."""
+    return float(sum({value.get("seconds", 0.0) for value in record.get("metrics", [])}))

@@ -24,7 +24,9 @@ TAIL = 20_000  # bytes of a log that are looked at
 STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)  # by somebody, who will want to go on
 
 
-def run_all(plan: Plan, jobs: int, logs: Path, train: list[str], lock: int | None = None) -> None:
+def run_all(
+    plan: Plan, jobs: int, logs: Path, train: list[str], lock: int | None = None
+) -> list[Run]:
     """Run what is left. A run that fails is recorded with its error, and the others go on.
 
     What starts from a run waits for it. Ctrl-C ends every run with a checkpoint first; the same
@@ -37,9 +39,13 @@ def run_all(plan: Plan, jobs: int, logs: Path, train: list[str], lock: int | Non
         train: the command that trains, without its overrides.
         lock: the descriptor of a lock that is held as long as a run goes on, even without us.
 
+    Returns:
+        The runs that failed, also those that an earlier record stands for.
+
     Raises:
         UserError: a record cannot be read or written.
     """
+    failed: list[Run] = []
     running: list[Process] = []
     ended: dict[Run, bool] = {}  # and whether somebody stopped it
     waiting, shown = plan.left(), time.monotonic()
@@ -50,6 +56,7 @@ def run_all(plan: Plan, jobs: int, logs: Path, train: list[str], lock: int | Non
                 ended[run] = run.start is not None and ended[run.start]
                 if not ended[run]:
                     keep_failure(run, f"{run.start}, where it starts, did not come to its end")
+                    failed.append(run)
             for run in _ready(waiting, running)[: jobs - len(running)]:
                 waiting.remove(run)
                 try:  # what began with other weights than its start has now is not gone on with
@@ -57,13 +64,15 @@ def run_all(plan: Plan, jobs: int, logs: Path, train: list[str], lock: int | Non
                 except UserError as error:
                     ended[run] = False
                     keep_failure(run, str(error))
+                    failed.append(run)
                     continue
                 running.append(Process(run, again, logs, train, lock))
                 print(f"{run.name} begins; what it prints: {running[-1].log}", flush=True)
             for process in [p for p in running if p.ended()]:
                 running.remove(process)
                 ended[process.run] = process.child.returncode in STOPPED
-                record(process)
+                if not record(process):
+                    failed.append(process.run)
                 under_way = [*ended, *(p.run for p in running)]
                 waiting = [run for run in plan.left() if run not in under_way]
                 print(f"{len(running)} running, {len(waiting)} waiting", flush=True)
@@ -72,6 +81,7 @@ def run_all(plan: Plan, jobs: int, logs: Path, train: list[str], lock: int | Non
                 for process in running:
                     print(f"{process.run.name}: {process.progress()}", flush=True)
             time.sleep(LOOK_EVERY)
+        return failed
     finally:
         for process in running:  # before anything is printed: there may be nobody to print to
             process.child.terminate()
@@ -144,31 +154,39 @@ def tail(path: Path) -> str:
         return ""
 
 
-def record(process: Process) -> None:
-    """Keep what an ended run has left: its result, or its error; nothing where it was stopped."""
+def record(process: Process) -> bool:
+    """Keep what an ended run has left: its result, or its error; nothing where it was stopped.
+
+    Returns:
+        False where it failed.
+    """
     run = process.run
     try:
         result = read_result(run.result)
         elsewhere = run.begun_elsewhere()  # then this is not the run that was to be made
     except UserError as error:
         keep_failure(run, str(error))
-        return
+        return False
     if result is None or result.get("status") != "finished" or elsewhere:
         if process.child.returncode in STOPPED:
             print(f"{run.name} was stopped; it goes on when this is run again", flush=True)
-        else:
-            keep_failure(run, process.error())
-        return
+            return True
+        ended = process.child.returncode == 0 and elsewhere
+        keep_failure(
+            run, f"it began with other weights than {run.start} has" if ended else process.error()
+        )
+        return False
     before = recorded_weights(run)
     if before not in (None, {}, result.get("weights")):
         print(
             f"{run.name} came out with other weights than those recorded, as another kind of "
             "processor makes them: what has started from the recorded ones runs again"
         )
-    if run.seed == run.study.seeds[0]:
+    if run.seed == run.study.seeds_of(run.arm)[0]:
         keep_pictures(run, result)
     run.keep(result)
     print(f"{run.name} is done: {run.path}", flush=True)
+    return True
 
 
 def keep_failure(run: Run, error: str) -> None:

@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 from ganfeat.report.cells import Cell, cells, number
 from ganfeat.report.document import Entry, Section, Table, table
-from ganfeat.report.plan import Record
+from ganfeat.report.plan import Record, measuring
 from ganfeat.report.study import Study
 
 ARROWS = {"lower": " ↓", "higher": " ↑"}
 BOLD = (
-    "Bold is the best of a column, and what cannot be told from it: with one or two seeds where "
-    "intervals within runs meet (without such, where seeds do not agree), with three or four where "
-    "seeds do not agree, with five or more where the paired 95 % t interval of the difference has "
-    "0 in it. Means are over the seeds that each arm has. One seed is no evidence."
+    "Bold is what no other arm is better than, on the seeds that both have: with one or two on "
+    "each, with intervals within runs apart (without such, on each), with three or four on each, "
+    "with five or more by the paired 95 % t interval of the difference. Means are over the seeds "
+    "that each arm has. One seed is no evidence."
 )
 
 Key = tuple[str, int]  # an arm and a seed
@@ -154,26 +154,28 @@ def numbers(of_arm: Mapping[int, Cell]) -> dict[int, float]:
 
 
 def best_arms(column: Column) -> set[str]:
-    """The best arm of a column, and those that cannot be told from it; none without a direction."""
+    """The arms of a column that no other is better than; none without a direction."""
     found = {arm: of for arm, cells_of in column.arms.items() if (of := numbers(cells_of))}
     if column.better is None or len(found) < 2:
         return set()
     sign = 1.0 if column.better == "lower" else -1.0
-    first = min(found, key=lambda arm: sign * mean(found[arm].values()))
-    return {arm for arm in found if arm == first or level(column.arms[first], column.arms[arm])}
+    return {
+        arm for arm in found
+        if not any(lower(column.arms[other], column.arms[arm], sign) for other in found)
+    }  # fmt: skip
 
 
-def level(best: Mapping[int, Cell], other: Mapping[int, Cell]) -> bool:
-    """Whether two arms cannot be told apart, as far as so many seeds can tell."""
-    ours, theirs = numbers(best), numbers(other)
+def lower(one: Mapping[int, Cell], other: Mapping[int, Cell], sign: float = 1.0) -> bool:
+    """Whether ``sign`` times one arm is below that of another, as far as their seeds can tell."""
+    ours, theirs = numbers(one), numbers(other)
     shared = [seed for seed in ours if seed in theirs]
-    differences = [ours[seed] - theirs[seed] for seed in shared]
+    differences = [sign * (ours[seed] - theirs[seed]) for seed in shared]
     if len(shared) >= 5:
-        return abs(mean(differences)) <= interval(differences)
-    disagree = not differences or min(differences) <= 0 <= max(differences)
+        return mean(differences) < -interval(differences)
+    each = bool(differences) and max(differences) < 0
     if len(shared) >= 3:
-        return disagree
-    return disagree or any(_meet(best[seed], other[seed]) for seed in shared)
+        return each
+    return each and not any(_meet(one[seed], other[seed]) for seed in shared)
 
 
 def _meet(a: Cell, b: Cell) -> bool:
@@ -277,13 +279,11 @@ def cost(study: Study, done: Records) -> Section:
         records = [record for (a, _), record in done.items() if a == arm]
         if not records:
             continue
-        measuring = mean(
-            sum({value.get("seconds", 0.0) for value in r.get("metrics", [])}) for r in records
-        )
+        measured = mean(map(measuring, records))
         memory = _mean_of("peak_memory", records)
         took = [
             (_mean_of("kimg", records), "{:.4g}"), (_mean_of("seconds", records, 60), "{:.1f}"),
-            (_mean_of("images_per_s", records), "{:.4g}"), (measuring / 60, "{:.1f}"),
+            (_mean_of("images_per_s", records), "{:.4g}"), (measured / 60, "{:.1f}"),
             (None if memory is None else memory / 2**30, "{:.2f}"),
         ]  # fmt: skip
         shown = [Entry("", None) if x is None else Entry(form.format(x), x) for x, form in took]

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from ganfeat.errors import Interrupted
 from ganfeat.networks import save_networks
 from ganfeat.pictures import save_png
-from ganfeat.training.loggers import KIMG, log_picture
+from ganfeat.training.loggers import KIMG, MONITOR, log_picture
 from ganfeat.training.machine import peak_memory
 from ganfeat.training.method import Method
 from ganfeat.training.record import RunFolder
@@ -203,6 +203,7 @@ class Monitor(Callback):
     def __init__(self, folder: RunFolder, kimg: float, exam: Any, clock: Clock) -> None:
         self.folder, self.every, self.exam, self.clock = folder, Every(kimg), exam, clock
         self.best = float("inf")
+        self.path = folder.checkpoint.with_name("networks-best.safetensors")
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         """Measure where it is due."""
@@ -217,13 +218,14 @@ class Monitor(Callback):
         if trainer.is_global_zero:
             log.info("%s", "  ".join(f"{name} {value:.4g}" for name, value in found.items()))
         for logger in trainer.loggers:
-            logger.log_metrics({KIMG: kimg, **{f"monitor/{k}": v for k, v in found.items()}})
+            logger.log_metrics({KIMG: kimg, **{f"{MONITOR}{k}": v for k, v in found.items()}})
         fid = next((value for name, value in found.items() if name.startswith("fid")), None)
         if fid is not None and fid < self.best:
             self.best = fid
             if trainer.is_global_zero:
-                path = self.folder.checkpoint.with_name("networks-best.safetensors")
-                save_networks(path, pl_module.networks(), self.folder.weights_header(pl_module))
+                save_networks(
+                    self.path, pl_module.networks(), self.folder.weights_header(pl_module)
+                )
         self.clock.leave_out(time.perf_counter() - began)
 
     def state_dict(self) -> dict[str, float]:
@@ -231,8 +233,9 @@ class Monitor(Callback):
         return {"best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
-        """From the checkpoint."""
-        self.best = state_dict["best"]
+        """From the checkpoint, unless it is another run's, whose best networks are not here."""
+        if self.path.exists():
+            self.best = state_dict["best"]
 
 
 class Checkpoints(Callback):

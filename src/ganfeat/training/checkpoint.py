@@ -15,15 +15,15 @@ from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 from ganfeat.loading import find_checkpoint, read_about, read_checkpoint
 from ganfeat.networks import Network, class_name, pick, state_hash
+from ganfeat.training.record import NOT_PART_OF_A_RUN
 
 FORMAT = 1
 log = logging.getLogger(__name__)
 
 # What may differ between a checkpoint's run and the one that resumes from it.
-MAY_DIFFER = (
-    "experiment", "total_kimg", "trainer", "paths", "logger", "device", "threads", "resume",
-    "force", "init_from", "metrics", "tasks", "monitor", "judge",
-)  # fmt: skip
+MAY_DIFFER = {*NOT_PART_OF_A_RUN} - {"seed"} | {
+    "experiment", "total_kimg", "trainer", "init_from", "metrics", "tasks", "monitor", "judge",
+}  # fmt: skip
 
 
 class AtomicCheckpoints(TorchCheckpointIO):

@@ -16,9 +16,10 @@ from pytorch_lightning.loggers import Logger
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 from ganfeat.pictures import frames_of, save_gif
-from ganfeat.training.record import LOGGER_ID, RunFolder
+from ganfeat.training.record import LOGGER_ID, RunFolder, folder_of_run
 
 KIMG = "progress/kimg"
+MONITOR = "monitor/"  # what names of what was measured in between begin with
 
 
 class CSVLog(Logger):
@@ -64,9 +65,18 @@ class CSVLog(Logger):
                 csv.DictWriter(file, known).writerow(row)
 
     def curves(self, points: int = 200) -> dict[str, list[float | None]]:
-        """Every column as numbers, thinned evenly to at most so many rows; None where empty."""
-        step = -(-len(self.rows) // points) or 1
-        rows = self.rows[::-1][::step][::-1]  # the last row always
+        """Every column as numbers, a row for each kimg; None where empty.
+
+        Thinned evenly to so many rows, but for what a monitor has measured, which is always there.
+        """
+        whole: dict[str, dict[str, str]] = {}  # several may write of the same moment
+        for row in self.rows:
+            whole.setdefault(row[KIMG], {}).update({k: v for k, v in row.items() if v})
+        last, step = len(whole) - 1, -(-len(whole) // points) or 1
+        rows = [
+            row for i, row in enumerate(whole.values())
+            if (last - i) % step == 0 or any(name.startswith(MONITOR) for name in row)
+        ]  # fmt: skip
         return {
             name: [float(row[name]) if row.get(name) else None for row in rows]
             for name in self.columns()
@@ -218,11 +228,10 @@ def log_weights(folder: RunFolder, about: Mapping[str, Any]) -> None:
     name = _artifact_name(folder.config["experiment"], folder.id)
     artifact = wandb.Artifact(name, type="model", metadata=dict(about))
     artifact.add_file(str(folder.weights))
-    start = folder.config.get("init_from")
+    start = folder_of_run(str(folder.config.get("init_from")))
     if start and not wandb.run.offline:
         with suppress(Exception):  # it may have been made without wandb, or in another project
-            experiment, run = Path(start).parts[-2:]
-            wandb.run.use_artifact(f"{_artifact_name(experiment, run)}:latest")
+            wandb.run.use_artifact(f"{_artifact_name(start.parent.name, start.name)}:latest")
     wandb.run.log_artifact(artifact)
 
 

@@ -35,21 +35,27 @@ def run_id(config: dict[str, Any]) -> str:
     options = config.get("trainer", {})
     parts["trainer"] = {k: v for k, v in options.items() if k not in NOT_PART_OF_THE_TRAINER}
     if parts.get("init_from"):
-        parts["init_from"] = _without_seed(str(parts["init_from"]), config["seed"])
+        parts["init_from"] = without_seed(str(parts["init_from"]), config["seed"])
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return f"{hashlib.sha256(text.encode()).hexdigest()[:8]}-s{config['seed']}"
 
 
-def _without_seed(path: str, seed: int) -> str:
+def without_seed(path: str, seed: int) -> str:
     """A path in a run's folder from that run's id on, without this seed; any other as typed.
 
     So the runs of an arm have one name, each from the start of its own seed.
     """
-    parts = Path(path).parts
-    for i, part in enumerate(parts):
-        if match := re.fullmatch(r"([0-9a-f]{8})-s(\d+)", part):
-            return "/".join([match[1] if match[2] == str(seed) else part, *parts[i + 1 :]])
-    return path
+    folder = folder_of_run(path)
+    if folder is None:
+        return path
+    name = folder.name.removesuffix(f"-s{seed}")
+    return "/".join([name, *Path(path).parts[len(folder.parts) :]])
+
+
+def folder_of_run(path: str) -> Path | None:
+    """The folder of the run that a path lies in, by its name; None where it is in none."""
+    every = reversed([Path(path), *Path(path).parents])
+    return next((f for f in every if re.fullmatch(r"[0-9a-f]{8}-s\d+", f.name)), None)
 
 
 class RunFolder:
