@@ -1,6 +1,9 @@
 """The parts of training, each against a closed form or a second way to compute it."""
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -8,11 +11,13 @@ from torch import nn
 
 from ganfeat.errors import UserError
 from ganfeat.pictures import grid_shape, image_grid, to_uint8
+from ganfeat.training.callbacks import Monitor
 from ganfeat.training.draws import Draws, seed_of
 from ganfeat.training.ema import ema_decay, update_ema
-from ganfeat.training.loggers import KIMG, CSVLog
+from ganfeat.training.loggers import KIMG, CSVLog, log_weights
 from ganfeat.training.losses import path_length_penalty, r1_penalty
 from ganfeat.training.method import adam
+from ganfeat.training.record import RunFolder, folder_of_run, without_seed
 from ganfeat.training.terms import Terms
 
 
@@ -84,6 +89,44 @@ def test_csv_takes_new_columns_and_forgets_what_is_redone(tmp_path: Path) -> Non
     assert path.read_text().split() == [f"{KIMG},a,b", "1,2,", "2,3,4", "3,9,9"]
     assert again.curves() == {KIMG: [1, 2, 3], "a": [2, 3, 9], "b": [None, 4, 9]}
     assert again.curves(points=2) == {KIMG: [1, 3], "a": [2, 9], "b": [None, 9]}
+
+
+def test_the_folder_of_a_run_is_found_in_a_path() -> None:
+    run = Path("outputs/hsr_synthfaces/f2a68515-s12")
+    inside = str(run / "checkpoints" / "networks.safetensors")
+    assert folder_of_run(inside) == folder_of_run(str(run)) == run
+    assert folder_of_run("weights.safetensors") is None
+    assert without_seed(inside, 12) == "f2a68515/checkpoints/networks.safetensors"
+    assert without_seed(inside, 2) == "f2a68515-s12/checkpoints/networks.safetensors"
+
+
+def test_what_a_run_started_from_is_in_its_lineage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[str] = []
+    there = SimpleNamespace(
+        offline=False, use_artifact=used.append, log_artifact=lambda artifact: None
+    )
+    artifact = SimpleNamespace(add_file=lambda path: None)
+    wandb = SimpleNamespace(run=there, Artifact=lambda *_, **__: artifact)
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    start = "outputs/hsr/f2a68515-s1/checkpoints/networks.safetensors"
+    config = {"experiment": "hsr", "seed": 1, "init_from": start, "logger": {},
+              "paths": {"outputs": str(tmp_path)}}  # fmt: skip
+    log_weights(RunFolder(config), {})
+    assert used == ["hsr-f2a68515-s1:latest"]
+
+
+def test_the_best_of_another_run_is_not_the_best_here(tmp_path: Path) -> None:
+    """After resume=RUN the networks with the lowest FID so far lie in that run's folder."""
+    folder: Any = SimpleNamespace(checkpoint=tmp_path / "last.ckpt")
+    clock: Any = None
+    here = Monitor(folder, 1.0, None, clock)
+    here.load_state_dict({"best": 3.0})
+    assert here.best == float("inf")
+    (tmp_path / "networks-best.safetensors").touch()
+    here.load_state_dict({"best": 3.0})
+    assert here.best == 3.0
 
 
 def test_curves_keep_every_column(tmp_path: Path) -> None:

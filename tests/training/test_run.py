@@ -230,6 +230,7 @@ def test_resume_from_a_run_with_other_settings_is_refused(tmp_path: Path) -> Non
     for change in ("batch_size=4", "method.lr=0.1", "seed=1"):
         with pytest.raises(UserError, match=f"this run has {change}: use the same"):
             tiny.train(tmp_path / "b", f"resume={folder}", change)
+    tiny.train(tmp_path / "b", f"resume={folder}", "objective=fid5k_factornet")  # is no setting
 
 
 def test_interrupted_after_a_resume_goes_on_from_its_own_checkpoint(

@@ -11,9 +11,10 @@ from lightning_fabric.plugins import TorchCheckpointIO
 from ganfeat import backbone
 from ganfeat.backbone.loading import EMBEDDED, embedded_file
 from ganfeat.build import nearest
+from ganfeat.checks import keys
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
-from ganfeat.loading import find_checkpoint, read_about, read_checkpoint
+from ganfeat.loading import read_about, read_checkpoint
 from ganfeat.networks import Network, class_name, pick, state_hash
 from ganfeat.training.record import NOT_PART_OF_A_RUN
 
@@ -78,7 +79,10 @@ def check_resumable(path: Path, method: Any, config: dict[str, Any]) -> float:
                 f"{path} looked with other weights of {key} than these ({here[:8]}): restore them, "
                 "or start again with force=true"
             )
-    theirs, ours = _flat(about["config"]), _flat(config)
+    theirs, ours = (
+        {key: value for key, value in keys(of).items() if not isinstance(value, dict)}
+        for of in (about["config"], config)
+    )
     for key in sorted(theirs.keys() | ours.keys()):
         if key.split(".")[0] not in MAY_DIFFER and theirs.get(key) != ours.get(key):
             raise UserError(
@@ -90,15 +94,6 @@ def check_resumable(path: Path, method: Any, config: dict[str, Any]) -> float:
     if wrong := sorted(name for name in held.keys() | needed if held.get(name) != needed.get(name)):
         raise UserError(f"{path} does not fit: {wrong[0]} is missing in one, or of another shape")
     return float(checkpoint["global_step"] * config["batch_size"] / 1000)
-
-
-def _flat(config: dict[str, Any], key: str = "") -> dict[str, Any]:
-    """Every value under its dotted key."""
-    found: dict[str, Any] = {}
-    for name, value in config.items():
-        path = f"{key}.{name}" if key else name
-        found |= _flat(value, path) if isinstance(value, dict) else {path: value}
-    return found
 
 
 def check_same_size(network: Network, theirs: dict[str, Any], where: str) -> None:
@@ -143,6 +138,3 @@ def initialise(
         network.load_state_dict(loaded.state_dict())
         taken[name] = state_hash(loaded)
     return taken
-
-
-__all__ = ["AtomicCheckpoints", "check_resumable", "find_checkpoint", "initialise"]

@@ -15,15 +15,11 @@ from torch import Tensor
 from ganfeat.build import build, locate, signature
 from ganfeat.data import DataModule
 from ganfeat.errors import UserError
+from ganfeat.loading import find_checkpoint
 from ganfeat.processes import rank
 from ganfeat.training import machine
 from ganfeat.training.callbacks import Checkpoints, Clock, Monitor, Pictures, Snapshots, Ticks
-from ganfeat.training.checkpoint import (
-    AtomicCheckpoints,
-    check_resumable,
-    find_checkpoint,
-    initialise,
-)
+from ganfeat.training.checkpoint import AtomicCheckpoints, check_resumable, initialise
 from ganfeat.training.distributed import Processes
 from ganfeat.training.loggers import CSVLog, wandb_logger, wandb_mode
 from ganfeat.training.method import Method
