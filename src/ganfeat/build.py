@@ -138,6 +138,17 @@ def dotted(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
 
 
+def keys(config: dict[str, Any], key: str = "") -> dict[str, Any]:
+    """Every value in ``config``, whole nodes too, under its dotted key."""
+    found = {}
+    for name, value in config.items():
+        path = dotted(key, name)
+        found[path] = value
+        if isinstance(value, dict):
+            found |= keys(value, path)
+    return found
+
+
 def _check_names(target: Callable[..., Any], names: Iterable[str], key: str = "") -> None:
     known = signature(target).keys() - (RUNTIME if key else set())
     for name in names:

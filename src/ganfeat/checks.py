@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
-from ganfeat.build import dotted, nearest, suggest
+from ganfeat.build import dotted, keys, nearest, suggest
 from ganfeat.errors import UserError
 from ganfeat.ranges import Count, Natural, Positive, Range, Seed, fits
 
@@ -42,17 +42,6 @@ TYPES: dict[str, Any] = {
     "plan": bool,
 }
 """Of the settings that are no keywords of a class, what they must be."""
-
-
-def keys(config: dict[str, Any], key: str = "") -> dict[str, Any]:
-    """Every value in ``config``, whole nodes too, under its dotted key."""
-    found = {}
-    for name, value in config.items():
-        path = dotted(key, name)
-        found[path] = value
-        if isinstance(value, dict):
-            found |= keys(value, path)
-    return found
 
 
 def right_key(key: str, known: Collection[str]) -> str:

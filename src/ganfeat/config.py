@@ -23,8 +23,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from ganfeat.build import fill, suggest
-from ganfeat.checks import check_missing, check_preset, check_values, keys, right_key
+from ganfeat.build import fill, keys, suggest
+from ganfeat.checks import check_missing, check_preset, check_values, right_key
 from ganfeat.errors import UserError
 
 LISTS = ("metrics", "monitor", "tasks")  # groups whose files are lists

@@ -1,6 +1,7 @@
-"""What a run leaves: ``result.json``, which all tables are made of, and its last checkpoint."""
+"""What a run leaves: a folder with ``result.json``, which all tables are made of."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -82,3 +83,21 @@ OF_VALUES: dict[str, Callable[[Any], bool]] = {
     "name": lambda x: isinstance(x, str), "protocol": _is_table, "better": _is_text,
     **dict.fromkeys(("value", "low", "high", "seconds", "n"), _is_number),
 }  # fmt: skip
+
+
+def without_seed(path: str, seed: int) -> str:
+    """A path in a run's folder from that run's id on, without this seed; any other as typed.
+
+    So the runs of an arm have one name, each from the start of its own seed.
+    """
+    folder = folder_of_run(path)
+    if folder is None:
+        return path
+    name = folder.name.removesuffix(f"-s{seed}")
+    return "/".join([name, *Path(path).parts[len(folder.parts) :]])
+
+
+def folder_of_run(path: str) -> Path | None:
+    """The folder of the run that a path lies in, by its name; None where it is in none."""
+    every = reversed([Path(path), *Path(path).parents])
+    return next((f for f in every if re.fullmatch(r"[0-9a-f]{8}-s\d+", f.name)), None)

@@ -7,7 +7,7 @@ from ganfeat.report.cells import cells
 from ganfeat.report.plan import Record
 from ganfeat.report.study import OURS, Study
 from ganfeat.report.tables import Absent, Key, Records
-from ganfeat.training.record import without_seed
+from ganfeat.results import without_seed
 
 
 def as_study(results: Mapping[str, Record], folder: Path) -> tuple[Study, Records, Absent]:

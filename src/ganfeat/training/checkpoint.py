@@ -10,8 +10,7 @@ from lightning_fabric.plugins import TorchCheckpointIO
 
 from ganfeat import backbone
 from ganfeat.backbone.loading import EMBEDDED, embedded_file
-from ganfeat.build import nearest
-from ganfeat.checks import keys
+from ganfeat.build import keys, nearest
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 from ganfeat.loading import read_about, read_checkpoint

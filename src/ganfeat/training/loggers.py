@@ -16,7 +16,8 @@ from pytorch_lightning.loggers import Logger
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 from ganfeat.pictures import frames_of, save_gif
-from ganfeat.training.record import LOGGER_ID, RunFolder, folder_of_run
+from ganfeat.results import folder_of_run
+from ganfeat.training.record import LOGGER_ID, RunFolder
 
 KIMG = "progress/kimg"
 MONITOR = "monitor/"  # what names of what was measured in between begin with

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import secrets
 import subprocess
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Any
 
 from ganfeat.errors import UserError
 from ganfeat.files import atomic_write, locked
-from ganfeat.results import LAST_CHECKPOINT, read_result, unreadable
+from ganfeat.results import LAST_CHECKPOINT, read_result, unreadable, without_seed
 
 # What a run is does not depend on where, by whom or how often it is computed.
 NOT_PART_OF_A_RUN = (
@@ -38,24 +37,6 @@ def run_id(config: dict[str, Any]) -> str:
         parts["init_from"] = without_seed(str(parts["init_from"]), config["seed"])
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return f"{hashlib.sha256(text.encode()).hexdigest()[:8]}-s{config['seed']}"
-
-
-def without_seed(path: str, seed: int) -> str:
-    """A path in a run's folder from that run's id on, without this seed; any other as typed.
-
-    So the runs of an arm have one name, each from the start of its own seed.
-    """
-    folder = folder_of_run(path)
-    if folder is None:
-        return path
-    name = folder.name.removesuffix(f"-s{seed}")
-    return "/".join([name, *Path(path).parts[len(folder.parts) :]])
-
-
-def folder_of_run(path: str) -> Path | None:
-    """The folder of the run that a path lies in, by its name; None where it is in none."""
-    every = reversed([Path(path), *Path(path).parents])
-    return next((f for f in every if re.fullmatch(r"[0-9a-f]{8}-s\d+", f.name)), None)
 
 
 class RunFolder:
