@@ -100,10 +100,11 @@ class Run:
         return here is not None and not self._begins_with(here.get("start"))
 
     def _begins_with(self, start: Mapping[str, str] | None) -> bool:
-        """Whether these are hashes of networks that its start is recorded with: of all, or of those
-        that it has, too."""
+        """Whether its start is recorded with these networks, by hash; it may have more of them."""
         weights = recorded_weights(self.start) if self.start is not None else None
-        return bool(start) and bool(weights) and (start or {}).items() <= (weights or {}).items()
+        if not start or not weights:
+            return False
+        return start.items() <= weights.items()
 
     def at_hand(self) -> bool:
         """Whether its networks lie here, and are those that it is recorded with."""
