@@ -1,5 +1,6 @@
-"""What the README shows runs as it stands there: files of one's own, dropped into place."""
+"""What the README and `docs/` show is there, and runs as it stands there."""
 
+import importlib
 import json
 import os
 import re
@@ -13,16 +14,77 @@ import pytest
 import tiny
 
 from ganfeat.config import compose
+from ganfeat.metrics.measure import Measurement
+from ganfeat.report.checks import checks_of
+from ganfeat.report.study import read_study
 
 ROOT = Path(__file__).parents[1]
-BLOCK = re.compile(
-    r"^```(?:python|yaml)\n# ((?:src|conf)/\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL
-)
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(ROOT.glob("experiments/*/*.md"))]
+BLOCK = re.compile(r"^```(?:python|yaml)\n# (\S+/\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
-def shown() -> dict[str, str]:
-    """The files that the README shows, by their paths."""
-    return dict(BLOCK.findall((ROOT / "README.md").read_text()))
+def shown(page: str) -> dict[str, str]:
+    """The files that a page shows, by their paths."""
+    return dict(BLOCK.findall((DOCS / page).read_text()))
+
+
+def anchors(page: Path) -> set[str]:
+    """What can be linked to on a page: its headings as GitHub spells them."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(page.read_text()):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_preset_stands_in_the_table() -> None:
+    table = (DOCS / "runs.md").read_text().split("## Presets")[1].split("## Sweeps")[0]
+    named = set(re.findall(r"`([a-z0-9_]+)`", table))
+    presets = {path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml")}
+    assert presets <= named
+
+
+def test_every_measured_name_is_explained() -> None:
+    text = (DOCS / "measuring.md").read_text().split("## Names")[1]
+    explained = re.findall(r"`([a-z0-9_]+)`", text)
+    starts = {start for kind in measurements() for start in kind.better}
+    assert {"fid", "gap", "mixed_fine_colour"} <= starts
+    groups = tuple(name for name in explained if name.endswith("_"))  # such as `mixed_`
+    for start in starts:
+        assert start.startswith(groups) or any(n.startswith(start) for n in explained), start
+
+
+def measurements() -> list[type[Measurement]]:
+    """All metrics and tasks of the package."""
+    for name in ("metrics", "tasks"):
+        for path in (ROOT / "src" / "ganfeat" / name).glob("[!_]*.py"):
+            importlib.import_module(f"ganfeat.{name}.{path.stem}")
+    found: list[type[Measurement]] = [Measurement]
+    for kind in found:  # grows
+        found += [k for k in kind.__subclasses__() if k.__module__.startswith("ganfeat.")]
+    return found
+
+
+def test_the_study_that_is_shown_can_be_read(tmp_path: Path) -> None:
+    ((path, text),) = shown("studies.md").items()
+    assert path == "experiments/hsr_cats/study.yaml"
+    folder = tmp_path / "hsr_cats"
+    folder.mkdir()
+    (folder / "study.yaml").write_text(text)
+    study = read_study(folder)
+    assert len(checks_of(study)) == 3
+    for overrides in study.arms.values():
+        assert compose([text for text in overrides if text != "init_from=warm"])["experiment"]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +95,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("train.py", "evaluate.py", "compare.py"):
         shutil.copy(ROOT / name, folder / name)
-    for path, text in shown().items():
+    for path, text in shown("extending.md").items():
         (folder / path).write_text(text)
     return folder
 
@@ -49,18 +111,19 @@ def typed(tree: Path, *line: str) -> str:
 
 
 def test_three_files_of_ones_own_are_shown() -> None:
-    assert [*shown()] == [
+    assert [*shown("extending.md")] == [
         "src/ganfeat/navigators/coordinates.py", "conf/method/coordinates.yaml",
         "src/ganfeat/metrics/contrast.py", "conf/metrics/contrast.yaml",
         "src/ganfeat/data/stripes.py", "conf/data/stripes.yaml",
     ]  # fmt: skip
-    for path in shown():
+    for path in shown("extending.md"):
         assert not (ROOT / path).exists()
 
 
 def lines_of(script: str) -> list[list[str]]:
-    """What the README types after a command."""
-    text = (ROOT / "README.md").read_text().replace("\\\n", " ")
+    """What the README and `docs/` type after a command."""
+    pages = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+    text = "\n".join(page.read_text() for page in pages).replace("\\\n", " ")
     start = f"python {script} "
     found = [line.strip() for line in text.splitlines() if line.strip().startswith(start)]
     return [shlex.split(line, comments=True)[2:] for line in found]
