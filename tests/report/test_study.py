@@ -20,11 +20,11 @@ from ganfeat.errors import UserError
 from ganfeat.report import runner
 from ganfeat.report.cells import number
 from ganfeat.report.checks import checks_of
+from ganfeat.report.differences import against, interval
 from ganfeat.report.plan import Plan, Run
 from ganfeat.report.runner import run_all
 from ganfeat.report.sections import counted, not_counted, write_tables
 from ganfeat.report.study import read_study
-from ganfeat.report.tables import against, interval
 
 PLAIN: dict[str, Any] = {
     "question": "Is it so?",

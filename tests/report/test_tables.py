@@ -8,11 +8,13 @@ import pytest
 
 from ganfeat.errors import UserError
 from ganfeat.report.cells import Cell
+from ganfeat.report.cost import cost
+from ganfeat.report.differences import lower
 from ganfeat.report.document import Section, Table
 from ganfeat.report.found import as_study
 from ganfeat.report.marks import Mark, filled, marked, table_of
 from ganfeat.report.study import Study
-from ganfeat.report.tables import Column, best_arms, by_seed, columns, cost, joined, lower, summary
+from ganfeat.report.tables import Column, best_arms, by_seed, columns, joined, summary
 
 
 def cell(value: float | None, half: float | None = None) -> Cell:

@@ -24,11 +24,12 @@ from ganfeat.metrics.reading import columns_of, factor_scores
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Judge
 from ganfeat.metrics.value import Value
-from ganfeat.tasks.editing import GlobalEditing, LocalEditing
+from ganfeat.tasks.editing import GlobalEditing
 from ganfeat.tasks.factors import FactorsByLevel, best_levels
 from ganfeat.tasks.harmonisation import Harmonisation
 from ganfeat.tasks.identity import Identity
 from ganfeat.tasks.linear import STRENGTHS, Linear, as_table, as_targets
+from ganfeat.tasks.local_editing import LocalEditing
 from ganfeat.tasks.mixing import Mixing, moved
 from ganfeat.tasks.points import Landmarks, Layout
 from ganfeat.tasks.reconstruction import OwnSamples, Reconstruction, explained

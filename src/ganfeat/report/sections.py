@@ -11,11 +11,12 @@ from pathlib import Path
 from ganfeat.files import atomic_write
 from ganfeat.report.cells import cells
 from ganfeat.report.checks import verdicts
+from ganfeat.report.cost import cost
 from ganfeat.report.document import Section, Table, latex, markdown
 from ganfeat.report.edits import boundaries, likeness_of_seeds
 from ganfeat.report.plan import Run
 from ganfeat.report.study import Study
-from ganfeat.report.tables import Absent, Records, by_seed, cost, summary
+from ganfeat.report.tables import Absent, Records, by_seed, summary
 
 HEADINGS = (
     "arm", "seed", "metric", "value", "low", "high", "n", "protocol", "better", "kimg", "commit",

@@ -1,13 +1,13 @@
 """What finished runs come to: a row for each arm, every seed shown, each number by its protocol."""
 
-import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from statistics import mean, stdev
+from collections.abc import Collection, Mapping, Sequence
+from statistics import mean
 from typing import NamedTuple
 
 from ganfeat.report.cells import Cell, cells, number
+from ganfeat.report.differences import against, lower, numbers
 from ganfeat.report.document import Entry, Section, Table, table
-from ganfeat.report.plan import Record, measuring
+from ganfeat.report.plan import Record
 from ganfeat.report.study import Study
 
 ARROWS = {"lower": " ↓", "higher": " ↑"}
@@ -148,11 +148,6 @@ def headings(shown: Sequence[Column]) -> list[str]:
     ]
 
 
-def numbers(of_arm: Mapping[int, Cell]) -> dict[int, float]:
-    """The numbers that there are, by seed."""
-    return {seed: cell.value for seed, cell in of_arm.items() if cell.value is not None}
-
-
 def best_arms(column: Column) -> set[str]:
     """The arms of a column that no other is better than; none without a direction."""
     found = {arm: of for arm, cells_of in column.arms.items() if (of := numbers(cells_of))}
@@ -163,28 +158,6 @@ def best_arms(column: Column) -> set[str]:
         arm for arm in found
         if not any(lower(column.arms[other], column.arms[arm], sign) for other in found)
     }  # fmt: skip
-
-
-def lower(one: Mapping[int, Cell], other: Mapping[int, Cell], sign: float = 1.0) -> bool:
-    """Whether ``sign`` times one arm is below that of another, as far as their seeds can tell."""
-    ours, theirs = numbers(one), numbers(other)
-    shared = [seed for seed in ours if seed in theirs]
-    differences = [sign * (ours[seed] - theirs[seed]) for seed in shared]
-    if len(shared) >= 5:
-        return mean(differences) < -interval(differences)
-    each = bool(differences) and max(differences) < 0
-    if len(shared) >= 3:
-        return each
-    return each and not any(_meet(one[seed], other[seed]) for seed in shared)
-
-
-def _meet(a: Cell, b: Cell) -> bool:
-    """Whether the intervals of two cells overlap; no where one has none."""
-    ends = (a.low, a.high, b.low, b.high)
-    if any(end is None for end in ends):
-        return False
-    low_a, high_a, low_b, high_b = (float(end) for end in ends if end is not None)
-    return low_a <= high_b and low_b <= high_a
 
 
 def by_seed(study: Study, done: Records, failed: Collection[Key] = ()) -> list[Section]:
@@ -241,78 +214,3 @@ def _spread(found: Mapping[int, float]) -> list[str | Entry]:
         return ["", ""]
     middle, values = mean(found.values()), found.values()
     return [Entry(number(middle), middle), f"{number(min(values))} to {number(max(values))}"]
-
-
-def against(ours: Mapping[int, float], theirs: Mapping[int, float]) -> str:
-    """Differences of the seeds that both have, as far as so many can say something.
-
-    One or two: each. Three or four: their mean and range, and how many agree in sign. Five or more:
-    the mean with its paired 95 % t interval.
-    """
-    pairs = [(own, theirs[seed]) for seed, own in ours.items() if seed in theirs]
-    found = [own - base for own, base in pairs]
-    if not found:
-        return ""
-    if len(found) < 3:
-        return ", ".join(f"{_signed(a - b)} ({_percent(a - b, b)})" for a, b in pairs)
-    middle = mean(found)
-    agree = max(sum(d > 0 for d in found), sum(d < 0 for d in found))
-    text = f"{_signed(middle)}, {agree} of {len(found)} agree"
-    if len(found) < 5:
-        return f"{text}, {_signed(min(found))} to {_signed(max(found))}"
-    half = interval(found)
-    return f"{text}, 95 % {_signed(middle - half)} to {_signed(middle + half)}"
-
-
-def interval(differences: Sequence[float]) -> float:
-    """Half the width of the 95 % t interval of their mean."""
-    from scipy.stats import t
-
-    n = len(differences)
-    return float(t.ppf(0.975, n - 1)) * stdev(differences) / math.sqrt(n)
-
-
-def cost(study: Study, done: Records) -> Section:
-    """What each arm took: means over its runs."""
-    rows: list[list[str | Entry]] = []
-    for arm in study.arms:
-        records = [record for (a, _), record in done.items() if a == arm]
-        if not records:
-            continue
-        measured = mean(map(measuring, records))
-        memory = _mean_of("peak_memory", records)
-        took = [
-            (_mean_of("kimg", records), "{:.4g}"), (_mean_of("seconds", records, 60), "{:.1f}"),
-            (_mean_of("images_per_s", records), "{:.4g}"), (measured / 60, "{:.1f}"),
-            (None if memory is None else memory / 2**30, "{:.2f}"),
-        ]  # fmt: skip
-        shown = [Entry("", None) if x is None else Entry(form.format(x), x) for x, form in took]
-        rows.append([f"`{arm}`", *shown, "; ".join(_machines(records))])
-    head = ["arm", "kimg", "training, min", "images/s", "measuring, min", "memory, GiB", "machine"]
-    note = "Means over the runs of an arm. Machines are shared, and runs stood beside others there."
-    return Section("Cost", [table(head, rows), note])
-
-
-def _mean_of(key: str, records: Iterable[Record], unit: float = 1) -> float | None:
-    found = [float(record[key]) / unit for record in records if record.get(key)]
-    return mean(found) if found else None
-
-
-def _machines(records: Iterable[Record]) -> list[str]:
-    """What they ran on, each once."""
-    found: dict[str, None] = {}
-    for record in records:
-        machine = record.get("machine", {})
-        parts = [machine.get("device"), machine.get("instructions")]
-        threads = machine.get("threads")
-        parts.append(f"{threads} thread{'s' if threads != 1 else ''}" if threads else None)
-        found[", ".join(str(part) for part in parts if part)] = None
-    return [name for name in found if name]
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3g}" if abs(value) < 1e3 else f"{value:+.0f}"
-
-
-def _percent(difference: float, base: float) -> str:
-    return f"{100 * difference / abs(base):+.1f} %" if base else "of 0"
