@@ -120,7 +120,7 @@ def publish(
 
 def send(study: Study, tables: Sequence[Table], config: Config) -> None:
     """The tables to wandb."""
-    from ganfeat.training.loggers import log_tables, wandb_mode
+    from ganfeat.training.wandb_log import log_tables, wandb_mode
 
     logger, folder = config["logger"], Path(config["paths"]["outputs"]) / "compare" / study.name
     plain = {

@@ -29,7 +29,7 @@ from ganfeat.pictures import save_pictures
 from ganfeat.processes import joined, rank
 from ganfeat.results import LAST_CHECKPOINT, read_result
 from ganfeat.training import machine
-from ganfeat.training.loggers import (
+from ganfeat.training.wandb_log import (
     finish_wandb,
     log_pictures,
     log_references,

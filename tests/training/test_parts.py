@@ -13,13 +13,14 @@ from ganfeat.errors import UserError
 from ganfeat.pictures import grid_shape, image_grid, to_uint8
 from ganfeat.results import folder_of_run, without_seed
 from ganfeat.training.callbacks import Monitor
+from ganfeat.training.csv_log import KIMG, CSVLog
 from ganfeat.training.draws import Draws, seed_of
 from ganfeat.training.ema import ema_decay, update_ema
-from ganfeat.training.loggers import KIMG, CSVLog, log_weights
 from ganfeat.training.losses import path_length_penalty, r1_penalty
 from ganfeat.training.method import adam
 from ganfeat.training.record import RunFolder
 from ganfeat.training.terms import Terms
+from ganfeat.training.wandb_log import log_weights
 
 
 def test_every_part_of_a_key_changes_the_seed() -> None:

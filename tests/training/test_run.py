@@ -716,7 +716,7 @@ def test_run_id_names_the_run_and_not_the_machine() -> None:
 
 
 def test_wandb_offline_when_no_key_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from ganfeat.training.loggers import wandb_mode
+    from ganfeat.training.wandb_log import wandb_mode
 
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))

@@ -11,8 +11,8 @@ from PIL import Image
 
 from ganfeat.config import compose
 from ganfeat.exams import exams
-from ganfeat.training.loggers import log_tables
 from ganfeat.training.run import run
+from ganfeat.training.wandb_log import log_tables
 
 FEW = {
     "stylegan2_synthfaces": [

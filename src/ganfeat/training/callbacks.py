@@ -13,10 +13,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from ganfeat.errors import Interrupted
 from ganfeat.networks import save_networks
 from ganfeat.pictures import save_png
-from ganfeat.training.loggers import KIMG, MONITOR, log_picture
+from ganfeat.training.csv_log import KIMG, MONITOR
 from ganfeat.training.machine import peak_memory
 from ganfeat.training.method import Method
 from ganfeat.training.record import RunFolder
+from ganfeat.training.wandb_log import log_picture
 
 log = logging.getLogger(__name__)
 

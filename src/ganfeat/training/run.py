@@ -19,15 +19,7 @@ from ganfeat.pictures import save_pictures
 from ganfeat.processes import rank
 from ganfeat.training import machine
 from ganfeat.training.callbacks import Clock
-from ganfeat.training.loggers import (
-    CSVLog,
-    finish_wandb,
-    log_pictures,
-    log_references,
-    log_strips,
-    log_values,
-    log_weights,
-)
+from ganfeat.training.csv_log import CSVLog
 from ganfeat.training.logs import logged
 from ganfeat.training.record import RunFolder, commit
 from ganfeat.training.setup import (
@@ -37,6 +29,14 @@ from ganfeat.training.setup import (
     make_method,
     make_trainer,
     starting_point,
+)
+from ganfeat.training.wandb_log import (
+    finish_wandb,
+    log_pictures,
+    log_references,
+    log_strips,
+    log_values,
+    log_weights,
 )
 
 log = logging.getLogger(__name__)

@@ -20,10 +20,11 @@ from ganfeat.processes import rank
 from ganfeat.training import machine
 from ganfeat.training.callbacks import Checkpoints, Clock, Monitor, Pictures, Snapshots, Ticks
 from ganfeat.training.checkpoint import AtomicCheckpoints, check_resumable, initialise
+from ganfeat.training.csv_log import CSVLog
 from ganfeat.training.distributed import Processes
-from ganfeat.training.loggers import CSVLog, wandb_logger, wandb_mode
 from ganfeat.training.method import Method
 from ganfeat.training.record import RunFolder
+from ganfeat.training.wandb_log import wandb_logger, wandb_mode
 
 log = logging.getLogger(__name__)
 
