@@ -138,6 +138,15 @@ def test_joblib_and_several_processes_of_a_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_search_needs_a_goal_before_it_trains(tmp_path: Path) -> None:
+    needs("hydra_optuna_sweeper")
+    line = grid("hydra/sweeper=optuna", "hydra.sweeper.n_trials=1", "hydra.sweeper.n_jobs=1")
+    said = train(tmp_path, *line, code=1)
+    assert "hydra/sweeper=optuna searches for the best value of a number" in said
+    assert not results(tmp_path)
+
+
+@pytest.mark.slow
 def test_a_search_proposes_the_same_again(tmp_path: Path) -> None:
     """Trials whose run is finished tell their value at once."""
     needs("hydra_optuna_sweeper")

@@ -101,7 +101,7 @@ def _job(composed: DictConfig, task: Task) -> object:
         with told():
             try:
                 config = plain(composed, settings.runtime.choices)
-                _check_launcher(settings, config)
+                _check_sweep(settings, config)
                 found = task(config, typed)
                 name = config.get("objective")
                 objective = sweeps.objective_of(found, name) if name else None
@@ -116,8 +116,8 @@ def _job(composed: DictConfig, task: Task) -> object:
         raise
 
 
-def _check_launcher(settings: Any, config: Mapping[str, Any]) -> None:
-    """Refuse a launcher that cannot do what a run asks for.
+def _check_sweep(settings: Any, config: Mapping[str, Any]) -> None:
+    """Refuse a launcher that cannot do what a run asks for, and a search without a goal.
 
     Raises:
         UserError: says what can.
@@ -128,6 +128,11 @@ def _check_launcher(settings: Any, config: Mapping[str, Any]) -> None:
             f"hydra/launcher=joblib trainer.devices={devices}: joblib runs jobs in processes "
             "of its own, from which Lightning can start no others. Use trainer.devices=1, or "
             "hydra/launcher=submitit_local"
+        )
+    if "optuna" in settings.sweeper._target_.lower() and not config.get("objective"):
+        raise UserError(
+            "hydra/sweeper=optuna searches for the best value of a number, and none is named: add "
+            "objective=NAME, such as objective=ppl2_wend_factornet"
         )
 
 
