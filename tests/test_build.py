@@ -8,6 +8,7 @@ import pytest
 
 from ganfeat.build import build, defaults, fill, nearest
 from ganfeat.errors import UserError
+from ganfeat.ranges import fits
 
 
 class Loss:
@@ -142,6 +143,12 @@ def test_errors_of_fill_name_the_key(values: dict[str, Any], message: str):
 def test_values_that_are_still_missing_or_of_richer_types_are_let_through():
     filled = fill({"_target_": "toys.Trainee", "lr": "???", "workers": 4, "losses": {"a": 1}})
     assert (filled["lr"], filled["workers"], filled["losses"]) == ("???", 4, {"a": 1})
+
+
+def test_what_stands_for_another_value_is_let_through():
+    assert fits("${seed}", int, "count") == "${seed}"
+    with pytest.raises(UserError, match="count must be int, not 'seed'"):
+        fits("seed", int, "count")
 
 
 def test_nearest():

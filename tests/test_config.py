@@ -111,6 +111,14 @@ def test_paths_need_no_quotes(path):
     assert compose(line)["data"]["path"] == path
 
 
+@pytest.mark.parametrize("more", [[], ["features.path=here"], ["method.weight=0"]])
+def test_hsr_is_asked_about_the_teacher_that_is_chosen(more):
+    config = compose(["experiment=hsr_ffhq", "data.path=x", *more])
+    assert config["metrics"]["explained"]["teacher"] == config["features"]
+    assert config["features"]["path"] == ("here" if "features.path=here" in more else None)
+    assert config["features"]["resize"] == "area"
+
+
 def test_keys_follow_the_options_that_are_chosen():
     line = [SMALL, "data=images", "data.path=x", "data.xflip=true", "logger=csv"]
     config = compose(line)

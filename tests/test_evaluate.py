@@ -189,7 +189,7 @@ def test_a_file_gets_a_result_of_its_own(tmp_path: Path, judge: list[str]) -> No
         (["checkpoint=x", "data.resolution=16"], "no key data.resolution; it belongs to a"),
         (
             ["checkpoint=x", "data=synthfaces", "features@judge.embeding=scorer"],
-            "Did you mean to override one of features@judge.attributes, features@judge.embedding",
+            "Did you mean to override one of features, features@judge.attributes,",
         ),
         (["checkpoint=x", "psi=abc"], "psi must be float"),
         (["checkpoint=7"], "checkpoint must be str or null, not 7"),
@@ -218,6 +218,11 @@ def test_a_file_gets_a_result_of_its_own(tmp_path: Path, judge: list[str]) -> No
         (
             ["checkpoint=embedded", "data=synthfaces", "features@judge.perceptual=none"],
             "judge.perceptual is none",
+        ),
+        (["checkpoint=embedded", "metrics=hsr_paper"], "explained asks what a network sees in G's"),
+        (
+            ["checkpoint=embedded", "metrics=quick", "features=teacher"],
+            "features= is for metrics=hsr_paper",
         ),
     ],
 )

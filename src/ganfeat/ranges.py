@@ -69,13 +69,14 @@ Two = Annotated[Sequence[Natural], Items(2, 2)]
 def fits(value: Any, annotation: Any, key: str) -> Any:
     """``value`` as the annotation has it, a whole number as a float where that is asked for.
 
-    Items of lists are looked at where they are plain; all else, and ``???``, is left to whoever
-    takes it. No float may be nan or infinite.
+    Items of lists are looked at where they are plain; all else, ``???``, and ``${...}``, which
+    stands for another value, is left to whoever takes it. No float may be nan or infinite.
 
     Raises:
         UserError: the value of ``key`` has another type, or lies outside its range.
     """
-    if value == "???" or annotation in (Any, inspect.Parameter.empty):
+    waits = isinstance(value, str) and (value == "???" or value.startswith("${"))
+    if waits or annotation in (Any, inspect.Parameter.empty):
         return value
     kinds = get_args(annotation) if _is_union(annotation) else (annotation,)
     for kind in kinds:

@@ -101,6 +101,11 @@ class Explained(OfMaps):
         lr: LearningRate = 2e-2,
     ) -> None:
         super().__init__(taps, images, held_out)
+        if not isinstance(teacher, Features):
+            raise UserError(
+                "explained asks what a network sees in G's maps, and none is chosen: add one, such "
+                "as features=teacher, or leave it out with metrics.explained=null"
+            )
         self.teacher, self.width, self.normalise, self.lr = teacher, width, normalise, lr
         self.layers = paired(taps, layers)
 
