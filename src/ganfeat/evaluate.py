@@ -74,18 +74,18 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
     for key, node in (("data", data), ("judge", judge)):
         if not isinstance(node, Mapping):
             raise UserError(f"{path} has a damaged header: its {key} is {node}; add {key}=NAME")
-    looks = [node.get("teacher") for node in config["metrics"].values() if node]
-    if config["features"] and config["features"] not in looks:
-        raise UserError(
-            "features= is for metrics=hsr_paper, which asks what that network sees in G's maps; "
-            "features@judge.embedding= and its like say what measures"
-        )
     # Tasks alone are asked for by tasks=: the usual metrics are those of generators.
     alone = config["tasks"] and not _typed(overrides, "metrics")
     measurements = all_measurements({} if alone else config["metrics"], config["tasks"])
     if not measurements:
         raise UserError(
             "there is nothing to measure: choose metrics=quick, standard or paper, or tasks=all"
+        )
+    looks = [node.get("teacher") for node in config["metrics"].values() if node]
+    if config["features"] and config["features"] not in looks:
+        raise UserError(
+            "features= is for metrics=hsr_paper, which asks what that network sees in G's maps; "
+            "features@judge.embedding= and its like say what measures"
         )
     device = machine.pick_device(config["device"])
     machine.prepare(device, config["threads"], "auto")
