@@ -112,6 +112,16 @@ def test_records_that_do_not_say_have_no_best() -> None:
     assert len(summary(study("a", "b"), done).parts) == 1  # and nothing is said of bold
 
 
+def test_a_number_measured_in_two_ways_is_in_two_columns() -> None:
+    """As by ``evaluate.py run=RUN seed=1`` after the run."""
+    twice = record(1.0)
+    again = {**twice["metrics"][0], "value": 4.0, "protocol": {"seed": 1}}
+    twice["metrics"].append(again)
+    shown = columns(study("a", "b"), {("a", 0): twice, ("b", 0): record(2.0)})
+    found = [{a: of[0].value for a, of in column.arms.items()} for column in shown]
+    assert sorted(found, key=len) == [{"a": 4.0}, {"a": 1.0, "b": 2.0}]
+
+
 def test_each_column_is_compared_with_the_first_baseline_that_has_it() -> None:
     def other(value: float) -> dict[str, Any]:
         metric = {"name": "mse", "value": value, "protocol": {}, "better": "lower"}

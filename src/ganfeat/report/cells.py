@@ -27,19 +27,25 @@ class Cell(NamedTuple):
     better: str | None = None
 
 
-def cells(record: Record) -> dict[str, Cell]:
-    """The numbers of a record, by name."""
-    return {
-        value["name"]: Cell(
-            value=value["value"],
-            low=value.get("low"),
-            high=value.get("high"),
-            n=value.get("n", 0),
-            protocol=protocol(value),
-            better=value.get("better"),
+def cells(record: Record) -> list[tuple[str, Cell]]:
+    """The numbers of a record with their names, of which one may stand under several protocols.
+
+    The newest stand last, so that ``dict(cells(record))`` has the newest of each name.
+    """
+    return [
+        (
+            value["name"],
+            Cell(
+                value=value["value"],
+                low=value.get("low"),
+                high=value.get("high"),
+                n=value.get("n", 0),
+                protocol=protocol(value),
+                better=value.get("better"),
+            ),
         )
         for value in record.get("metrics", [])
-    }
+    ]
 
 
 def protocol(value: Mapping[str, Any]) -> str:

@@ -111,7 +111,7 @@ class Check:
             record = records.get(arm)
             if record is None:
                 raise AbsentError(f"no record of {arm}")
-            numbers = cells(record)
+            numbers = dict(cells(record))
             if name in numbers:
                 protocols.setdefault(name, {})[numbers[name].protocol] = arm
                 if len(protocols[name]) > 1:

@@ -44,7 +44,7 @@ def as_study(results: Mapping[str, Record], folder: Path) -> tuple[Study, Record
             done[key], places[key] = result, path
     failed -= done.keys()
     arms = dict.fromkeys(arm for arm, _ in [*done, *failed])
-    metrics = dict.fromkeys(name for record in done.values() for name in cells(record))
+    metrics = dict.fromkeys(name for record in done.values() for name, _ in cells(record))
     study = Study(
         folder=folder, question="", expectation="", baselines=[],
         seeds=sorted({seed for _, seed in [*done, *failed]}), arms={arm: [] for arm in arms},

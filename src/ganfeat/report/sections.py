@@ -128,7 +128,7 @@ def _csv(done: Records) -> str:
             record.get("kimg"), record.get("commit"), record.get("machine", {}).get("device"),
             f"{record.get('experiment')}/{record.get('run')}",
         )  # fmt: skip
-        for name, cell in cells(record).items():
+        for name, cell in cells(record):
             writer.writerow([arm, seed, name, *cell, *about])
     return out.getvalue()
 

@@ -20,7 +20,6 @@ BOLD = (
 
 Key = tuple[str, int]  # an arm and a seed
 Records = Mapping[Key, Record]
-Cells = Mapping[tuple[str, int], Mapping[str, Cell]]
 
 
 class Absent(NamedTuple):
@@ -53,18 +52,18 @@ class Column(NamedTuple):
 
 def columns(study: Study, done: Records) -> list[Column]:
     """The study's metrics in their order, each once for every protocol that it was measured by."""
-    found: Cells = {key: cells(record) for key, record in done.items()}
+    found = [(name, key, cell) for key, record in done.items() for name, cell in cells(record)]
     made = []
-    for name in study.metrics:
-        held = {key: of[name] for key, of in found.items() if name in of}
-        for protocol in sorted({cell.protocol for cell in held.values()}):
-            same = {key: cell for key, cell in held.items() if cell.protocol == protocol}
+    for metric in study.metrics:
+        held = [(key, cell) for name, key, cell in found if name == metric]
+        for protocol in sorted({cell.protocol for _, cell in held}):
+            same = {key: cell for key, cell in held if cell.protocol == protocol}
             arms: dict[str, dict[int, Cell]] = {}
             for arm in study.arms:
                 if of_arm := {seed: cell for (a, seed), cell in same.items() if a == arm}:
                     arms[arm] = of_arm
             better = next((cell.better for cell in same.values() if cell.better), None)
-            made.append(Column(name, protocol, better, arms))
+            made.append(Column(metric, protocol, better, arms))
     return made
 
 

@@ -26,7 +26,7 @@ def ppl_and_diversity(study: Study, done: Mapping[tuple[str, int], Record]) -> F
         ppl, spread = (
             [
                 (cell.value, cell.protocol)
-                for name, cell in cells(record).items()
+                for name, cell in dict(cells(record)).items()
                 if name.startswith(start) and PER_DISTANCE not in name and cell.value is not None
             ]
             for start in (PPL, GUARD)
