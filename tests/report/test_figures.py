@@ -95,6 +95,12 @@ def test_nothing_is_drawn_of_nothing() -> None:
     assert figures.ppl_and_diversity(STUDY, bare) is None
 
 
+def test_the_seeds_of_one_arm_are_no_comparison() -> None:
+    alone = {key: record for key, record in DONE.items() if key[0] == "plain"}
+    assert len(alone) == 2
+    assert figures.ppl_and_diversity(STUDY, alone) is None
+
+
 def test_the_same_records_make_the_same_bytes(tmp_path: Path) -> None:
     for name in "ab":
         figure = figures.als_curves(STUDY, DONE)

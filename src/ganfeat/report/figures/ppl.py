@@ -18,7 +18,7 @@ def ppl_and_diversity(study: Study, done: Mapping[tuple[str, int], Record]) -> F
     """PPL against the distance of random samples: it falls when these become alike.
 
     A point is a run; a line through the origin has the baseline's ratio, along which nothing is
-    gained. None where fewer than two records have both, or their protocols differ.
+    gained. None where fewer than two arms have both, or their protocols differ.
     """
     points: dict[str, list[tuple[float, float]]] = {}
     protocols: set[tuple[str, ...]] = set()
@@ -34,7 +34,7 @@ def ppl_and_diversity(study: Study, done: Mapping[tuple[str, int], Record]) -> F
         if ppl and spread:
             points.setdefault(arm, []).append((spread[0][0], ppl[0][0]))
             protocols.add((spread[0][1], ppl[0][1]))
-    if len(protocols) != 1 or sum(map(len, points.values())) < 2:  # there is nothing to compare
+    if len(protocols) != 1 or len(points) < 2:  # there is nothing to compare
         return None
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axis = figure.subplots()
