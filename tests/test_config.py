@@ -18,7 +18,7 @@ from ganfeat.build import build
 from ganfeat.checks import check_preset, right_key
 from ganfeat.config import check, compose, config_dir
 from ganfeat.entry import entry_point
-from ganfeat.errors import Interrupted, UserError
+from ganfeat.errors import Busy, Interrupted, UserError
 
 ROOT = Path(__file__).parents[1]
 PRESETS = sorted(path.stem for path in (config_dir() / "experiment").glob("*.yaml"))
@@ -119,6 +119,14 @@ def test_hsr_is_asked_about_the_teacher_that_is_chosen(more):
     assert config["features"]["resize"] == "area"
 
 
+@pytest.mark.parametrize("teacher", ["alexnet", "teacher", "lpips_vgg16", "dino_vitb16"])
+def test_hsr_takes_a_teacher_as_it_is(teacher):
+    """What the authors put before DINO is DINO's, and no other network is asked about it."""
+    config = compose(["experiment=hsr_ffhq", "data.path=x", f"features={teacher}"])
+    assert config["features"].get("resize", "its own") != "area"
+    assert config["features"].get("mean") is None
+
+
 def test_keys_follow_the_options_that_are_chosen():
     line = [SMALL, "data=images", "data.path=x", "data.xflip=true", "logger=csv"]
     config = compose(line)
@@ -212,9 +220,9 @@ def test_presets_of_ones_own_are_held_to_the_same_rules(tmp_path, monkeypatch):
     assert "the preset sets batch_sise, which does not exist; did you mean batch_size?" in message(
         ["experiment=mine"]
     )
-    assert "choose another features than none" in message(
-        ["experiment=hsr_ffhq", "data.path=x", "features=none"]
-    )
+    looks = "defaults: [{override /features: dino_vitb16}]\nfeatures: {resize: area}\n"
+    preset.write_text(f"# @package _global_\n{looks}total_kimg: 5\n")
+    assert "choose another features than none" in message(["experiment=mine", "features=none"])
     preset.write_text("# @package _global_\ntotal_kimg: 5\nmethod: {r1_gama: 4}\n")
     assert "did you mean method.r1_gamma?" in message(["experiment=mine"])
     preset.write_text("# @package _global_\nlogger: {wandb: off}\n")
@@ -258,8 +266,11 @@ def test_the_task_gets_plain_data_and_what_was_typed(command, tmp_path):
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(UserError("no"), 1), (Interrupted("no"), 130), (Interrupted("no", 143), 143)],
-)
+    [
+        (UserError("no"), 1), (Busy("no"), 75), (Interrupted("no"), 130),
+        (Interrupted("no", 143), 143),
+    ],
+)  # fmt: skip
 def test_an_error_of_the_task_is_one_line_and_an_exit_code(command, capsys, error, code):
     def task(config: dict[str, Any], overrides: list[str]) -> None:
         raise error
@@ -268,6 +279,21 @@ def test_an_error_of_the_task_is_one_line_and_an_exit_code(command, capsys, erro
         command(task, SMALL)
     assert stop.value.code == code
     assert capsys.readouterr().err == "error: no\n"
+
+
+@pytest.mark.parametrize(("error", "code"), [(UserError("no"), 1), (Busy("no"), 75)])
+def test_the_only_job_of_a_sweep_ends_it_with_its_code(command, error, code):
+    """So does a launcher, which runs a study's runs one by one."""
+
+    def task(config: dict[str, Any], overrides: list[str]) -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as stop:
+        command(task, SMALL, "-m")
+    assert stop.value.code == code
+    with pytest.raises(SystemExit) as stop:
+        command(task, SMALL, "seed=0,1", "-m")
+    assert stop.value.code == 1
 
 
 def test_an_interrupted_import_is_finished_first(command, capsys, monkeypatch, tmp_path):

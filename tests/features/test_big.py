@@ -168,8 +168,9 @@ def test_a_vit_gives_grids_of_patches(vit_file: str) -> None:
     )
     with pytest.raises(UserError, match="has 12 blocks, not 13"):
         ViT("vit_small_patch16_224.dino", "dino_s", vit_file, blocks=(12,))
-    with pytest.raises(UserError, match="timm has no model"):
-        ViT("vit_of_nowhere")
+    for unknown in ("vit_of_nowhere", "vit_base_patch16_224.of_nowhere"):
+        with pytest.raises(UserError, match=f"timm has no model '{unknown}'"):
+            ViT(unknown)
 
 
 def test_the_preprocessing_of_hsr(vit_file: str) -> None:

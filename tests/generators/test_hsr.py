@@ -304,6 +304,8 @@ def test_micro_batches_compute_what_one_batch_does(tmp_path: Path, control: str)
 def test_a_random_teacher_is_the_same_network_with_other_weights() -> None:
     one, two = method(control="random")._teacher[0], method(control="random")._teacher[0]
     assert state_hash(one) == state_hash(two) != state_hash(teacher())
+    assert one.name == "random_teacher"
+    assert not one.standard.mean.any()  # nothing is left of what it saw
     assert not any(p.requires_grad for p in one.parameters())
     maps, others = (t.taps(torch.randn(2, 3, 32, 32)) for t in (one, teacher()))
     assert [m.shape for m in maps] == [m.shape for m in others]

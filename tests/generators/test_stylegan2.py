@@ -77,6 +77,35 @@ def test_r1_that_is_left_out_has_no_start() -> None:
         method(r1_gamma=0.0, r1_gamma_start=2.0)
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"augment": "bgc", "ada_target": None}, "augment=bgc would never do anything"),
+        ({"augment_p": 0.5}, r"augment_p=0\.5 has nothing to do"),
+    ],
+)
+def test_augmentation_that_would_do_nothing(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        method(**given)
+
+
+def test_weights_that_init_from_gave_have_no_first_steps(tmp_path: Path) -> None:
+    """Their average is kept for its whole half-life, and R1 has its last weight at once."""
+    m = method(r1_gamma_start=2.0, r1_gamma=0.5, ema_rampup=0.05)
+    assert m.r1_weight() == 2.0
+    m.start = {"g": "a hash"}
+    assert m.r1_weight() == 0.5
+    assert m.scalars() == {}
+    one_step = ["method.ema_rampup=0.05", "method.ema_kimg=1e9", "total_kimg=0.008"]
+    tiny.train(tmp_path / "first", *one_step)
+    weights = tiny.only(tmp_path / "first", "networks.safetensors")
+    tiny.train(tmp_path / "second", *one_step, f"init_from={weights}")
+    for run, same in (("first", True), ("second", False)):
+        state = torch.load(tiny.only(tmp_path / run, "last.ckpt"), weights_only=True)["state_dict"]
+        trained, average = state["generator.synthesis.b4.const"], state["ema.synthesis.b4.const"]
+        assert torch.equal(trained, average) == same
+
+
 def test_style_mixing() -> None:
     m = method(mixing_prob=0.5)
     cuts = []

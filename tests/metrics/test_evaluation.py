@@ -341,6 +341,16 @@ def test_too_few_images_for_a_protocol() -> None:
             evaluate(subject(Linear(), data=few), {"m": metric}, show=False)
 
 
+def test_the_fid_of_few_real_images_is_given_and_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    few = Stills(torch.rand(20, 3, SIZE, SIZE))
+    metrics = {"fid": FID(64), "flat": FlatFID(64)}
+    values = evaluate(subject(Linear(), data=few), metrics, show=False).values
+    assert all(value.value is not None and value.value > 0 for value in values)
+    assert "FID of 20 real images, no more than the 48 numbers in a vector" in caplog.text
+
+
 def test_images_of_a_size_that_the_judge_cannot_look_at() -> None:
     generator = tiny_generator()
     found = subject(generator, factor_net(), SynthFaces("test", 16, 100))

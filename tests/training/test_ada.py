@@ -26,6 +26,12 @@ def test_p_rises_by_the_published_step_while_d_overfits() -> None:
     assert controller.p.item() == controller.strength
 
 
+def test_p_cannot_start_above_its_maximum() -> None:
+    with pytest.raises(UserError, match=r"augment_p=0\.9, above ada_max_p=0\.8"):
+        AdaController(target=None, p=0.9)
+    assert AdaController(target=None, p=0.8).strength == pytest.approx(0.8)
+
+
 def test_p_falls_below_the_target_and_never_under_zero() -> None:
     controller = AdaController(kimg=10, interval=2, p=0.01)
     train(controller, range(2), positive=25)  # the mean sign is 18/32 < 0.6

@@ -57,6 +57,12 @@ class Standard(nn.Module):
         self.register_buffer("square", torch.ones(dim))
         self.register_buffer("batches", torch.tensor(0.0))
 
+    def reset_parameters(self) -> None:
+        """Forget what was seen."""
+        self.mean.zero_()
+        self.square.fill_(1)
+        self.batches.zero_()
+
     def forward(self, x: Tensor) -> Tensor:
         """[N,D] to the same shape."""
         if self.training and self.follows:

@@ -11,8 +11,9 @@ from ganfeat.seeds import seeded
 
 
 def randomised(network: Features, seed: int) -> Features:
-    """A copy of a network with new random weights."""
+    """A copy of a network with new random weights, ``random_<name>``."""
     other = copy.deepcopy(network)
+    other.name = f"random_{network.name}"
     with seeded(seed, "random teacher"), torch.no_grad():
         for module in other.modules():
             if isinstance(module, nn.Conv2d):  # whose own start lets images fade away with depth

@@ -41,9 +41,14 @@ class ViT(Features):
     ) -> None:
         super().__init__()
         self.config = ViT.arguments(locals())
-        published = get_pretrained_cfg(model)
+        try:
+            published = get_pretrained_cfg(model)
+        except RuntimeError:  # the architecture is there, its tag is not
+            published = None
         if published is None:
-            raise UserError(f"timm has no model {model!r}: see timm.list_models('vit*')")
+            raise UserError(
+                f"timm has no model {model!r}: see timm.list_models('vit*', pretrained=True)"
+            )
         self.size = published.input_size[-1]
         self.name, self.resize, self.rule = name, f"{resize} to {self.size}", resize
         self.mean, self.std = tuple(mean or published.mean), tuple(std or published.std)

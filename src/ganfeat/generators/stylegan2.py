@@ -4,6 +4,7 @@ Phases, in this order: Gmain, path length every 4 iterations on half a batch, Dm
 """
 
 import copy
+import logging
 import math
 from collections.abc import Mapping
 from typing import Annotated
@@ -27,6 +28,8 @@ from ganfeat.training.ema import ema_decay, update_ema
 from ganfeat.training.losses import path_length_penalty, r1_penalty
 from ganfeat.training.method import Losses, Method, Phase, Step, adam
 
+log = logging.getLogger(__name__)
+
 
 class StyleGAN2(Method):
     """Adversarial training with non-saturating loss, R1, path length and style mixing.
@@ -40,19 +43,23 @@ class StyleGAN2(Method):
         beta2: Adam's second decay (the first is 0).
         r1_gamma: weight of R1; 0 leaves the phase out.
         r1_gamma_start: weight of R1 at the first image, from which it moves to ``r1_gamma``, the
-            same factor for every image; None for ``r1_gamma`` from the start.
+            same factor for every image; None, or G and D from ``init_from``, for ``r1_gamma`` from
+            the start.
         r1_kimg: thousands of images after which it has arrived there.
         r1_interval: iterations between R1 phases.
-        pl_weight: weight of the path length penalty; 0 leaves the phase out.
+        pl_weight: weight of the path length penalty; 0 leaves the phase out, and with it the lazy
+            correction of G's Adam (at ``pl_interval=4`` a learning rate of 4/5).
         pl_interval: iterations between path length phases.
         pl_decay: how far the mean path length moves in one such phase.
         pl_batch_shrink: the path length phase takes batch_size / this.
         mixing_prob: probability of style mixing in a batch.
         w_avg_beta: decay of the running mean of w.
         ema_kimg: half-life of the weight average in thousands of images.
-        ema_rampup: upper limit of the half-life as a fraction of the images seen, None for none.
+        ema_rampup: upper limit of the half-life as a fraction of the images seen; None for none,
+            as there is after ``init_from``, whose weights have no first steps to forget.
         augment: ADA's transforms: none, or letters of b(lit), g(eometric), c(olour).
-        augment_p: probability to start from; with ``ada_target=None`` it stays.
+        augment_p: probability to start from, ``ada_max_p`` at most; with ``ada_target=None`` it
+            stays.
         ada_target: mean sign of D(real) that the controller aims at.
         ada_kimg: images in thousands over which p can move by 1.
         ada_max_p: upper limit of p.
@@ -93,6 +100,12 @@ class StyleGAN2(Method):
             raise UserError(
                 "r1_gamma=0 leaves R1 out: r1_gamma_start must be null, or r1_gamma a small number"
             )
+        if augment == "none" and augment_p > 0:
+            raise UserError(f"augment_p={augment_p:g} has nothing to do: augment=none")
+        if augment != "none" and ada_target is None and augment_p == 0:
+            raise UserError(
+                f"augment={augment} would never do anything: ada_target=null keeps augment_p at 0"
+            )
         super().__init__(batch_size=batch_size, seed=seed)
         self.generator, self.discriminator = generator, discriminator
         self.ema = copy.deepcopy(generator).eval()
@@ -129,6 +142,8 @@ class StyleGAN2(Method):
                 f"{parts} shares of {self.batch_size} images are smaller than the discriminator's "
                 f"mbstd_group={group}: use fewer devices or micro-batches, or a smaller group"
             )
+        if self.start and (self.ema_rampup is not None or self.r1_gamma_start is not None):
+            log.info("after init_from the average keeps its half-life and R1 its last weight")
         return super().configure_optimizers()
 
     def optimizer(self, parameters: list[nn.Parameter], ratio: float) -> Optimizer:
@@ -226,7 +241,7 @@ class StyleGAN2(Method):
         High at first, when D recognises G's images with ease and G has nothing to follow; low
         later, when D must see details (R3GAN, Huang et al. 2024, lowers it during training too).
         """
-        if self.r1_gamma_start is None:
+        if self.r1_gamma_start is None or self.start:
             return self.r1_gamma
         progress = min(self.images_seen / (self.r1_kimg * 1000), 1.0)
         return self.r1_gamma_start * math.pow(self.r1_gamma / self.r1_gamma_start, progress)
@@ -239,7 +254,8 @@ class StyleGAN2(Method):
             length = mean_over_processes(torch.stack(self._length_means).mean())
             self.pl_mean.lerp_(length, self.pl_decay)
         self._w_means, self._length_means = [], []
-        decay = ema_decay(self.batch_size, self.images_seen, self.ema_kimg, self.ema_rampup)
+        rampup = None if self.start else self.ema_rampup
+        decay = ema_decay(self.batch_size, self.images_seen, self.ema_kimg, rampup)
         update_ema(self.ema, self.generator, decay)
         if self.augment is not None:
             self.ada.update(self.iteration)
@@ -247,7 +263,8 @@ class StyleGAN2(Method):
     def scalars(self) -> Mapping[str, float]:
         """Augmentation probability and the weight of R1, where they move."""
         p = {} if self.augment is None else {"ada/p": self.ada.strength}
-        return p if self.r1_gamma_start is None else p | {"r1/gamma": self.r1_weight()}
+        moves = self.r1_gamma_start is not None and not self.start
+        return p | {"r1/gamma": self.r1_weight()} if moves else p
 
     @torch.no_grad()
     def pictures(self) -> Mapping[str, Tensor]:

@@ -12,6 +12,8 @@ from ganfeat.ranges import Several
 class Diversity(OfSamples):
     """``diversity<n>_<network>``: mean perceptual distance of random pairs.
 
+    Images are looked at in full size; `PPL` averages those above 256 px down first.
+
     Args:
         n: number of samples; a sample and the next one are a pair.
     """

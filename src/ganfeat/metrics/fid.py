@@ -1,11 +1,15 @@
 """FID, and the same distance in the vectors of any other network."""
 
+import logging
+
 from ganfeat.metrics.frechet import Gaussian, Moments, frechet_distance
 from ganfeat.metrics.measure import OfGenerator, OfSamples, Result, Subject
 from ganfeat.metrics.progress import Progress
 from ganfeat.metrics.subject import Judge, Looks
 from ganfeat.metrics.value import Value, count_name
 from ganfeat.ranges import Several
+
+log = logging.getLogger(__name__)
 
 
 class FID(OfSamples):
@@ -24,8 +28,11 @@ class FID(OfSamples):
         self.n = n
 
     def check(self, subject: Subject) -> None:
-        """A covariance of full rank takes more images than numbers in a vector."""
-        subject.enough("FID", self.n, subject.width + 1)
+        """A covariance of full rank takes more images than numbers in a vector.
+
+        Small data sets have no more real ones, and papers give their FID: that is warned of.
+        """
+        _enough(subject, self.n)
 
     def start(self, subject: Subject) -> None:
         """Empty sums."""
@@ -63,7 +70,7 @@ class FlatFID(OfGenerator):
 
     def check(self, subject: Subject) -> None:
         """As in `FID`."""
-        subject.enough("FID", self.n, subject.width + 1)
+        _enough(subject, self.n)
 
     def images(self) -> int:
         """None but real ones, which have a bar of their own."""
@@ -103,3 +110,15 @@ class RealFID(FlatFID):
     def other(self, subject: Subject) -> Gaussian:
         """As many images of ``train``."""
         return subject.reference(subject.judge.embedding, self.n, part="train").gaussian
+
+
+def _enough(subject: Subject, n: int) -> None:
+    subject.enough("FID", n, subject.width + 1, real=2)
+    real = len(subject.references.real(n))
+    if real <= subject.width:
+        log.warning(
+            "FID of %d real images, no more than the %d numbers in a vector: it depends on how "
+            "many they are, which KID does not",
+            real,
+            subject.width,
+        )

@@ -48,17 +48,19 @@ class Subject:
         """Numbers in a vector of the judge's embedding network."""
         return self.judge.embedding.width(self.samples.generator.resolution, self.references.device)
 
-    def enough(self, metric: str, n: int, least: int) -> None:
+    def enough(self, metric: str, n: int, least: int, real: int | None = None) -> None:
         """Refuse a metric that needs ``least`` images a side and gets ``n``, or too few real ones.
+
+        ``real`` is how many of these it needs, where it is not as many.
 
         Raises:
             UserError: says how many there are.
         """
-        real = len(self.references.real(n))
-        if min(n, real) < least:
+        found = len(self.references.real(n))
+        if n < least or found < (least if real is None else real):
             raise UserError(
                 f"{metric} with {self.judge.embedding.name} needs {least} images a side or more: "
-                f"there would be {n} generated and {real} real"
+                f"there would be {n} generated and {found} real"
             )
 
     def reference(self, network: Features, n: int, **which: Any) -> Reference:

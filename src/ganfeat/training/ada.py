@@ -47,6 +47,8 @@ class AdaController(nn.Module):
         super().__init__()
         if not (0 <= p <= 1 and 0 <= max_p <= 1):
             raise UserError(f"augmentation probabilities lie in 0..1, not p={p}, max_p={max_p}")
+        if p > max_p:
+            raise UserError(f"ADA starts at augment_p={p:g}, above ada_max_p={max_p:g}")
         if kimg <= 0 or interval < 1:
             raise UserError(f"ADA needs kimg > 0 and interval >= 1, not {kimg} and {interval}")
         self.target, self.kimg, self.interval, self.max_p = target, kimg, interval, max_p
