@@ -51,10 +51,9 @@ def moves_along(navigator: Navigator, k: int, reach: float, frames: int) -> Tens
     mean, spread = middle(g, 0)
     ws = mean.expand(1, g.num_ws, -1)
     navigator.check_fitted(ws)
-    far = navigator.reach(ws)
-    if float(far[k]) == 0:
+    if float(navigator.reach(ws)[k]) == 0:
         raise UserError(f"edit {navigator.labels[k]} of {navigator.name} moves nothing")
-    steps = reach * spread / g.w_dim**0.5 / far.clamp(min=1e-12)
+    steps = navigator.steps_to(ws, reach * spread / g.w_dim**0.5)
     return navigator.along(ws, steps, frames)[0, k] - ws
 
 
@@ -215,9 +214,9 @@ def main(argv: Sequence[str] | None = None) -> None:
                         "deviations of w")  # fmt: skip
     parser.add_argument("--frames", type=int, default=7, help="images from one end to the other")
     parser.add_argument("--encoder", help="a GH-Feat run, which says latents at once")
-    parser.add_argument("--looks", default="teacher", help="while latents are sought, a network of "
-                        "conf/features to see with, or none")  # fmt: skip
-    parser.add_argument("--steps", type=int, default=1000, help="of the search")
+    parser.add_argument("--looks", default="teacher", help="without --encoder: what latents are "
+                        "sought with, a network of conf/features or none")  # fmt: skip
+    parser.add_argument("--steps", type=int, default=1000, help="of that search")
     parser.add_argument("--generator", help="where the generator is now, if not where it was")
     parser.add_argument("--out", type=Path, default=Path(), help="the folder for the pictures")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")

@@ -129,6 +129,7 @@ def test_what_cannot_be(generator: Generator) -> None:
         ),
         ({"directions": "sefa", "attention": "uniform"}, "nothing is left to learn"),
         ({"contrast": "prototype", "mask": "depth"}, "choose layer or none"),
+        ({"pooled": True, "mask": "depth"}, "leaves no places to mask"),
         ({"layers": [4]}, "teacher has 4 maps"),
         ({"layers": [1, -3]}, r"method\.layers has 1 twice"),
         ({"features": lambda: Optimised(steps=1)}, "optimised passes no gradient"),

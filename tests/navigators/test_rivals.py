@@ -179,6 +179,8 @@ def test_what_cannot_be() -> None:
     for make, more, message in (
         (LatentCLR, {"blocks": 5}, "method.blocks=5: embedded has 4 blocks"),
         (LatentCLR, {"directions": "subspace", "subspace": 129}, "method.subspace=129: choose at"),
+        (LatentCLR, {"directions": "subspace"}, "go together: directions=subspace, subspace=null"),
+        (LatentCLR, {"subspace": 5}, "go together: directions=free, subspace=5"),
         (Voynov, {"subspace": 129}, "method.subspace=129: choose at most 128, the number of axes"),
         (Voynov, {"semantics": 9, "subspace": 8}, "method.semantics=9: choose at most 8"),
         (Voynov, {"subspace": 40, "reach": 0.2}, "method.least=0.5 must be at most"),

@@ -5,6 +5,7 @@ import pytest
 
 from ganfeat.report.edits import (
     boundaries,
+    layers_of_attributes,
     likeness,
     likeness_of_seeds,
     match,
@@ -89,3 +90,21 @@ def test_boundaries_have_a_table() -> None:
         ["`b`", "2", "w", "0.950", "0.700", "0.100"],
     ]
     assert boundaries({("a", 0): {"arrays": {}}}) == []
+
+
+def test_layers_of_attributes_have_a_table(tmp_path) -> None:
+    """Rows of a record are those attributes that are raised most; seeds may edit others."""
+    names = ["x", "y", "z"]
+    one = {
+        "higan_attributes": names, "higan_raised": [0.1, 0.9, 0.5],
+        "higan_layers": [[0.0, 0.8], [0.4, 0.1]],
+    }  # fmt: skip
+    other = {**one, "higan_raised": [0.7, 0.9, 0.5], "higan_layers": [[0.1, 0.6], [0.3, 0.0]]}
+    done = {("a", 0): {"arrays": one}, ("a", 1): {"arrays": other}, ("b", 0): {"arrays": {}}}
+    (section,) = layers_of_attributes(study(tmp_path), done)
+    assert section.title == "Layers of attributes: a"
+    assert [[entry.text for entry in row] for row in section.parts[1].rows] == [
+        ["x", "1", "0.30", "0.00"],
+        ["z", "1", "0.40", "0.10"],
+        ["y", "2", "0.05", "0.70"],
+    ]

@@ -39,6 +39,10 @@ class Navigator(BuiltOn):
         found: Tensor = self.edits(ws).norm(dim=3).mean(dim=0).amax(dim=1)
         return found
 
+    def steps_to(self, ws: Tensor, distance: Tensor | float) -> Tensor:
+        """Steps that move w so far in the layer that each edit moves most, on average: [K]."""
+        return distance / self.reach(ws).clamp(min=1e-12)
+
     def check_fitted(self, ws: Tensor) -> None:
         """Refuse a navigator whose edits are not there yet.
 

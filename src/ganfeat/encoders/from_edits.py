@@ -102,9 +102,7 @@ class FromEdits(Encoder):
         mean, spread = middle(g, 0)
         ws = mean.expand(1, g.num_ws, -1)
         found.check_fitted(ws)
-        self.register_buffer(
-            "unit", reach * spread * g.w_dim**-0.5 / found.reach(ws).clamp(min=1e-12)
-        )
+        self.register_buffer("unit", found.steps_to(ws, reach * spread * g.w_dim**-0.5))
 
     unit: Tensor
 

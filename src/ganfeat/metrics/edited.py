@@ -72,23 +72,26 @@ class Edited:
         w, part = self.subject.samples.w(0), range(TRIED)
         advance = self.bar("steps", self.count * (HALVINGS + 2))
         whole = self.images(self.start(0, part)[:, None], 0, part)[:, 0]
-        apart = self.judge.perceptual.distance(whole, whole.roll(1, dims=0)).mean()
+        apart = self.distances(whole, whole.roll(1, dims=0)).mean()
 
         def change(steps: Tensor) -> Tensor:
             found = torch.zeros(self.count, device=steps.device)
             for some in self.batches(0, TRIED, 1 + 2 * self.count):
                 _, ends = self.at_ends(0, some, steps)
                 minus, plus = ends.chunk(2, dim=1)
-                pairs = (x.flatten(0, 1) for x in (minus, plus))
-                far = self.judge.perceptual.distance(*pairs).view(len(some), self.count)
-                found += far.sum(dim=0) / (TRIED * apart)
+                far = self.distances(minus.flatten(0, 1), plus.flatten(0, 1))
+                found += far.view(len(some), self.count).sum(dim=0) / (TRIED * apart)
             advance(self.count)
             return found
 
-        reach = self.navigator.reach(self.start(0, part))
-        usual = w.var(dim=0).sum().sqrt() / reach.clamp(min=1e-12)
+        usual = self.navigator.steps_to(self.start(0, part), w.var(dim=0).sum().sqrt())
         with torch.no_grad():
             return calibrate(change, self.change, usual)
+
+    def distances(self, a: Tensor, b: Tensor) -> Tensor:
+        """How different images [N,3,R,R] look, [N]; as many at once as samples are."""
+        pairs = zip(*(torch.split(x, self.subject.samples.chunk) for x in (a, b)), strict=True)
+        return torch.cat([self.judge.perceptual.distance(*pair) for pair in pairs])
 
     def start(self, block: int, part: range) -> Tensor:
         """Latents of some samples of a block, [N,L,D]."""

@@ -17,7 +17,7 @@ from ganfeat.metrics.measure import Result
 from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.shift import NOISE, Bools, Places, largest
 from ganfeat.metrics.subject import BLOCK
-from ganfeat.metrics.value import count_name, mean_value
+from ganfeat.metrics.value import count_name, mean_value, not_applicable
 from ganfeat.networks import weights_of
 from ganfeat.pages import sheet
 from ganfeat.ranges import Count, Several
@@ -74,11 +74,13 @@ class RealEdits(OfAttributes):
             scorer, self.looks, samples=self.n, real=self.n, steps=self.steps, noise_floor=NOISE
         )
         end = count_name(self.n)
-        every = agree[:, counts].mean(axis=1) if counts.any() else np.zeros(self.n)
+        name = f"real_agree{end}_{scorer.name}"
         values = [
             mean_value(f"inverted_psnr{end}", psnr, protocol),
             mean_value(f"inverted_gain{end}", psnr - of_mean, protocol),
-            mean_value(f"real_agree{end}_{scorer.name}", every, protocol),
+            mean_value(name, agree[:, counts].mean(axis=1), protocol)
+            if counts.any()
+            else not_applicable(name, "an edit that moves something for certain"),
         ]
         arrays: dict[str, Any] = {
             "real_agree": agree.mean(axis=0).tolist(),

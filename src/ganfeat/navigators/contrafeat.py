@@ -17,19 +17,18 @@ from torch.optim import Optimizer
 from ganfeat.backbone.generator import Noise
 from ganfeat.errors import UserError
 from ganfeat.features import Features
-from ganfeat.features.embedded import freeze
 from ganfeat.navigators.contrast import (
     Alike,
     Form,
     Mask,
     against,
-    alike_all,
     compared,
     diversity,
-    masks,
+    tables,
 )
-from ganfeat.navigators.finder import Finder, check_distinct
+from ganfeat.navigators.finder import Finder
 from ganfeat.navigators.latents import mixed
+from ganfeat.navigators.looking import Looking
 from ganfeat.navigators.semantics import Attention, Kind, Semantics, begun
 from ganfeat.networks import Network
 from ganfeat.ranges import Count, Items, LearningRate, NotNegative, Range, Several
@@ -125,10 +124,12 @@ class ContraFeat(Finder):
             raise UserError(
                 f"method.noise=random changes nothing: {self.weights} adds no noise to its images"
             )
-        self._frozen["features"] = freeze(features())
-        self.similarity, self.mask, self.pooled = similarity, "none" if pooled else mask, pooled
+        if pooled and mask == "depth":
+            raise UserError("method.pooled=true leaves no places to mask: method.mask=depth cannot")
+        self.looks = Looking(features(), layers, pooled, resolution)
+        self._frozen["features"] = self.looks.network
+        self.similarity, self.mask = similarity, "none" if pooled else mask
         self.noise, self.diversity, self.lr = noise, diversity, lr
-        self.layers = self._checked(layers)
         if directions in ("pca", "sefa") and attention == "uniform":
             raise UserError(
                 f"method.directions={directions} method.attention=uniform: nothing is left to "
@@ -140,44 +141,6 @@ class ContraFeat(Finder):
             with seeded(seed, "prototypes"):
                 self.prototypes = Prototypes(semantics, resolution)
         self.register_buffer("at_first", torch.full([2], float("nan")))
-
-    @torch.no_grad()
-    def _checked(self, layers: Sequence[int] | None) -> list[int]:
-        """The maps to contrast, once it is known that they have places to change at."""
-        side = self.generator.resolution
-        network = self.looks
-        try:
-            maps = network.taps(torch.zeros(1, 3, side, side))
-        except (RuntimeError, ValueError) as error:  # such as a pooling with nothing left to pool
-            raise UserError(
-                f"{network.name} cannot look at images of {side} px ({error}): choose another "
-                "network (features=)"
-            ) from error
-        chosen = list(range(len(maps)) if layers is None else layers)
-        for layer in chosen:
-            if not -len(maps) <= layer < len(maps):
-                raise UserError(f"method.layers has {layer}: {network.name} has {len(maps)} maps")
-        check_distinct([layer % len(maps) for layer in chosen], "layers")
-        if not network.teaches(side):
-            raise UserError(
-                f"{network.name} passes no gradient from its maps to an image, so that edits "
-                "cannot learn from it: choose another network (features=)"
-            )
-        small = [i for i in chosen if min(maps[i].shape[-2:]) == 1]
-        if small and not self.pooled:
-            raise UserError(
-                f"map {small[0]} of {network.name} has one pixel at {side} px: where nothing has a "
-                "place no change can be told from another; leave it out of method.layers, take a "
-                "network for smaller images, or contrast means of maps (method.pooled=true)"
-            )
-        return chosen
-
-    @property
-    def looks(self) -> Features:
-        """The frozen network whose maps are contrasted."""
-        found = self._frozen["features"]
-        assert isinstance(found, Features)
-        return found
 
     def phases(self) -> list[Phase]:
         """One."""
@@ -261,7 +224,7 @@ class ContraFeat(Finder):
         changes = [b - a for a, b in zip(minus, plus, strict=True)]
         stand = [
             F.interpolate(x, change.shape[-2:], mode="bilinear", align_corners=False)
-            for x, change in zip(self.maps(self.prototypes()), changes, strict=True)
+            for x, change in zip(self.looks.maps(self.prototypes()), changes, strict=True)
         ]
         return against(changes, stand, which, self.mask, self.similarity)
 
@@ -272,17 +235,11 @@ class ContraFeat(Finder):
             size = len(ws) // len(purposes)
             parts = [self._random_noise(draws, purpose, size) for purpose in purposes]
             noise = [torch.cat(layer) for layer in zip(*parts, strict=True)]
-        return self.maps(self.generator.synthesize(ws, noise=noise))
+        return self.looks.maps(self.generator.synthesize(ws, noise=noise))
 
     def _random_noise(self, draws: Draws, purpose: str, size: int) -> list[Tensor]:
         whole = self.generator.draw_noise(draws.n, draws.rng(f"noise {purpose}"))
         return [draws.share(x)[:size] for x in whole]
-
-    def maps(self, images: Tensor) -> list[Tensor]:
-        """The maps that are contrasted, in full precision."""
-        maps = self.looks.taps(images.float())
-        found = [maps[layer].float() for layer in self.layers]
-        return [x.mean(dim=(2, 3), keepdim=True) for x in found] if self.pooled else found
 
     @torch.no_grad()
     def held_out(self) -> Alike:
@@ -297,13 +254,11 @@ class ContraFeat(Finder):
         for one in ws:
             minus, plus = (self.seen(one + sign / 2 * table) for sign in (-1, 1))
             changes.append([b - a for a, b in zip(minus, plus, strict=True)])
-        tables = torch.zeros(len(table), len(table), device=self.device)
-        for one, two in zip(changes, [*changes[1:], changes[0]], strict=True):
-            pairs = zip(one, two, masks(one, self.mask), masks(two, self.mask), strict=True)
-            for a, b, mask_a, mask_b in pairs:
-                tables += alike_all(a, b, mask_a, mask_b, self.similarity) / len(changes)
-        same = tables.diagonal()
-        return Alike(same, (tables.sum(dim=1) - same) / (len(table) - 1))
+        pairs = zip(changes, [*changes[1:], changes[0]], strict=True)
+        each = [tables(one, two, self.mask, self.similarity).sum(dim=0) for one, two in pairs]
+        found = torch.stack(each).mean(dim=0)
+        same = found.diagonal()
+        return Alike(same, (found.sum(dim=1) - same) / (len(table) - 1))
 
     def scalars(self) -> Mapping[str, float]:
         """The contrast on held-out codes, and how many edits are told from the others there."""

@@ -97,10 +97,15 @@ def against(
     changes: Sequence[Tensor], stand: Sequence[Tensor], which: Tensor, mask: Mask, form: Form
 ) -> Alike:
     """Changes and the prototypes [K,C,h,w] of their own edit ``which`` [N], and of all others."""
-    layers = zip(changes, stand, masks(changes, mask), masks(stand, mask), strict=True)
-    tables = torch.stack([alike_all(a, b, x, y, form) for a, b, x, y in layers])
-    own = F.one_hot(which, tables.shape[-1]).bool().expand_as(tables)
-    return Alike(*(tables[part].view(len(tables), -1).mean(dim=1).sum() for part in (own, ~own)))
+    found = tables(changes, stand, mask, form)
+    own = F.one_hot(which, found.shape[-1]).bool().expand_as(found)
+    return Alike(*(found[part].view(len(found), -1).mean(dim=1).sum() for part in (own, ~own)))
+
+
+def tables(a: Sequence[Tensor], b: Sequence[Tensor], mask: Mask, form: Form) -> Tensor:
+    """How alike each change of ``a`` [N,C,h,w] is to each of ``b`` [K,C,h,w], [layers,N,K]."""
+    layers = zip(a, b, masks(a, mask), masks(b, mask), strict=True)
+    return torch.stack([alike_all(*pair, form) for pair in layers])
 
 
 def diversity(edits: Tensor) -> Tensor:

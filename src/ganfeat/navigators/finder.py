@@ -70,9 +70,9 @@ class Finder(Method):
         """The principal axes of W."""
         return axes(self.generator, seed_of(self.seed, "axes"))
 
-    def random_w(self, draws: Draws, count: int, purpose: str = "z") -> Tensor:
+    def random_w(self, draws: Draws, count: int) -> Tensor:
         """Our share of ``count`` random w for each start code, untruncated: [n,count,D]."""
-        _, w = random_codes(self.generator, draws, count, purpose)
+        _, w = random_codes(self.generator, draws, count)
         return w
 
     def frozen(self) -> dict[str, Network]:
@@ -93,10 +93,10 @@ class Finder(Method):
         g = self.generator
         draws = Draws((self.seed, 0, "pictures"), 1, device=self.device)
         ws = g.broadcast(self.random_w(draws, 1)[:, 0])
-        reach = self.navigator.reach(ws)
-        if float(reach.min()) == 0:
+        if float(self.navigator.reach(ws).min()) == 0:
             return {}  # nothing is fitted yet
-        ways = self.navigator.along(ws, REACH * self.axes.unit / reach, FRAMES)
+        steps = self.navigator.steps_to(ws, REACH * self.axes.unit)
+        ways = self.navigator.along(ws, steps, FRAMES)
         parts = torch.split(ways.flatten(0, 2), AT_ONCE)
         images = torch.cat([g.synthesize(some).clamp(-1, 1) for some in parts])
         strips = images.view(-1, FRAMES, *images.shape[1:])

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganfeat.navigators.boundaries import Array
 from ganfeat.navigators.finder import everywhere
 from ganfeat.navigators.supervised import Supervised
 from ganfeat.processes import sum_over_processes
@@ -55,10 +54,10 @@ class HiGAN(Supervised):
         self.register_buffer("raised", torch.zeros(count + CONTROLS, count))
         self.register_buffer("raised_by_layer", torch.zeros(kept + CONTROLS, g.num_ws, count))
 
-    def fit_to(self, scores: Array) -> None:
+    def fit_to_scores(self) -> None:
         """Normals of boundaries in W, and random directions."""
         _, w = self.latents()
-        normals = np.stack([b.normal for b in self.boundaries(w, scores, "svm")])
+        normals = np.stack([b.normal for b in self.boundaries(w, "svm")])
         rng = torch.Generator().manual_seed(seed_of(self.seed, "controls"))
         controls = F.normalize(torch.randn(CONTROLS, w.shape[1], generator=rng), dim=1)
         self.normals.copy_(torch.cat([torch.from_numpy(normals).float(), controls]))

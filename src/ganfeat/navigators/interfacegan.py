@@ -36,7 +36,7 @@ class InterFaceGAN(Supervised):
                 f"{', '.join(self.attributes)}"
             )
 
-    def fit_to(self, scores: Array) -> None:
+    def fit_to_scores(self) -> None:
         """What is edited, from boundaries in W."""
         fitted = self.in_both_spaces["w"]
         normals = self.conditioned(np.stack([b.normal for b in fitted]))
@@ -47,9 +47,8 @@ class InterFaceGAN(Supervised):
     @cached_property
     def in_both_spaces(self) -> dict[str, list[Boundary]]:
         """Boundaries in Z and in W, once everything is scored."""
-        scores = self.scores.double().cpu().numpy()
         codes = zip("zw", self.latents(), strict=True)
-        return {space: self.boundaries(some, scores, self.estimator) for space, some in codes}
+        return {space: self.boundaries(some, self.estimator) for space, some in codes}
 
     def conditioned(self, normals: Array) -> Array:
         """Normals [A,D] without those of the conditions; conditions stay as they are."""

@@ -34,7 +34,7 @@ class LatentCLR(Finder):
     Args:
         semantics: edits K.
         directions: ``free``, or ``subspace`` seeks them in the span of W's first principal axes.
-        subspace: how many axes.
+        subspace: how many axes; None where directions are free.
         blocks: how many of the generator's blocks are looked at, from 4 px on.
         step: length of an edit in usual deviations of w.
         similarity: ``absolute`` takes opposite changes for the same, as the released code does;
@@ -51,7 +51,7 @@ class LatentCLR(Finder):
         *,
         semantics: Several = 30,
         directions: Literal["free", "subspace"] = "free",
-        subspace: Count = 100,
+        subspace: Count | None = None,
         blocks: Count = 3,
         step: Positive = 3.0,
         similarity: Similarity = "absolute",
@@ -65,6 +65,11 @@ class LatentCLR(Finder):
         if blocks > there:
             raise UserError(
                 f"method.blocks={blocks}: {self.weights} has {there} blocks; choose no more"
+            )
+        if (directions == "subspace") != (subspace is not None):
+            raise UserError(
+                "method.directions=subspace and method.subspace=N, how many axes, go together: "
+                f"directions={directions}, subspace={'null' if subspace is None else subspace}"
             )
         self.blocks, self.step = blocks, step
         self.similarity, self.average = similarity, average

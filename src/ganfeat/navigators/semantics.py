@@ -101,7 +101,7 @@ def smoothed(shares: Tensor) -> Tensor:
 
 
 def begun(
-    finder: Finder, count: int, kind: Kind, subspace: int, attention: Attention, name: str
+    finder: Finder, count: int, kind: Kind, subspace: int | None, attention: Attention, name: str
 ) -> Semantics:
     """Edits of the finder's generator before they have learnt anything.
 
@@ -110,7 +110,7 @@ def begun(
         count: edits K.
         kind: ``subspace`` seeks directions in the span of W's first principal axes, ``free``
             everywhere; ``pca`` and ``sefa`` are those vectors.
-        subspace: how many axes.
+        subspace: how many axes; needed for that kind alone.
         attention: as in `Semantics`.
         name: as metrics name them.
 
@@ -124,6 +124,7 @@ def begun(
         case "free":
             rows = None
         case "subspace":
+            assert subspace is not None
             check_count(subspace, g.w_dim, "axes of W", "subspace")
             rows = axes.directions[:subspace]
         case "pca":

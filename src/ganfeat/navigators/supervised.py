@@ -28,7 +28,7 @@ class Supervised(Fitted):
     """Scores a random image for each start code, and then fits.
 
     Latents are not truncated, and noise is the generator's own. Only scores are kept: codes follow
-    from the seed. A subclass says in `fit_to` what follows from them, and gives its edits to
+    from the seed. A subclass says in `fit_to_scores` what follows from them, and gives its edits to
     `settle`.
 
     Args:
@@ -116,7 +116,7 @@ class Supervised(Fitted):
     def end_iteration(self) -> None:
         """Fit once everything is scored."""
         if self.iteration + 1 == self.scoring:
-            self.fit_to(self.scores.double().cpu().numpy())
+            self.fit_to_scores()
 
     @torch.no_grad()
     def look(self, draws: Draws) -> None:
@@ -137,8 +137,8 @@ class Supervised(Fitted):
         found = self.scorer.scores(self.generator.synthesize(ws).clamp(-1, 1))
         return torch.cat([found[name].float() for name in self.attributes], dim=1)
 
-    def fit_to(self, scores: Array) -> None:
-        """What follows from all scores [n,A]."""
+    def fit_to_scores(self) -> None:
+        """What follows from all `scores`."""
         raise NotImplementedError
 
     def settle(self, chosen: list[int], table: Tensor) -> None:
@@ -147,9 +147,10 @@ class Supervised(Fitted):
         self.navigator.table.copy_(table)
         self._name()
 
-    def boundaries(self, latents: Array, scores: Array, estimator: Estimator) -> list[Boundary]:
+    def boundaries(self, latents: Array, estimator: Estimator) -> list[Boundary]:
         """One of each attribute, in z or w [n,D]."""
         found = []
+        scores = self.scores.double().cpu().numpy()
         for name, column in zip(self.attributes, scores.T, strict=True):
             rng = np.random.RandomState(seed_of(self.seed, "boundary", name) % 2**32)
             try:

@@ -118,3 +118,36 @@ def boundaries(done: Mapping[tuple[str, int], Record]) -> list[Section]:
     )
     headings = ["arm", "seed", "space", "confident", "others", "cosine"]
     return [Section("Boundaries", [about, table(headings, rows)])]
+
+
+def layers_of_attributes(study: Study, done: Mapping[tuple[str, int], Record]) -> list[Section]:
+    """A table for each arm of HiGAN's: in which layers its attributes are.
+
+    Of each attribute that is edited, what moving one layer alone raises it by; means over the seeds
+    in which it is among the edits, which are those that are raised most when all layers move.
+    """
+    sections = []
+    for arm in study.arms:
+        found: dict[str, list[Array]] = {}
+        records = [record.get("arrays", {}) for (other, _), record in done.items() if other == arm]
+        for arrays in records:
+            rows = np.array(arrays.get("higan_layers", []))
+            most = np.argsort(-np.array(arrays.get("higan_raised", [])), kind="stable")[: len(rows)]
+            for i, row in zip(most, rows, strict=True):
+                found.setdefault(arrays["higan_attributes"][i], []).append(row)
+        if not found:
+            continue
+        means = {name: np.mean(rows, axis=0) for name, rows in found.items()}
+        names = sorted(means, key=lambda name: (int(means[name].argmax()), name))
+        lines: list[list[str | Entry]] = [
+            [name, str(len(found[name])), *(Entry(f"{x:.2f}", float(x)) for x in means[name])]
+            for name in names
+        ]
+        about = (
+            f"What moving a single layer along a boundary's normal raises its attribute by, in "
+            f"deviations and beyond what random directions do (`{arm}`; means over seeds)."
+        )
+        layers = [f"layer {i}" for i in range(len(means[names[0]]))]
+        headings = ["attribute", "seeds", *layers]
+        sections.append(Section(f"Layers of attributes: {arm}", [about, table(headings, lines)]))
+    return sections
