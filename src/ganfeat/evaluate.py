@@ -107,6 +107,10 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
         data = {**data, "resolution": artefact.generator.resolution}
     elif hasattr(artefact, "resolution") and not _typed(overrides, "data.resolution"):
         data = {**data, "resolution": artefact.resolution}
+    if not isinstance(artefact, Generator | Navigator):
+        for key in ("seed", "psi"):
+            if _typed(overrides, key):
+                raise UserError(f"{key}= is of a generator's samples, and {path} has none")
     dataset = build(data)
     cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
     networks = make_judge(judge, measurements)

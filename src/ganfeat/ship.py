@@ -113,11 +113,10 @@ def _lines(result: Result, parts: list[Part], data: Mapping[str, Any]) -> Iterat
             between = "" if v["low"] is None else f"{v['low']:.4g} to {v['high']:.4g}"
             real = _real(v["protocol"].get("data") or {})
             yield f"| {v['name']} | {v['value']:.4g} | {between} | {v['n']} | {real} |"
-    if scores := result["arrays"].get("reading"):
-        linear = any(v["name"].startswith("linear") for v in values)
-        local = result["arrays"].get("local_reading", {})
-        how = "linearly from its vectors" if linear else "by itself"
-        yield from ("", *_reading(scores, local, how, data))
+    local = result["arrays"].get("local_reading", {})
+    for name, how in (("reading", "by itself"), ("linear_reading", "linearly from its vectors")):
+        if scores := result["arrays"].get(name):
+            yield from ("", *_reading(scores, local, how, data))
     if "coverage_spread_ratios" in result["arrays"]:
         yield from ("", *_studied(result))
 

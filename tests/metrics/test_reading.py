@@ -158,13 +158,25 @@ class Encoded(SmallNet):
 PARTS = ("train", "test")
 
 
+def test_fewer_images_than_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them are read, and the name says how many they are."""
+    data = SynthFaces("judge", 32, 10)
+    network, encoded = Knowing(data.reference("test", 150, EXTRAS), 0.0), Encoded(data, 150, 0.0)
+    whole = data.reference
+    monkeypatch.setattr(data, "reference", lambda part, n, extras=(): whole(part, 150, extras))
+    for judge, metric in ((network, FactorReading(400)), (encoded, LinearReading(400))):
+        found = evaluate_network(judge, References(data), {"m": metric}, show=False)
+        assert [value.n for value in found.values] == [150] * len(found.values)
+        assert "150_" in found.values[0].name
+
+
 def test_what_a_linear_map_reads() -> None:
     data = SynthFaces("judge", 32, 10)
     readings = {}
     for noise in (0.0, 1e6):
         network = Encoded(data, 600, noise)
         found = evaluate_network(network, References(data), {"l": LinearReading(600)}, show=False)
-        readings[noise] = found.arrays["reading"]
+        readings[noise] = found.arrays["linear_reading"]
         [value] = found.values
         assert value.name == "linear600_encoded"
         assert value.value == pytest.approx(np.mean(list(readings[noise].values())))

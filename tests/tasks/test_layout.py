@@ -38,7 +38,8 @@ def test_what_is_learnt_on_bedrooms_is_tried_on_kitchens() -> None:
     trial = Trial(Knows(), References(SynthRooms("train", 32)))
     tasks = {"seen": Layout(n=N, val=N), "transfer": LayoutTransfer(n=N, val=N)}
     found = perform(trial, tasks)
-    seen, transfer = found.values
+    seen, seen_all, transfer, transfer_all = found.values
+    assert (seen_all.name, transfer_all.name) == (f"layout_all{N}", f"layout_transfer_all{N}")
     kitchens = SynthRooms("test", 32, N, extras=["layout"], family="kitchen").__getitems__(range(N))
     truth = kitchens["layout"]
     wrong = (truth.roll(1, dims=0) - truth).norm(dim=2).mean() / 32

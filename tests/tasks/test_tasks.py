@@ -93,7 +93,50 @@ def shown(n: int, what: Any, parts: tuple[str, ...] = ("train", "val", "test")) 
     return Cheat(known)
 
 
+class Torn(Cheat):
+    """Knows a number as the difference of two levels, neither of which says it."""
+
+    def encode(self, images: Tensor) -> dict[str, Tensor]:
+        one, other = super().encode(images)["truth"].chunk(2, dim=1)
+        return {"one": one, "other": other}
+
+
+def torn(n: int, what: Any, parts: tuple[str, ...] = ("train", "val", "test")) -> Torn:
+    """An encoder of which both levels together say ``what`` of a batch of ``n`` images."""
+
+    def halves(batch: dict[str, Tensor]) -> Tensor:
+        said = what(batch)
+        noise = 100 * said.std() * torch.randn(said.shape)
+        return torch.cat([said + noise, noise], dim=1)
+
+    return Torn(shown(n, halves, parts).known)
+
+
 # Reading.
+
+
+def test_all_levels_in_one_row_say_what_none_says() -> None:
+    found = FactorsByLevel(300, 300).result(trial(torn(300, lambda b: b["factors"][:, :1])))
+    assert found.arrays["factors"]["yaw"] < 0.1
+    assert found.arrays["factors_all"]["yaw"] > 0.99
+    assert numbers(found)["factors_all300"] == pytest.approx(
+        np.mean([*found.arrays["factors_all"].values()])
+    )
+    network = torn(300, lambda batch: batch["landmarks"].flatten(1))
+    found = numbers(Landmarks(n=300, val=300).result(trial(network)))
+    assert found["landmarks_all300"] < 0.1 * found["landmarks300"]
+    who = torn(
+        1600, lambda b: torch.nn.functional.one_hot(b["identity"], 400).float(), ("val", "test")
+    )
+    found = numbers(Identity(1600).result(trial(who)))
+    assert found["identity_all1600"] > 10 * found["identity1600"]
+
+
+def test_all_levels_of_one_level_are_that_level() -> None:
+    network = shown(200, lambda batch: batch["factors"])
+    network.encode = lambda images: {"truth": Cheat.encode(network, images)["truth"]}
+    found = numbers(FactorsByLevel(200, 200).result(trial(network)))
+    assert found["factors_all200"] == found["factors200"]
 
 
 def test_factors_are_found_where_they_are_and_nowhere_else() -> None:
@@ -124,6 +167,8 @@ def test_octaves_of_groups() -> None:
     assert set(found) == {
         "factors500",
         "equal_factors500",
+        "factors_all500",
+        "equal_factors_all500",
         "geometry_octave500",
         "colour_octave500",
     }
@@ -493,6 +538,9 @@ def test_what_is_too_little_to_paste_to_mix_or_to_find(judge: Judge) -> None:
         Harmonisation(8, size=0.01).check(trial(Laplacian(), judge))
     few = Laplacian()
     few.resolutions = {f"b{side}": min(side, 16) for side in SIDES}
+    for task in (Mixing(400), Harmonisation(n=800), LocalEditing(val=400)):
+        with pytest.raises(UserError, match="choose an n that is no multiple of 400"):
+            task.check(trial(few, judge))
     assert Mixing().lacks(trial(few, judge)) == "an encoder with levels at four resolutions or more"
     result = Retrieval(["hat"], n=3, val=3, nearest=2).result(trial(Laplacian()))
     assert [*numbers(result)] == ["retrieval_hat3"]

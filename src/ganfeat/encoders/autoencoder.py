@@ -1,6 +1,7 @@
 """An autoencoder of the size of GH-Feat: the same encoder, and a generator that learns with it.
 
-What GH-Feat has beyond it is that its generator knew the data before (methods/ghfeat.md, check L7).
+What GH-Feat has beyond it is a generator that knew the data before, that generator's teacher and
+discriminator as further losses, and styles (methods/ghfeat.md, check L7).
 """
 
 from collections.abc import Mapping, Sequence

@@ -32,8 +32,8 @@ class FactorReading(OfNetwork):
     Of rooms, the second is ``layout<n>_<network>``. Points count where they can be seen.
 
     Continuous factors count by R2, binary and categorical ones by balanced accuracy with chance at
-    0, circular ones by ``1 - spread of the error / spread of the angle``, where spread is one minus
-    the length of the mean unit vector. The single scores are in the arrays.
+    0, circular ones by ``1 - mean (1 - cos error) / spread of the angle``, where spread is one
+    minus the length of the mean unit vector. The single scores are in the arrays.
 
     Args:
         n: number of images.
@@ -58,13 +58,13 @@ class FactorReading(OfNetwork):
     def result(self, network: Features, references: References, bar: Bar) -> Result:
         """Two numbers, and the score of each factor."""
         assert isinstance(network, FactorNet)
-        width = len(network.columns)
-        rows = Rows(self.n, 2 * width + 2, what="a factor").to(references.device)
-        advance = bar("images", self.n // references.ranks)
+        width, n = len(network.columns), min(self.n, len(references.real(self.n)))
+        rows = Rows(n, 2 * width + 2, what="a factor").to(references.device)
+        advance = bar("images", n // references.ranks)
         known = references.data.facts()["extras"]
         extras = [extra for extra in EXTRAS if extra in known]
         what = next(name for name in POINTS if name in known)
-        for numbers, batch in references.share(self.n, extras):
+        for numbers, batch in references.share(n, extras):
             vectors, side = network.embed(batch["image"]), batch["image"].shape[-1]
             points, _ = network.points(vectors, side)
             inside = ((batch[what] >= 0) & (batch[what] <= side)).all(dim=2)
@@ -78,10 +78,10 @@ class FactorReading(OfNetwork):
         predicted, truth = found[:, :width], found[:, width : 2 * width]
         scores = factor_scores(predicted, truth, network.columns)
         mean, error = np.mean(list(scores.values())), found[:, -2].sum() / found[:, -1].sum()
-        protocol = {"networks": describe(network), "data": references.fingerprint(self.n)}
-        end = f"{count_name(self.n)}_{network.name}"
+        protocol = {"networks": describe(network), "data": references.fingerprint(n)}
+        end = f"{count_name(n)}_{network.name}"
         values = [
-            Value(name, float(value), n=self.n, protocol=protocol)
+            Value(name, float(value), n=n, protocol=protocol)
             for name, value in ((f"reading{end}", mean), (f"{what}{end}", error))
         ]
         return Result(values, {"reading": scores})
@@ -143,12 +143,12 @@ class LinearReading(OfNetwork):
     classes weigh the same.
 
     Args:
-        n: number of images, and of those that the map is fitted on.
+        n: number of images, and of those that the map is fitted on; all where there are fewer.
         ridge: share of a number's variance that is added to it.
     """
 
     better = {"linear": "higher"}
-    name, array = "linear", "reading"
+    name, array = "linear", "linear_reading"
     extras: Sequence[str] = ("factors",)
 
     def __init__(self, n: Several = 10_000, ridge: Positive = 1e-3) -> None:
@@ -171,22 +171,24 @@ class LinearReading(OfNetwork):
         predicted = linear_reading(known, truths, seen, columns, self.ridge)
         scores = factor_scores(predicted, truth, columns)
         protocol = {"fitted_on": "train", "ridge": self.ridge}
-        protocol = references.protocol(network, real=self.n, **protocol)
-        name = f"{self.name}{count_name(self.n)}_{network.name}"
+        n = len(truth)
+        protocol = references.protocol(network, real=n, **protocol)
+        name = f"{self.name}{count_name(n)}_{network.name}"
         mean = float(np.mean(list(scores.values())))
-        return Result([Value(name, mean, n=self.n, protocol=protocol)], {self.array: scores})
+        return Result([Value(name, mean, n=n, protocol=protocol)], {self.array: scores})
 
     def _table(
         self, network: Features, references: References, part: str, bar: Bar
     ) -> tuple[Array, Array]:
         """Numbers [n,D] and factors [n,F] of the images of a part."""
-        advance = bar(f"{part} images", self.n // references.ranks)
+        n = min(self.n, len(references.real(self.n, (), part)))
+        advance = bar(f"{part} images", n // references.ranks)
         rows: Rows | None = None
-        for numbers, batch in references.share(self.n, self.extras, part):
+        for numbers, batch in references.share(n, self.extras, part):
             seen = self.look(network, batch)
             if rows is None:
                 width = seen.shape[1] + batch["factors"].shape[1]
-                rows = Rows(self.n, width, what="a feature").to(references.device)
+                rows = Rows(n, width, what="a feature").to(references.device)
             rows.update(torch.cat([seen, batch["factors"]], dim=1), numbers)
             advance(len(numbers))
         assert rows is not None

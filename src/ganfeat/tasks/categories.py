@@ -8,7 +8,7 @@ from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.pages import curves
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array, Chosen, Linear, best_level, choose
-from ganfeat.tasks.task import EVERYTHING, Codes, Reading, Seen, Trial
+from ganfeat.tasks.task import EVERYTHING, Reading, Seen, Trial
 
 
 class Categories(Reading):
@@ -41,7 +41,7 @@ class Categories(Reading):
 
         found: dict[str, Chosen] = {}
         for level in [*train.levels, EVERYTHING]:
-            learnt, chosen_on, tried = (row(seen, level) for seen in (train, val, test))
+            learnt, chosen_on, tried = (seen.row(level) for seen in (train, val, test))
             found[level] = choose(Linear(learnt), targets, chosen_on, tried, accuracy)
         single = {level: chosen for level, chosen in found.items() if level != EVERYTHING}
         best = best_level(single)
@@ -62,13 +62,6 @@ class Categories(Reading):
         title = f"Which of {count} classes it is"
         picture = curves({"one level": accuracies}, "accuracy", title, marks)
         return Result(values, arrays, {"categories": picture})
-
-
-def row(seen: Seen, level: str) -> Codes:
-    """The codes of a level [n,D], or all in one row."""
-    if level != EVERYTHING:
-        return seen.levels[level]
-    return np.concatenate([*seen.levels.values()], axis=1)
 
 
 def right(said: Array, seen: Seen) -> Array:

@@ -13,7 +13,7 @@ from ganfeat.metrics.reading import columns_of, factor_scores
 from ganfeat.metrics.value import Value, count_name
 from ganfeat.pages import curves
 from ganfeat.tasks.linear import EQUAL, STRENGTHS, Array, Linear, as_table, as_targets, widths
-from ganfeat.tasks.task import Reading, Trial
+from ganfeat.tasks.task import EVERYTHING, Reading, Trial
 
 Scores = dict[str, dict[str, float]]  # by level and factor
 
@@ -40,7 +40,9 @@ class FactorsByLevel(Reading):
     Scores are those of `ganfeat.metrics.reading.factor_scores`: 1 is perfect, 0 is to know nothing.
     The level and the strength of the ridge are chosen on ``val`` for each factor by itself.
     ``equal_factors<n>`` is the same from 128 principal components of each level that has more
-    numbers, so that encoders of wide levels and of narrow ones can be compared. Where levels act
+    numbers, so that encoders of wide levels and of narrow ones can be compared. ``factors_all<n>``
+    and ``equal_factors_all<n>`` are of all levels in one row, as some networks have a vector that
+    was made of all their maps, and others have none. Where levels act
     at some resolution, ``geometry_octave<n>`` and ``colour_octave<n>`` are the means over these
     groups of factors of the best level's octave: 2 for 4 px, 3 for 8 px and so on. The arrays have
     all levels, and by factor the scores of the best ones (``factors``, ``equal_factors``), how
@@ -63,7 +65,7 @@ class FactorsByLevel(Reading):
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
-        """Two numbers, or four, and the scores of each level and factor."""
+        """Four numbers, or six, and the scores of each level and factor."""
         columns = [column for column in columns_of(trial.references) if not column.needs]
         whole, equal = (self._scores(trial, columns, most) for most in (None, EQUAL))
         protocol = trial.protocol(
@@ -81,6 +83,10 @@ class FactorsByLevel(Reading):
             )
             mean = float(np.mean([*of_best.values()]))
             values.append(self._value(name, mean, n, {**protocol, **more}))
+            together = self._scores(trial, columns, more.get("components"), [EVERYTHING])
+            arrays[f"{name}_all"] = together.test[EVERYTHING]
+            mean = float(np.mean([*arrays[f"{name}_all"].values()]))
+            values.append(self._value(f"{name}_all", mean, n, {**protocol, **more}))
             lines = {factor: {x: of[factor] for x, of in test.items()} for factor in of_best}
             arrays |= {name: of_best, f"levels/{name}": lines, f"levels/{name}_best": best}
             arrays[f"{name}_penalty"] = chosen
@@ -116,8 +122,14 @@ class FactorsByLevel(Reading):
             for group, names in trial.references.data.facts()["groups"].items()
         ]
 
-    def _scores(self, trial: Trial, columns: Sequence[Column], most: int | None) -> Tried:
-        """Readers of each level and factor."""
+    def _scores(
+        self,
+        trial: Trial,
+        columns: Sequence[Column],
+        most: int | None,
+        levels: Sequence[str] | None = None,
+    ) -> Tried:
+        """Readers of each of these levels, or of all of them, and factor."""
         train, val, test = self.parts(trial)
         every = columns_of(trial.references)
         kept = [i for i, column in enumerate(every) if column in columns]
@@ -126,9 +138,9 @@ class FactorsByLevel(Reading):
             [c.kind not in ("continuous", "circular") for c in columns], widths(columns)
         )
         found = Tried({}, {}, {})
-        for level, known in train.levels.items():
-            reader = Linear(known, most)
-            seen = (val.levels[level], test.levels[level])
+        for level in levels or train.levels:
+            reader = Linear(train.row(level), most)
+            seen = (val.row(level), test.row(level))
             tried = reader.read(targets, *seen, classes=classes)
             both = [
                 [

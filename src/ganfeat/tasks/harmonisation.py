@@ -12,7 +12,7 @@ from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name, ratio_value
 from ganfeat.pages import sheets
 from ganfeat.ranges import Names, Several, Share
-from ganfeat.tasks.task import Task, Trial, asked, check_known, enough
+from ganfeat.tasks.task import Task, Trial, asked, check_known, enough_pairs
 
 CAST = (0.35, 0.0, -0.35)  # added to red, green and blue
 
@@ -48,7 +48,7 @@ class Harmonisation(Task):
         """What is looked for must be a factor, and there must be images for all pairs."""
         names = asked(trial, "pasted", self.seen)
         check_known(names, trial.reader.columns, "harmonisation sees", "binary")
-        enough(trial, "test", 2 * self.n, 2 * self.n)
+        enough_pairs(trial, "test", self.n)
         low, high = self._edges(side := trial.references.data.resolution)
         if high <= low:
             raise UserError(

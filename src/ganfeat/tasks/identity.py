@@ -9,14 +9,15 @@ from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.pages import curves
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import STRENGTHS, Array, Linear
-from ganfeat.tasks.task import Seen, Task, Trial
+from ganfeat.tasks.task import EVERYTHING, Seen, Task, Trial
 
 
 class Identity(Task):
     """``identity<n>``: share of images whose person is named right, of all people of ``test``.
 
     A ridge regression on one-hot people learns from every second image of each and is tried on the
-    others. Level and strength are chosen in the same way among the people of ``val``.
+    others. Level and strength are chosen in the same way among the people of ``val``;
+    ``identity_all<n>`` is from all levels in one row.
 
     Args:
         n: images, of ``val`` and of ``test``.
@@ -41,30 +42,28 @@ class Identity(Task):
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
-        """The accuracy of the chosen level; the arrays have all."""
+        """The accuracies of the chosen level and of all in one row; the arrays have each."""
         val, test = (trial.seen(part, self.n) for part in ("val", "test"))
-        tried = {
-            (level, i): float(right.mean())
-            for level in val.levels
-            for i, right in enumerate(recognised(val, level))
-        }
-        strength = {
-            level: max(range(len(STRENGTHS)), key=lambda i, name=level: tried[name, i])  # type: ignore[misc]
-            for level in val.levels
-        }
-        found = {level: recognised(test, level)[strength[level]] for level in test.levels}
-        best = max(strength, key=lambda level: tried[level, strength[level]])
+        levels = [*val.levels, EVERYTHING]
+        tried = {x: [float(right.mean()) for right in recognised(val, x)] for x in levels}
+        strength = {level: int(np.argmax(scores)) for level, scores in tried.items()}
+        found = {level: recognised(test, level)[strength[level]] for level in levels}
+        best = max(val.levels, key=lambda level: max(tried[level]))
         people = len({*test.truth["identity"].tolist()})
         protocol = trial.protocol(real=self.n, people=people, chosen_on=self.n)
-        value = mean_value(f"identity{count_name(self.n)}", found[best], protocol)
-        accuracies = {level: float(right.mean()) for level, right in found.items()}
+        end = count_name(self.n)
+        values = [
+            mean_value(f"identity{end}", found[best], protocol),
+            mean_value(f"identity_all{end}", found[EVERYTHING], protocol),
+        ]
+        accuracies = {level: float(found[level].mean()) for level in test.levels}
         arrays = {
             "levels/identity": accuracies, "levels/identity_best": best,
             "identity_penalty": STRENGTHS[strength[best]],
         }  # fmt: skip
         title = f"Which of {people} people it is"
         picture = curves({"identity": accuracies}, "accuracy", title, {"chance": 1 / people})
-        return Result([value], arrays, {"identity": picture})
+        return Result(values, arrays, {"identity": picture})
 
 
 def recognised(seen: Seen, level: str) -> list[Array]:
@@ -73,6 +72,7 @@ def recognised(seen: Seen, level: str) -> list[Array]:
     learnt = np.zeros(len(who), bool)
     for person in range(len(people)):
         learnt[np.flatnonzero(who == person)[::2]] = True
-    reader = Linear(seen.levels[level][learnt])
-    said = reader.read(np.eye(len(people))[who[learnt]], seen.levels[level][~learnt])
+    codes = seen.row(level)
+    reader = Linear(codes[learnt])
+    said = reader.read(np.eye(len(people))[who[learnt]], codes[~learnt])
     return [(one[0].argmax(axis=1) == who[~learnt]).astype(float) for one in said]

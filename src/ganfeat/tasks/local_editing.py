@@ -14,7 +14,7 @@ from ganfeat.metrics.value import Value, count_name
 from ganfeat.pages import sheets
 from ganfeat.ranges import Names, Several, Two
 from ganfeat.tasks.mixing import moved
-from ganfeat.tasks.task import Task, Trial, check_known, check_points, enough
+from ganfeat.tasks.task import Task, Trial, check_known, check_points, enough_pairs
 
 NOTHING = 1e-7  # a change of no pixel, but for rounding
 
@@ -70,7 +70,7 @@ class LocalEditing(Task):
         check_known(self.factors, trial.reader.columns, "local editing")
         check_points(trial, self.corners, "corners")
         for part, n in (("val", self.val), ("test", self.n)):
-            enough(trial, part, 2 * n, 2 * n)
+            enough_pairs(trial, part, n)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:

@@ -14,7 +14,7 @@ from ganfeat.metrics.value import Value, count_name
 from ganfeat.pages import sheets
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array
-from ganfeat.tasks.task import Task, Trial, enough
+from ganfeat.tasks.task import Task, Trial, enough_pairs
 
 
 class Mixing(Task):
@@ -50,7 +50,7 @@ class Mixing(Task):
 
     def check(self, trial: Trial) -> None:
         """There must be images for all pairs."""
-        enough(trial, "test", 2 * self.n, 2 * self.n)
+        enough_pairs(trial, "test", self.n)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:

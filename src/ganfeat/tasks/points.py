@@ -10,14 +10,15 @@ from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.pages import curves
 from ganfeat.ranges import Several, Two
 from ganfeat.tasks.linear import Array, Chosen, Linear, best_level, choose
-from ganfeat.tasks.task import Reading, Seen, Trial, check_points, enough
+from ganfeat.tasks.task import EVERYTHING, Reading, Seen, Trial, check_points, enough
 
 
 class Points(Reading):
     """The mean distance of points to where a linear regression sees them, over a distance.
 
-    Level and strength of the ridge are chosen on ``val``. The arrays have the error of all levels,
-    and of the mean of the points of ``train``, which is what there is without an image.
+    Level and strength of the ridge are chosen on ``val``; ``<name>_all`` is from all levels in one
+    row. The arrays have the error of all levels, and of the mean of the points of ``train``, which
+    is what there is without an image.
 
     Args:
         n: images of ``train``, and of ``test``.
@@ -41,11 +42,14 @@ class Points(Reading):
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
-        """The error of the chosen level."""
+        """The errors of the chosen level and of all levels."""
         there = self.tried_on(trial)
         train, val = trial.seen("train", self.n), trial.seen("val", self.val)
         test = there.seen("test", self.n)
-        found = {level: self._read(trial, level, train, val, test) for level in train.levels}
+        found, together = (
+            {level: self._read(trial, level, train, val, test) for level in levels}
+            for levels in ([*train.levels], [EVERYTHING])
+        )
         best = best_level(found)
         errors = {level: -chosen.test for level, chosen in found.items()}
         side = trial.references.data.resolution
@@ -54,11 +58,14 @@ class Points(Reading):
         protocol = there.protocol(
             real=self.n, fitted_on=trial.learnt_from(self.n), chosen_on=self.val, **self.settings(),
         )  # fmt: skip
-        value = mean_value(
-            f"{self.name}{count_name(len(test.truth[self.extras[0]]))}",
-            self._errors(found[best].predicted, test, side),
-            protocol,
-        )
+        end = count_name(len(test.truth[self.extras[0]]))
+        values = [
+            mean_value(f"{name}{end}", self._errors(said.predicted, test, side), protocol)
+            for name, said in (
+                (self.name, found[best]),
+                (f"{self.name}_all", together[EVERYTHING]),
+            )
+        ]
         arrays: dict[str, Any] = {
             f"levels/{self.name}": errors,
             f"levels/{self.name}_best": best,
@@ -67,7 +74,7 @@ class Points(Reading):
         }
         title = f"{self.name.capitalize().replace('_', ' ')} from each level"
         picture = curves({self.name: errors}, self.what, title, {"mean of the points": of_mean})
-        return Result([value], arrays, {self.name: picture})
+        return Result(values, arrays, {self.name: picture})
 
     def _flat(self, seen: Seen) -> Array:
         points = seen.truth[self.extras[0]]
@@ -76,7 +83,7 @@ class Points(Reading):
     def _read(self, trial: Trial, level: str, train: Seen, val: Seen, test: Seen) -> Chosen:
         side, parts = trial.references.data.resolution, {"val": val, "test": test}
         return choose(
-            Linear(train.levels[level]), self._flat(train), val.levels[level], test.levels[level],
+            Linear(train.row(level)), self._flat(train), val.row(level), test.row(level),
             lambda said, part: -float(self._errors(said, parts[part], side).mean()),
         )  # fmt: skip
 

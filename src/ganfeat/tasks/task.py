@@ -46,6 +46,12 @@ class Seen(NamedTuple):
     levels: dict[str, Codes]
     truth: dict[str, Array]
 
+    def row(self, level: str) -> Codes:
+        """The codes of a level [n,D], or those of all after each other for `EVERYTHING`."""
+        if level != EVERYTHING:
+            return self.levels[level]
+        return np.concatenate([*self.levels.values()], axis=1)
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -301,3 +307,18 @@ def enough(trial: Trial, part: str, n: int, least: int) -> None:
     there = min(n, len(trial.references.real(n, (), part)))
     if there < least:
         raise UserError(f"it needs {least} images of {part} or more; there are {there}")
+
+
+def enough_pairs(trial: Trial, part: str, n: int) -> None:
+    """Refuse a task for whose pairs of images there are too few, or none but of the same person.
+
+    Raises:
+        UserError: says how many there are, or of which number n must be no multiple.
+    """
+    enough(trial, part, 2 * n, 2 * n)
+    people = trial.references.real(2 * n, (), part).facts().get("people")
+    if people and n % people == 0:  # image i is paired with i + n, and shows person i mod people
+        raise UserError(
+            f"{n} pairs of {part} would each show the same person twice: choose an n that is no "
+            f"multiple of {people}"
+        )
