@@ -118,6 +118,20 @@ def test_a_launcher_runs_a_study(tmp_path: Path) -> None:
     assert "0 of 2 runs are left" in again
 
 
+@pytest.mark.parametrize(
+    ("device", "threads"), [("cpu", ["threads=1"]), ("auto", ["threads=1"]), ("cuda", [])]
+)
+def test_runs_on_a_cpu_have_one_thread(study: Path, device: str, threads: list[str]) -> None:
+    """Also where a launcher sends them elsewhere, and ``auto`` may come to a CPU there."""
+    found = read_study(study.parent)
+    for run, like in zip(
+        ganfeat.studies.study_runs(found, device=device), ganfeat.studies.study_runs(found),
+        strict=True,
+    ):  # fmt: skip
+        assert [text for text in run.command if text.startswith("threads=")] == threads
+        assert run.result == like.result  # its id does not depend on them
+
+
 @pytest.mark.slow
 def test_ctrl_c_ends_the_runs_with_a_checkpoint(tmp_path: Path, study: Path) -> None:
     arms = {"warm": ["total_kimg=2", "method.weight=0"], "baseline": ["total_kimg=0.008"]}

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import official
 import pytest
 import tiny
 import torch
@@ -11,11 +12,11 @@ import torch
 import ganfeat
 from ganfeat import backbone
 from ganfeat.backbone import Generator
-from ganfeat.backbone.convert import LICENCE
+from ganfeat.backbone.loading import NOT_SAID, licence_of
 from ganfeat.backbone.navigator import Navigator
 from ganfeat.encoders.ghfeat import GHFeatNet
 from ganfeat.errors import UserError
-from ganfeat.export import export, licence_of, main
+from ganfeat.export import export, main
 from ganfeat.networks import read_header, save_networks
 from ganfeat.training.record import RunFolder
 
@@ -103,4 +104,28 @@ def test_what_cannot_be_exported(tmp_path: Path) -> None:
 def test_licences() -> None:
     for name in ("embedded", "embedded_rooms", "untrained"):
         assert licence_of(name) == "MIT"
-    assert "non-commercial" in LICENCE
+
+
+def test_what_begins_with_an_official_pickle_keeps_its_licence(tmp_path: Path) -> None:
+    pickle = official.write(tmp_path / "ffhq.pkl", official.networks())
+    licence = licence_of(pickle)
+    assert "non-commercial" in licence
+    like = ["backbone.generator.z_dim=6", "backbone.generator.w_dim=5"]
+    like += [f"backbone.{name}.conv_clamp=256" for name in ("generator", "discriminator")]
+    like += ["backbone.generator.use_noise=true", "backbone.discriminator.mapping_layers=8"]
+    begun = [*like, f"init_from={pickle}"]
+    run = run_of(tmp_path / "outputs", "stylegan2_synthfaces", *begun)
+    weights = run / "checkpoints" / "networks.safetensors"
+    assert [licence_of(file) for file in (run, weights)] == [licence, licence]
+    assert export(run, tmp_path / "g.safetensors")["licence"] == licence
+    for name, more in {"again": f"init_from={weights}", "on": f"resume={run}"}.items():
+        line = [*like, more, "total_kimg=0.024"]
+        later = run_of(tmp_path / name, "stylegan2_synthfaces", *line)
+        assert licence_of(later / "checkpoints" / "networks.safetensors") == licence
+    # A run of before this was written down says MIT.
+    header = read_header(weights)
+    old = {key: header[key] for key in ("source", "data")}
+    save_networks(weights, {"g_ema": backbone.load(weights)}, {**old, "licence": "MIT"})
+    assert licence_of(weights) == licence
+    pickle.unlink()
+    assert licence_of(weights) == NOT_SAID

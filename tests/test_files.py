@@ -51,6 +51,24 @@ def test_replaces_the_file_only_when_done(previous: Path) -> None:
     assert [p.name for p in previous.parent.iterdir()] == [previous.name]
 
 
+def test_what_dead_processes_of_this_machine_left_is_removed(
+    previous: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a disk that machines share, another's process may be alive under any number."""
+    for host in ("this.host", "another.host"):
+        with monkeypatch.context() as patch:
+            patch.setattr("platform.node", lambda host=host: host)
+            patch.setattr(os, "getpid", lambda: 2**22 + 1)  # Linux has none above 2**22
+            files._temporary(previous).touch()
+    monkeypatch.setattr("platform.node", lambda: "this.host")
+    alive = files._temporary(previous)
+    alive.touch()
+    write(previous)
+    (left,) = {path.name for path in previous.parent.iterdir()} - {previous.name, alive.name}
+    assert alive.exists()
+    assert "another-host" in left
+
+
 def test_makes_the_folder(tmp_path: Path) -> None:
     write(tmp_path / "a" / "b.bin")
     assert (tmp_path / "a" / "b.bin").read_bytes() == b"after"

@@ -1,5 +1,7 @@
 """``python -m ganfeat list``."""
 
+from pathlib import Path
+
 import pytest
 
 from ganfeat.__main__ import GROUPS, about, kind, main
@@ -38,6 +40,35 @@ def test_one_group(capsys: pytest.CaptureFixture[str]) -> None:
 )  # fmt: skip
 def test_presets_stand_under_what_they_make(preset: str, which: str) -> None:
     assert kind(config_dir() / "experiment" / f"{preset}.yaml") == which
+
+
+@pytest.mark.parametrize(
+    ("method", "which"),
+    [
+        ("defaults: [base, _self_]\nlr: 1\n", "encoders"),
+        ("defaults:\n  - base@method\n  - override /features: x\nlr: 1\n", "encoders"),
+        ("_target_: mine.trainers.Mine\n", "others"), ("lr: 1\n", "others"),
+    ],
+)  # fmt: skip
+def test_methods_of_ones_own_are_listed(
+    tmp_path: Path, method: str, which: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    files = {
+        "method/base.yaml": "_target_: ganfeat.encoders.autoencoder.Autoencoder\n",
+        "method/mine.yaml": method,
+        "experiment/first.yaml": "# Mine.\ndefaults:\n  - override /method: mine\n",
+        "experiment/second.yaml": "# Mine again.\ndefaults: [first]\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert kind(tmp_path / "experiment" / "first.yaml") == which
+    monkeypatch.setattr("ganfeat.__main__.config_dir", lambda: tmp_path)
+    main(["list", "experiment"])
+    said = capsys.readouterr().out
+    assert "Mine." in said
+    assert "Mine again." in said
 
 
 def test_the_first_sentence_is_taken(tmp_path) -> None:

@@ -69,11 +69,11 @@ def test_a_sweep_is_no_run() -> None:
         check(["experiment=hsr_synthfaces", "sweep=seds"], sweep=True)
 
 
-def train(folder: Path, *line: str, code: int = 0) -> str:
+def train(folder: Path, *line: str, code: int = 0, script: Path = ROOT / "train.py") -> str:
     """What a sweep prints in this folder."""
     env = {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *line, "-m"],
+        [sys.executable, str(script), *line, "-m"],
         cwd=folder, capture_output=True, text=True, timeout=400, env=env,
     )  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
@@ -135,6 +135,52 @@ def test_joblib_and_several_processes_of_a_run(tmp_path: Path) -> None:
     said = train(tmp_path, *line, code=1)
     assert "Use trainer.devices=1, or hydra/launcher=submitit_local" in said
     assert not list(tmp_path.glob("outputs/stylegan2*"))
+
+
+@pytest.mark.slow
+def test_submitit_and_several_processes_of_a_run(tmp_path: Path) -> None:
+    needs("hydra_submitit_launcher")
+    train(tmp_path, *grid("hydra/launcher=submitit_local", "trainer.devices=2"))
+    assert [status for _, status in results(tmp_path).values()] == ["finished"]
+    (said,) = tmp_path.rglob("*_log.err")
+    assert "MEMBER: 2/2" in said.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("again", [3, 0])
+def test_a_job_at_its_time_limit(tmp_path: Path, again: int) -> None:
+    """It leaves a checkpoint; it goes on where submitit may send it in again, else with the sweep.
+
+    Submitit takes the signal for the time limit in the last ten minutes, which are all of them.
+    """
+    needs("hydra_submitit_launcher")
+    script = tmp_path / "limited.py"
+    script.write_text(
+        "from ganfeat.entry import entry_point\n"
+        "def train(config, overrides):\n"
+        "    import os, signal\n"
+        "    from ganfeat.generators.stylegan2 import StyleGAN2\n"
+        "    from ganfeat.training.run import run\n"
+        "    def limit(self):\n"
+        "        if self.iteration == 0:\n"
+        "            os.kill(os.getpid(), signal.SIGUSR2)\n"
+        "    StyleGAN2.end_iteration = limit\n"
+        "    return run(config, overrides)\n"
+        "if __name__ == '__main__':\n"
+        "    from submitit.local.local import LocalExecutor\n"
+        "    begin = LocalExecutor.__init__\n"
+        f"    begin.__defaults__ = ({again}, *begin.__defaults__[1:])  # max_num_timeout\n"
+        "    entry_point('train', train)\n"
+    )
+    line = grid("hydra/launcher=submitit_local", "hydra.launcher.timeout_min=10")
+    if again == 0:
+        said = train(tmp_path, *line, code=1, script=script)
+        assert "failed: SIGUSR2: checkpoint written" in said
+        ((_, status),) = results(tmp_path).values()
+        assert status == "interrupted"
+    train(tmp_path, *line, script=script)
+    ((_, status),) = results(tmp_path).values()
+    assert status == "finished"
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -28,7 +29,7 @@ GROUPS = {
 }
 KINDS = {
     "generators": "Generators", "encoders": "Encoders", "navigators": "Navigators: edits",
-    "others": "Judges and teachers",
+    "others": "Judges, teachers and whatever else",
 }  # fmt: skip
 SUPPORT = ("classification", "factor_regression", "masked")  # methods that make those
 WIDEST = 120  # characters of a line
@@ -47,24 +48,44 @@ def about(path: Path) -> str:
 
 
 def kind(preset: Path) -> str:
-    """Which artefact a preset makes: the folder of its method's class."""
+    """Which artefact a preset makes: the folder of its method's class, ``others`` for any other."""
     name = method_of(preset) or "stylegan2"
     if name in SUPPORT:
         return "others"
-    method = yaml.safe_load((preset.parents[1] / "method" / f"{name}.yaml").read_text())
-    target: str = method.get("_target_") or method["method"]["_target_"]
-    return target.split(".")[1]
+    target = target_of(preset.parents[1] / "method" / f"{name}.yaml") or ""
+    return next((part for part in target.split(".") if part in KINDS), "others")
+
+
+def target_of(method: Path) -> str | None:
+    """The class that a method names, or one that it is made from does."""
+    node = _node(method)
+    found: str | None = node.get("_target_") or node.get("method", {}).get("_target_")
+    for base in reversed(_bases(method, node)):  # what comes later counts
+        found = found or target_of(base)
+    return found
 
 
 def method_of(preset: Path) -> str | None:
     """The method that a preset names, or one that it is made from does."""
+    node = _node(preset)
     found = None
-    for one in yaml.safe_load(preset.read_text()).get("defaults", []):
-        if isinstance(one, str) and one != "_self_":
-            found = method_of(preset.with_name(f"{one}.yaml")) or found
-        elif isinstance(one, dict):
+    for base in _bases(preset, node):
+        found = method_of(base) or found
+    for one in node.get("defaults", []):
+        if isinstance(one, dict):
             found = one.get("override /method", found)
     return found
+
+
+def _node(path: Path) -> dict[str, Any]:
+    """What a YAML file says; nothing where there is none."""
+    return (yaml.safe_load(path.read_text()) or {}) if path.is_file() else {}
+
+
+def _bases(path: Path, node: dict[str, Any]) -> list[Path]:
+    """The files of the same group that a file is made from, by its list of defaults."""
+    named = [one for one in node.get("defaults", []) if isinstance(one, str) and one != "_self_"]
+    return [path.with_name(f"{Path(one.partition('@')[0]).name}.yaml") for one in named]
 
 
 def lines(group: str) -> Iterator[str]:

@@ -11,12 +11,24 @@ from types import FrameType
 from ganfeat.errors import Interrupted, UserError
 
 
+def time_limit_signal() -> signal.Signals | None:
+    """What submitit sends shortly before the time limit of a job; None where it does not run us."""
+    if "SUBMITIT_EXECUTOR" not in os.environ:
+        return None
+    return signal.Signals["SIG" + os.environ.get("SUBMITIT_PREEMPT_SIGNAL", "USR2")]
+
+
+def stop_signals() -> set[signal.Signals]:
+    """The signals that ask this process to stop in order."""
+    return {signal.SIGINT, signal.SIGTERM, time_limit_signal() or signal.SIGTERM}
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Prints a `UserError` or `Interrupted` from inside as one line and ends the process.
 
-    The exit code is 1, or the one of `Interrupted`, which Ctrl-C and SIGTERM become here where
-    nobody has taken them over. ``GANFEAT_DEBUG=1`` shows the traceback instead.
+    The exit code is the exception's. The `stop_signals` become `Interrupted` here where nobody has
+    taken them over. ``GANFEAT_DEBUG=1`` shows the traceback instead.
     """
     try:
         with _interruptible():
@@ -25,12 +37,12 @@ def told() -> Iterator[None]:
         if os.environ.get("GANFEAT_DEBUG") == "1":
             raise
         print(f"error: {error}", file=sys.stderr, flush=True)
-        sys.exit(error.exit_code if isinstance(error, Interrupted) else 1)
+        sys.exit(error.exit_code)
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C and SIGTERM as `Interrupted`."""
+    """The `stop_signals` as `Interrupted`."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         if _importing(frame):  # an exception in there leaves modules half made: in a moment, then
@@ -44,7 +56,7 @@ def _interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # a job of some launcher
         yield
         return
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, stop) for number in stop_signals()}
     try:
         yield
     finally:

@@ -4,8 +4,10 @@ Hydra takes the command line once `ganfeat.config` has checked it, and runs swee
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -18,8 +20,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from ganfeat import sweeps
 from ganfeat.config import check, config_dir, one_line, plain
-from ganfeat.ending import told
-from ganfeat.errors import UserError
+from ganfeat.ending import time_limit_signal, told
+from ganfeat.errors import Busy, UserError
 
 Task = Callable[[dict[str, Any], list[str]], object]
 
@@ -27,9 +29,9 @@ Task = Callable[[dict[str, Any], list[str]], object]
 def entry_point(config_name: str, task: Task) -> None:
     """Checks the command line and runs ``task(config, overrides)``, for each job where it sweeps.
 
-    A `UserError` is printed as one line and ends the process with 1, `Interrupted` with its own
-    code; ``GANFEAT_DEBUG=1`` shows the traceback instead. A sweep goes on after a job that failed
-    and ends with 1.
+    A `UserError` or `Interrupted` is printed as one line and ends the process with its code;
+    ``GANFEAT_DEBUG=1`` shows the traceback instead. A sweep goes on after a job that failed and
+    ends with 1, or with that job's code if it was the only one.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises, and leaves the printing to us
     try:
@@ -43,8 +45,8 @@ def entry_point(config_name: str, task: Task) -> None:
                     _sweep(main(job), typed)
                 else:
                     main(job)()
-    except _JobFailed:
-        sys.exit(1)
+    except _JobFailed as failed:
+        sys.exit(failed.args[0])
     except BrokenPipeError:  # `--help | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -65,13 +67,15 @@ def _sweep(main: Callable[[], object], typed: list[str]) -> None:
     usual = config_dir() / "paths" / "default.yaml"
     where = outputs[-1] if outputs else yaml.safe_load(usual.read_text())["outputs"]
     since = sweeps.begin(typed)
-    failed = 0
+    failed, code = 0, 0
     try:
         main()
+    except _JobFailed as first:
+        code = first.args[0]
     finally:
         failed = sweeps.summary(where, since)
-    if failed:
-        raise _JobFailed
+    if failed or code:
+        raise _JobFailed(1 if failed > 1 else code or 1)
 
 
 def _arguments(argv: list[str], config_name: str) -> list[str]:
@@ -96,6 +100,9 @@ def _job(composed: DictConfig, task: Task) -> object:
     if settings.mode != RunMode.MULTIRUN:
         with told():
             return task(plain(composed, settings.runtime.choices), typed)
+    # and by this file: where a launcher began the job, the main module is the launcher's.
+    sys.argv[0] = os.environ.get(sweeps.SCRIPT, sys.argv[0])
+    sys.modules["__main__"].__spec__ = None
     outputs, number = str(composed.paths.outputs), int(settings.job.num)
     try:
         with told():
@@ -111,8 +118,13 @@ def _job(composed: DictConfig, task: Task) -> object:
             sweeps.tell(outputs, number, typed, found, None)
             return objective
     except SystemExit as end:
-        if end.code == 1:
-            raise _JobFailed from None
+        limit = time_limit_signal()
+        if limit and end.code == 128 + limit:
+            with suppress(Exception):  # it says that the job may not go on
+                signal.raise_signal(limit)  # submitit's to take, which sends the job in again
+        busy = end.code == Busy.exit_code
+        if end.code == 1 or busy or limit:  # a job of submitit is stopped alone, the others go on
+            raise _JobFailed(end.code if busy else 1) from None
         raise
 
 
@@ -144,4 +156,7 @@ def _verbatim(overrides: Any) -> list[str]:
 
 
 class _JobFailed(Exception):
-    """A job of a sweep failed and said why. Hydra keeps this until the other jobs are done."""
+    """A job of a sweep failed, with this exit code, and said why.
+
+    Hydra keeps this until the other jobs are done.
+    """

@@ -5,8 +5,16 @@ class UserError(Exception):
     """A mistake in what was asked for, not in the program.
 
     The message is one line: what was wrong, what was expected, what to do. Entry points print it
-    without a traceback and exit with 1.
+    without a traceback and exit with its code.
     """
+
+    exit_code = 1
+
+
+class Busy(UserError):
+    """Another process holds what was asked for: the same command works once that has ended."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h
 
 
 class Interrupted(BaseException):

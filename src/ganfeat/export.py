@@ -15,16 +15,13 @@ import yaml
 
 from ganfeat.artefacts import GENERATOR, load, name_of
 from ganfeat.backbone import BuiltOn
-from ganfeat.backbone.convert import LICENCE
-from ganfeat.backbone.loading import EMBEDDED, UNTRAINED, embedded_file
+from ganfeat.backbone.loading import licence_of
 from ganfeat.ending import told
 from ganfeat.errors import UserError
 from ganfeat.files import check_writable
 from ganfeat.loading import read_about
-from ganfeat.networks import AnyPath, Network, save_networks, state_hash
+from ganfeat.networks import Network, save_networks, state_hash
 from ganfeat.results import read_result
-
-NOT_SAID = "unknown: ask whoever published the weights"
 
 
 def export(run: Path, out: Path) -> dict[str, Any]:
@@ -49,7 +46,7 @@ def export(run: Path, out: Path) -> dict[str, Any]:
     name = name_of(weights)
     artefact, about = load(weights), read_about(weights)
     networks: dict[str, Network] = {name: artefact}
-    licence = str(about.get("licence") or NOT_SAID)
+    licence = licence_of(weights)
     if isinstance(artefact, BuiltOn):
         networks[GENERATOR] = artefact.generator
         licence = licence_of(artefact.weights)  # what was made with it is bound by it
@@ -64,14 +61,6 @@ def export(run: Path, out: Path) -> dict[str, Any]:
     header["card"] = card(header)
     save_networks(out, networks, header)
     return header
-
-
-def licence_of(weights: AnyPath) -> str:
-    """The licence of the weights that a generator was read from."""
-    if str(weights) == UNTRAINED:
-        return "MIT"
-    about = read_about(embedded_file(str(weights)) if str(weights) in EMBEDDED else weights)
-    return str(about.get("licence") or NOT_SAID) if "networks" in about else LICENCE
 
 
 def card(header: dict[str, Any]) -> str:

@@ -3,12 +3,15 @@
 import errno
 import fcntl
 import os
+import platform
+import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from ganfeat.errors import UserError
+from ganfeat.errors import Busy, UserError
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -24,7 +27,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         UserError: the disk is full, or ``path`` cannot be written.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     file = _create(temporary, path)
     _remove_leftovers(path)
     try:
@@ -40,6 +43,17 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             kept = "the previous file is kept" if path.exists() else "nothing was written"
             raise UserError(f"disk full: {path} needs more room; {kept}") from error
         raise
+
+
+def _temporary(path: Path) -> Path:
+    """A name of this process alone, also where machines share the disk."""
+    mine = f"{_host()}.{os.getpid()}.{secrets.token_hex(4)}"
+    return path.with_name(f".{path.name}.{mine}.tmp")
+
+
+def _host() -> str:
+    """This machine's name, as it stands in names of files."""
+    return re.sub(r"[^\w-]", "-", platform.node()) or "host"
 
 
 def _create(temporary: Path, path: Path) -> BinaryIO:
@@ -61,15 +75,15 @@ def check_writable(path: Path) -> None:
     Raises:
         UserError: says why.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     _create(temporary, path).close()
     temporary.unlink()
 
 
 def _remove_leftovers(path: Path) -> None:
-    """What processes that are no more have left of ``path``."""
-    for left in path.parent.glob(f".{path.name}.*.tmp"):
-        pid = left.name.split(".")[-2]
+    """What processes of this machine that are no more have left of ``path``."""
+    for left in path.parent.glob(f".{path.name}.{_host()}.*.*.tmp"):
+        pid = left.name.split(".")[-3]
         try:
             os.kill(int(pid), 0)
         except ProcessLookupError:
@@ -85,7 +99,8 @@ def locked(folder: Path) -> Iterator[int]:
     A process that inherits that holds the lock too.
 
     Raises:
-        UserError: another process holds it, or nothing can be written there.
+        Busy: another process holds it.
+        UserError: nothing can be written there.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -96,9 +111,7 @@ def locked(folder: Path) -> Iterator[int]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(
-                f"another process is at work in {folder}: wait until it has ended"
-            ) from None
+            raise Busy(f"another process is at work in {folder}: wait until it has ended") from None
         for left in folder.rglob(".*.tmp"):  # by a process that was killed while it wrote
             left.unlink()
         yield lock.fileno()

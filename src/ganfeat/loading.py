@@ -41,9 +41,9 @@ def load_network(path: AnyPath, network: str) -> Network:
 
 
 def read_about(path: AnyPath) -> dict[str, Any]:
-    """``data``, ``judge``, ``frozen`` and names of the ``networks`` in a file, as it says so.
+    """``data``, ``judge``, ``licence``, ``frozen`` and names of the ``networks`` in a file.
 
-    ``frozen`` are `weights_of` the networks that it learnt with. Of a checkpoint also ``start``:
+    As far as it says so. ``frozen`` are `weights_of` the networks that it learnt with, ``start``
     hashes of the weights that ``init_from=`` gave it.
     """
     file = find_checkpoint(path)
@@ -53,7 +53,9 @@ def read_about(path: AnyPath) -> dict[str, Any]:
         about = read_checkpoint(file)["ganfeat"]
         return {
             **about["config"], "networks": list(about["networks"]),
-            "start": about.get("start", {}), "frozen": about.get("frozen_weights", {}),
+            "start": about.get("start", {}),
+            "licence": about.get("licence", None if about.get("start") else "MIT"),
+            "frozen": about.get("frozen_weights", {}),
         }  # fmt: skip
     return {} if start[:1] == b"\x80" and start[8:] != b"{" else read_header(file)
 

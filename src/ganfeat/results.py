@@ -22,7 +22,7 @@ def read_result(path: Path) -> dict[str, Any] | None:
         if _is_result(result):
             return dict(result)
         reason = "it is no result of ours"
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         reason = str(error.strerror)
@@ -66,6 +66,12 @@ def _is_table(x: Any) -> bool:
     return isinstance(x, dict)
 
 
+def _are_sessions(x: Any) -> bool:
+    return isinstance(x, list) and all(
+        isinstance(one, dict) and _has(one, {"machine": _is_table}) for one in x
+    )
+
+
 def _is_text(x: Any) -> bool:
     return x is None or isinstance(x, str)
 
@@ -73,7 +79,7 @@ def _is_text(x: Any) -> bool:
 NEEDED = {"name", "value", "protocol"}  # of every value
 FIELDS: dict[str, Callable[[Any], bool]] = {
     "study": _is_table, "machine": _is_table, "arrays": _is_table, "config": _is_table,
-    "overrides": _are_texts, "pictures": _are_texts,
+    "sessions": _are_sessions, "overrides": _are_texts, "pictures": _are_texts,
     "status": _is_text, "error": _is_text, "experiment": _is_text, "run": _is_text,
     "seed": lambda x: x is None or type(x) is int,
     "metrics": lambda x: isinstance(x, list),
@@ -83,6 +89,11 @@ OF_VALUES: dict[str, Callable[[Any], bool]] = {
     "name": lambda x: isinstance(x, str), "protocol": _is_table, "better": _is_text,
     **dict.fromkeys(("value", "low", "high", "seconds", "n"), _is_number),
 }  # fmt: skip
+
+
+def sessions_of(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Commit and machine of each session that computed a run, which may have been resumed."""
+    return result.get("sessions") or [result]
 
 
 def without_seed(path: str, seed: int) -> str:

@@ -90,8 +90,8 @@ def _run(study: Study, arm: str, start: Run | None, config: Config, device: str)
         config["init_from"] = str(start.weights)
         line.append(f"{STARTS}{start.weights}")
     line += [f"seed={seed}", f"paths.outputs={config['paths']['outputs']}"]
-    # Another number of threads gives other bits.
-    line += [f"device={device}", *(["threads=1"] if device == "cpu" else [])]
+    # On a CPU, which auto may come to, another number of threads gives other bits.
+    line += [f"device={device}", *([] if device == "cuda" else ["threads=1"])]
     folder = RunFolder(config)
     return Run(
         study, arm, seed, line, folder.path / "result.json", folder.weights,

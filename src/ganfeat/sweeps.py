@@ -20,12 +20,14 @@ from ganfeat.errors import UserError
 from ganfeat.files import atomic_write
 
 SWEEP = "GANFEAT_SWEEP"  # the environment variable that tells jobs which sweep they are of
+SCRIPT = "GANFEAT_SCRIPT"  # and the file that began it
 SHOWN = 4  # numbers of a job in the summary
 
 
 def begin(line: Sequence[str]) -> float:
     """A sweep begins, with this command line: the same one has the same name. The time is now."""
     os.environ[SWEEP] = hashlib.sha256("\n".join(line).encode()).hexdigest()[:8]
+    os.environ[SCRIPT] = os.path.abspath(sys.argv[0])
     return time.time()
 
 

@@ -208,6 +208,7 @@ def test_unreadable_images_are_listed(tmp_path: Path, capsys: pytest.CaptureFixt
     ("arguments", "message"),
     [
         (["missing", "dst.zip", "--resolution", "16"], "missing does not exist"),
+        (["missing", "old.zip", "--resolution", "16"], "missing does not exist"),
         (["empty", "dst.zip", "--resolution", "16"], "empty holds no images"),
         (["broken", "dst.zip", "--resolution", "16"], "none of its 2 images can be read"),
         (["src", "dst.zip", "--resolution", "33"], "resolution 33 .* expected 16, 32"),

@@ -40,6 +40,7 @@ def test_what_cannot_be(
     with pytest.raises(SystemExit):
         main(["--project=x", f"--runs={tmp_path}/*"])
     assert "finds no finished run" in capsys.readouterr().err
+    (tmp_path / "statistics.safetensors").touch()  # outputs/*/* finds what is cached, too
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "result.json").write_text(json.dumps(RECORDS[0]))
     from wandb_workspaces.workspaces import Workspace

@@ -42,6 +42,10 @@ def record(value: float | None, seed: int) -> dict[str, Any]:
         "seed": seed, "kimg": 1.0, "seconds": 60.0, "metrics": [metric],
         "overrides": ["experiment=hsr", "method.taps=[8,16]"],
         "config": {"method": {"weight": 1.0}},
+        "sessions": [
+            {"commit": name, "machine": {"device": "EPYC"}, "kimg": kimg}
+            for name, kimg in {"abb": 0, "abc": 0.5}.items()
+        ],
         "arrays": {
             "strips": {"paths": {"rows": ROWS, "frames": FRAMES}},
             "progress/kimg": [0.0, 1.0], "loss/main": [1.0, 0.5],
@@ -76,6 +80,7 @@ def test_it_is_one_file_with_everything_in_it(report: Path) -> None:
     assert "third-s0: failed (it broke &amp; burnt)" in text
     assert "python train.py experiment=hsr &#39;method.taps=[8,16]&#39;" in text
     assert "weight: 1.0" in text
+    assert "from 0 kimg at abb on EPYC; from 0.5 kimg at abc on EPYC" in text
 
 
 @pytest.fixture(scope="module")

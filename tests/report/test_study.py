@@ -319,11 +319,38 @@ def test_runs_end_where_nobody_reads_what_is_printed(
     assert left.stdout == b""
 
 
-@pytest.mark.parametrize("end", ["sys.exit(143)", "os.kill(os.getpid(), 15)"])
-def test_one_that_somebody_stops_goes_on_later(lab: Lab, tmp_path: Path, end: str) -> None:
+@pytest.mark.parametrize(
+    ("end", "why"),
+    [
+        ("sys.exit(143)", "was stopped"), ("os.kill(os.getpid(), 15)", "was stopped"),
+        ("sys.exit(75)", "is at work in another process"),
+    ],
+)  # fmt: skip
+def test_one_that_somebody_stops_goes_on_later(
+    lab: Lab, tmp_path: Path, end: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "train.py").write_text(f"import os, sys\n{end}\n")
     lab.run()
     assert {*lab.states().values()} == {"missing"}
+    assert f"warm-s0 {why}; it goes on when this is run again" in capsys.readouterr().out
+    assert lab.failed == []
+
+
+def test_what_made_the_records_is_said_of_every_session(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, arms={"plain": []}, shown=[])
+    lab.run()
+    machine = {"device": "Xeon"}
+    for seed in (0, 1):
+        file = lab.folder / "runs" / f"plain-s{seed}.json"
+        record = {**lab.record(file.stem), "commit": "new", "machine": machine}
+        file.write_text(json.dumps(record))
+    assert "Records of" not in lab.report()
+    early = {"commit": "old", "machine": machine, "kimg": 0}
+    late = {"commit": "new", "machine": {"device": "Epyc"}, "kimg": 1}
+    file.write_text(json.dumps({**record, "sessions": [early, late]}))
+    assert "Records of 2 commits: new, old." in lab.report()
+    assert "Records of 2 processors: Epyc, Xeon." in lab.report()
+    assert "Xeon; Epyc" in lab.report()  # what the arm cost
 
 
 def test_one_that_is_killed_says_so(tmp_path: Path) -> None:

@@ -202,11 +202,15 @@ def test_any_runs_are_arms_by_what_they_differ_in() -> None:
     results = {
         "p/0": run(0), "p/1": run(1), "q/0": run(0, "method.weight=0"), "again/0": run(0),
         "r/0": run(0, "method.weight=9", status="failed", error="it broke"),
+        "m/0": run(0, "checkpoint=a.pkl", status=None),
     }  # fmt: skip
     made, done, absent = as_study(results, Path("x"))
     assert [*done] == [("hsr", 0), ("hsr", 1), ("hsr method.weight=0", 0)]
     assert made.seeds == [0, 1]
-    assert absent.lines == ["again/0: the same run as p/0", "r/0: failed (it broke)"]
+    assert absent.lines == [
+        "again/0: the same run as p/0", "r/0: failed (it broke)",
+        "m/0: a measured file, not a run",
+    ]  # fmt: skip
     assert texts(summary(made, done, absent.failed))[1:] == [
         ["`hsr`", "1.5", "2"], ["`hsr method.weight=0`", "1", "1"],
         ["`hsr method.weight=9`", "", "0, 1 failed"],

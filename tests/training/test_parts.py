@@ -1,5 +1,6 @@
 """The parts of training, each against a closed form or a second way to compute it."""
 
+import copy
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from torch import nn
 from ganfeat.errors import UserError
 from ganfeat.pictures import grid_shape, image_grid, to_uint8
 from ganfeat.results import folder_of_run, without_seed
+from ganfeat.training import terms as terms_module
 from ganfeat.training.callbacks import Monitor
 from ganfeat.training.csv_log import KIMG, CSVLog
 from ganfeat.training.draws import Draws, seed_of
@@ -58,6 +60,36 @@ def test_lazy_regularisation_corrects_adam() -> None:
     assert options["betas"] == (0.0, pytest.approx(0.99 ** (16 / 17)))
 
 
+def test_resumed_terms_of_two_processes_are_a_mean_over_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The checkpoint has what both counted, and after it each of them counts on."""
+    both = [Terms(), Terms()]
+
+    def add(first: float, second: float) -> None:
+        for terms, value in zip(both, (first, second), strict=True):
+            terms.add("a", torch.tensor(value))
+
+    def asked(question: str) -> list[Any]:
+        """What each of them answers, with the sum of what both put in."""
+        given: list[torch.Tensor] = []
+        monkeypatch.setattr(terms_module, "sum_over_processes", lambda t: given.append(t) or t)
+        for terms in both:
+            getattr(copy.copy(terms), question)()
+        total = torch.stack(given).sum(0)
+        monkeypatch.setattr(terms_module, "sum_over_processes", lambda _: total)
+        return [getattr(terms, question)() for terms in both]
+
+    add(1.0, 3.0)
+    saved, same = asked("state_dict")
+    assert saved == same == {"a": (4.0, 2)}
+    for rank, terms in enumerate(both):
+        monkeypatch.setattr(terms_module, "rank", lambda rank=rank: rank)
+        terms.load_state_dict(saved)
+    add(8.0, 10.0)
+    assert asked("drain") == [{"a": 5.5}] * 2
+
+
 def test_terms_are_means_between_two_drains() -> None:
     terms = Terms()
     assert terms.drain() == {}
@@ -91,6 +123,17 @@ def test_csv_takes_new_columns_and_forgets_what_is_redone(tmp_path: Path) -> Non
     assert path.read_text().split() == [f"{KIMG},a,b", "1,2,", "2,3,4", "3,9,9"]
     assert again.curves() == {KIMG: [1, 2, 3], "a": [2, 3, 9], "b": [None, 4, 9]}
     assert again.curves(points=2) == {KIMG: [1, 3], "a": [2, 9], "b": [None, 9]}
+
+
+@pytest.mark.parametrize("cut", ["3,1e-", "3,1", "3", "3,1,"])
+def test_csv_leaves_out_a_row_that_was_cut(tmp_path: Path, cut: str) -> None:
+    """Also where what is left of its last number is another number."""
+    path = tmp_path / "metrics.csv"
+    path.write_text(f"{KIMG},a\r\n1,2\r\n2,1e-05\r\n{cut}")
+    log = CSVLog(path)
+    assert log.curves() == {KIMG: [1, 2], "a": [2, 1e-5]}
+    log.resume_at(2.0)
+    assert path.read_text().split() == [f"{KIMG},a", "1,2", "2,1e-05"]
 
 
 def test_the_folder_of_a_run_is_found_in_a_path() -> None:

@@ -18,12 +18,14 @@ import torch
 
 from ganfeat.backbone import Generator, load
 from ganfeat.config import compose
-from ganfeat.errors import Interrupted, UserError
+from ganfeat.errors import Busy, Interrupted, UserError
 from ganfeat.generators.stylegan2 import StyleGAN2
 from ganfeat.loading import load_network
 from ganfeat.networks import Network, state_hash
 from ganfeat.training import record
+from ganfeat.training import run as training
 from ganfeat.training.checkpoint import initialise
+from ganfeat.training.distributed import environments
 from ganfeat.training.record import run_id
 from ganfeat.training.run import run
 from ganfeat.training.setup import Exam, Exams, Found
@@ -115,10 +117,12 @@ def test_force_moves_the_old_run_aside(tmp_path: Path) -> None:
     assert names == {run, f"{run}.old1"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR2])
 def test_interrupted_and_resumed_is_bit_equal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
+    if number == signal.SIGUSR2:  # how submitit tells of a time limit
+        monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
     tiny.train(tmp_path / "whole", *ADA)
     with monkeypatch.context() as patch:
         interrupt_at(patch, 10, number)
@@ -128,12 +132,43 @@ def test_interrupted_and_resumed_is_bit_equal(
     interrupted = json.loads(tiny.only(tmp_path / "parts", "result.json").read_text())
     assert interrupted["status"] == "interrupted"
     assert interrupted["kimg"] == 0.088
-    tiny.train(tmp_path / "parts", *ADA)
+    assert "sessions" not in interrupted  # there was one
+    monkeypatch.setattr(training, "commit", lambda: "another")
+    resumed = tiny.train(tmp_path / "parts", *ADA)
+    assert [(one["commit"], one["kimg"]) for one in resumed["sessions"]] == [
+        (interrupted["commit"], 0), ("another", 0.088),
+    ]  # fmt: skip
+    assert [one["machine"] for one in resumed["sessions"]] == [interrupted["machine"]] * 2
     assert_bit_equal(states(tmp_path / "whole"), states(tmp_path / "parts"))
     assert metrics(tmp_path / "whole")[11:] != []
     for a, b in zip(metrics(tmp_path / "whole"), metrics(tmp_path / "parts"), strict=True):
         same = {name for name in a if not name.startswith("progress/")} | {"progress/kimg"}
         assert {name: a[name] for name in same} == {name: b[name] for name in same}
+
+
+def test_interrupted_in_the_last_iteration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops with its checkpoint, and the same command does nothing but what comes after."""
+    line = tiny.overrides(tmp_path, "total_kimg=0.016")
+    found = Found([{"name": "fid", "value": 1.0, "protocol": {}}], {}, {})
+    measured: list[Any] = []
+
+    def measure(*given: Any) -> Found:
+        measured.append(given)
+        return found
+
+    def exams(*_: Any) -> Exams:
+        return Exams(final=measure)
+
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 1, signal.SIGTERM)
+        with pytest.raises(Interrupted, match=r"SIGTERM: checkpoint written.*goes on"):
+            run(compose(line), line, exams)
+    assert json.loads(tiny.only(tmp_path, "result.json").read_text())["status"] == "interrupted"
+    assert (measured, states(tmp_path)["global_step"]) == ([], 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(StyleGAN2, "end_iteration", _fail_at(2))
+        result = run(compose(line), line, exams)
+    assert (result["status"], result["kimg"], len(measured)) == ("finished", 0.016, 1)
 
 
 def test_resume_from_an_earlier_checkpoint_drops_later_rows(
@@ -539,12 +574,17 @@ def test_values_that_cannot_be(tmp_path: Path, line: str, message: str) -> None:
         tiny.train(tmp_path, line)
 
 
+def test_half_precision_where_nothing_can_run_in_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="precision=bf16: nothing in this method can run in it"):
+        tiny.train(tmp_path, "precision=bf16", experiment="autoencoder_synthfaces")
+
+
 def test_two_processes_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     untouched = StyleGAN2.end_iteration
 
     def meet(self: StyleGAN2) -> None:
         if self.iteration == 3:
-            with pytest.raises(UserError, match="another process is at work"):
+            with pytest.raises(Busy, match="another process is at work"):
                 tiny.train(tmp_path)
         untouched(self)
 
@@ -670,6 +710,69 @@ def command(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("fails", [0, 1])
+def test_a_failure_with_two_processes_is_recorded(tmp_path: Path, fails: int) -> None:
+    """The first process writes down what failed, its own or the other's, and is not killed."""
+    script = tmp_path / "failing.py"
+    script.write_text(
+        "import sys, time\n"
+        "from ganfeat.entry import entry_point\n"
+        "from ganfeat.generators.stylegan2 import StyleGAN2\n"
+        "from ganfeat.processes import rank\n"
+        "from ganfeat.training.run import run\n"
+        "def fail(self):\n"
+        f"    if self.iteration == 2 and rank() == {fails}:\n"
+        "        raise RuntimeError('power cut')\n"
+        "StyleGAN2.end_iteration = fail\n"
+        "try:\n"
+        "    entry_point('train', run)\n"
+        "finally:\n"
+        "    if rank() == 0:\n"
+        "        time.sleep(7)  # Lightning looks after the others every five seconds\n"
+        "        print('goes on')\n"
+    )
+    line = tiny.overrides(tmp_path, "trainer.devices=2")
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, str(script), *line],
+        cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (1, ["goes on"]), done.stderr
+    result = json.loads(tiny.only(tmp_path, "result.json").read_text())
+    said = "" if fails == 0 else "UserError: process 1 failed: "
+    assert result["status"] == "failed"
+    assert result["error"].startswith(f"{said}RuntimeError: power cut")
+
+
+SLURM = {  # what a job of one task finds, as submitit asks for it
+    "SLURM_JOB_ID": "7", "SLURM_NTASKS": "1", "SLURM_NTASKS_PER_NODE": "1", "SLURM_NNODES": "1",
+    "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0",
+}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_job_of_slurm_starts_its_own_processes(tmp_path: Path) -> None:
+    line = ["total_kimg=0.016", "trainer.devices=2", "trainer.sample_kimg=1"]
+    said = command(tmp_path, *line, env={**os.environ, **SLURM}).stderr
+    assert "MEMBER: 2/2" in said
+    result = json.loads(tiny.only(tmp_path, "result.json").read_text())
+    assert (result["status"], result["kimg"]) == ("finished", 0.016)
+
+
+def test_whose_processes_lightning_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environments() == []
+    for name, value in SLURM.items():
+        monkeypatch.setenv(name, value)
+    (started_here,) = environments()
+    assert not started_here.creates_processes_externally
+    with monkeypatch.context() as patch:
+        patch.setenv("SLURM_NTASKS", "2")
+        assert environments() == []
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "7")
+    assert environments() == []
+
+
+@pytest.mark.slow
 def test_sigterm_from_outside(tmp_path: Path) -> None:
     line = tiny.overrides(tmp_path / "parts", "total_kimg=4")
     process = subprocess.Popen(
@@ -775,6 +878,24 @@ def test_a_commit_is_marked_where_the_source_was_changed(
     git("add", ".")
     git("commit", "-m", "all")
     files[1].write_text("after")
-    assert record.commit() == git("rev-parse", "HEAD")[:12]
+    (tmp_path / "experiments/study/new.md").write_text("new")
+    head = git("rev-parse", "HEAD")[:12]
+    assert record.commit() == head
     files[0].write_text("after")
-    assert record.commit() == git("rev-parse", "HEAD")[:12] + "+"
+    assert record.commit() == head + "+"
+    files[0].write_text("before")
+    assert record.commit() == head
+    for new in ("src/methods/mine.py", "conf/method/mine.yaml", "mine.py"):
+        (tmp_path / new).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / new).write_text("new")
+        assert record.commit() == head + "+"
+        (tmp_path / new).unlink()
+    # Installed in an environment that lies in somebody's repository.
+    installed = tmp_path / "venv/program.py"
+    installed.parent.mkdir()
+    installed.write_text("before")
+    monkeypatch.setattr(record, "__file__", str(installed))
+    assert record.commit() is None
+    monkeypatch.setattr(record, "__file__", str(files[0]))
+    monkeypatch.setenv("PATH", str(tmp_path))  # without git
+    assert record.commit() is None

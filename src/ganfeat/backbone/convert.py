@@ -9,15 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ganfeat.backbone.official import build_record, read_records
+from ganfeat.backbone.official import LICENCE, build_record, read_records
 from ganfeat.ending import told
 from ganfeat.errors import UserError
 from ganfeat.networks import read_header, save_networks
-
-LICENCE = (
-    "Weights that NVIDIA publishes are under the NVIDIA Source Code License: "
-    "non-commercial use only. Others: see where the pickle came from."
-)
 
 
 def convert(source: Path, target: Path, *, force: bool = False) -> dict[str, Any]:

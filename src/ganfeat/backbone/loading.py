@@ -1,18 +1,21 @@
 """One network of a GAN from whatever holds it: a file of ours, a run, an official pickle."""
 
 from pathlib import Path
-from typing import Literal, overload
+from typing import Any, Literal, overload
+
+import yaml
 
 from ganfeat.backbone.discriminator import Discriminator
 from ganfeat.backbone.generator import Generator
-from ganfeat.backbone.official import read_official
+from ganfeat.backbone.official import LICENCE, read_official
 from ganfeat.errors import UserError
-from ganfeat.loading import WEIGHTS, find_checkpoint, load_network
+from ganfeat.loading import WEIGHTS, find_checkpoint, load_network, read_about
 from ganfeat.networks import AnyPath, Network
 from ganfeat.seeds import seeded
 
 EMBEDDED = {"embedded": "stylegan2_synthfaces", "embedded_rooms": "stylegan2_synthrooms"}
 """GANs in the package, of drawn faces and of drawn bedrooms: names in place of a path."""
+NOT_SAID = "unknown: ask whoever published the weights"
 UNTRAINED = "untrained"
 """In place of a path: a GAN of the size of ``embedded`` that has learnt nothing, for controls."""
 
@@ -63,6 +66,37 @@ def load_for(weights: str, resolution: int, num_bf16_res: int = 0) -> Generator:
 def embedded_file(name: str, network: str = "g_ema") -> Path:
     """The file in the package that holds a network of one of `EMBEDDED`."""
     return WEIGHTS / f"{EMBEDDED[name]}{'_d' if network == 'd' else ''}.safetensors"
+
+
+def licence_of(weights: AnyPath) -> str:
+    """The licence of the weights that `load` reads from here.
+
+    Raises:
+        UserError: no such file, or a damaged one.
+    """
+    if weights == UNTRAINED:
+        return "MIT"
+    file = embedded_file(str(weights)) if str(weights) in EMBEDDED else find_checkpoint(weights)
+    about = read_about(file)
+    if "networks" not in about:
+        return LICENCE
+    if began := _began_unsaid(file, about):
+        try:
+            return licence_of(began)
+        except UserError:  # it is no longer there
+            return NOT_SAID
+    return str(about.get("licence") or NOT_SAID)
+
+
+def _began_unsaid(file: Path, about: dict[str, Any]) -> str | None:
+    """What an older run began with. Its file says MIT whatever that was."""
+    if "start" in about:  # newer, or a checkpoint
+        return None if about.get("licence") else about.get("init_from")
+    config = file.parent.parent / "config.yaml"
+    if "run" not in (about.get("source") or {}) or not config.is_file():
+        return None
+    found: str | None = yaml.safe_load(config.read_text()).get("init_from")
+    return found
 
 
 def _read(path: AnyPath, network: str) -> Network:

@@ -19,6 +19,11 @@ from ganfeat.backbone.unpickle import Record, StoredTensor, read_pickle
 from ganfeat.errors import UserError
 from ganfeat.networks import Network, Packed, build, pick
 
+LICENCE = (
+    "Weights that NVIDIA publishes are under the NVIDIA Source Code License: "
+    "non-commercial use only. Others: see where the pickle came from."
+)
+
 
 class Fixed(NamedTuple):
     """An argument that our networks do not have: only this value can be converted."""

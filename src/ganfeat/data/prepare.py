@@ -83,7 +83,8 @@ def prepare(
     if workers is not None and not 1 <= workers <= most:
         raise UserError(f"workers is {workers}: expected 1 to {most} on this machine")
     check_resolution(resolution)
-    if dst.exists() and dst.samefile(Path(src).expanduser()):
+    source = Path(src).expanduser()
+    if source.exists() and dst.exists() and dst.samefile(source):
         raise UserError(f"{dst} is the source itself: give another name to write")
     job = Job(open_archive(src), resolution, fit)
     labels = read_labels(job.archive)

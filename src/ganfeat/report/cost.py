@@ -7,6 +7,7 @@ from ganfeat.report.document import Entry, Section, table
 from ganfeat.report.plan import Record, measuring
 from ganfeat.report.study import Study
 from ganfeat.report.tables import Records
+from ganfeat.results import sessions_of
 
 
 def cost(study: Study, done: Records) -> Section:
@@ -38,8 +39,8 @@ def _mean_of(key: str, records: Iterable[Record], unit: float = 1) -> float | No
 def _machines(records: Iterable[Record]) -> list[str]:
     """What they ran on, each once."""
     found: dict[str, None] = {}
-    for record in records:
-        machine = record.get("machine", {})
+    for session in (session for record in records for session in sessions_of(record)):
+        machine = session.get("machine", {})
         parts = [machine.get("device"), machine.get("instructions")]
         threads = machine.get("threads")
         parts.append(f"{threads} thread{'s' if threads != 1 else ''}" if threads else None)

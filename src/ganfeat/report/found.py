@@ -35,8 +35,9 @@ def as_study(results: Mapping[str, Record], folder: Path) -> tuple[Study, Record
         arm = names.setdefault(run, f"{name} ({run})" if taken else name)
         key = arm, int(result.get("seed") or 0)
         if result.get("status") != "finished":
-            error = result.get("error")
-            lines.append(f"{path}: {result.get('status')}{f' ({error})' if error else ''}")
+            error, status = result.get("error"), result.get("status")
+            what = status or "a measured file, not a run"  # of evaluate.py checkpoint=
+            lines.append(f"{path}: {what}{f' ({error})' if error else ''}")
             failed |= {key} if result.get("status") == "failed" else set()
         elif key in done:
             lines.append(f"{path}: the same run as {places[key]}")

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ganfeat.errors import UserError
+from ganfeat.errors import Busy, UserError
 from ganfeat.files import atomic_write
 from ganfeat.report.plan import Plan, Run, recorded_weights
 from ganfeat.results import read_result
@@ -21,7 +21,8 @@ SHOW_EVERY = 60.0  # and between lines of progress
 LARGEST_PICTURE = 300_000  # bytes
 PROGRESS = re.compile(r"\S+ kimg .* left.*$", re.MULTILINE)
 TAIL = 20_000  # bytes of a log that are looked at
-STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)  # by somebody, who will want to go on
+# By somebody, who will want to go on, or by another process that is at work on the same run.
+STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM, Busy.exit_code)
 
 
 def run_all(
@@ -169,7 +170,9 @@ def record(process: Process) -> bool:
         return False
     if result is None or result.get("status") != "finished" or elsewhere:
         if process.child.returncode in STOPPED:
-            print(f"{run.name} was stopped; it goes on when this is run again", flush=True)
+            busy = process.child.returncode == Busy.exit_code
+            why = "is at work in another process" if busy else "was stopped"
+            print(f"{run.name} {why}; it goes on when this is run again", flush=True)
             return True
         ended = process.child.returncode == 0 and elsewhere
         keep_failure(

@@ -10,6 +10,7 @@ from typing import Any
 from pytorch_lightning import Callback, LightningModule, Trainer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ganfeat.ending import stop_signals
 from ganfeat.errors import Interrupted
 from ganfeat.networks import save_networks
 from ganfeat.pictures import save_png
@@ -242,7 +243,7 @@ class Monitor(Callback):
 class Checkpoints(Callback):
     """Saves ``last.ckpt`` at an interval, at the end, and when the run is interrupted.
 
-    SIGINT and SIGTERM let the iteration finish; a second one stops at once.
+    The `stop_signals` let the iteration finish; a second one stops at once.
     """
 
     def __init__(self, path: Path, kimg: float) -> None:
@@ -253,7 +254,7 @@ class Checkpoints(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Take the signals over, from Lightning too: it would drop the iteration."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in stop_signals():
             self._previous[number] = signal.signal(number, self._notice)
 
     def _notice(self, number: int, frame: FrameType | None) -> None:
@@ -281,8 +282,9 @@ class Checkpoints(Callback):
         self._previous = {}
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Give the signals back."""
+        """Give the signals back; one that came in the last iteration stops the run here."""
         self._release()
+        self.stopped_by = self.stopped_by or self.signal
 
     def on_exception(self, trainer: Trainer, *_: Any) -> None:
         """Give the signals back."""

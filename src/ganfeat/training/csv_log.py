@@ -93,7 +93,9 @@ def _read(path: Path) -> list[dict[str, str]]:
     """The rows of a log, but for one that was cut off."""
     try:
         with open(path, newline="") as file:
-            rows = [row for row in csv.DictReader(file) if None not in row.values()]
+            whole, end, _ = file.read().rpartition("\n")  # a number that was cut may still be one
+        lines = io.StringIO(whole + end, newline="")
+        rows = [row for row in csv.DictReader(lines) if None not in row.values()]
         for row in rows:
             for value in row.values():
                 float(value or 0)

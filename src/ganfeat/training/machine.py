@@ -95,7 +95,7 @@ def describe(device: str) -> dict[str, object]:
         "instructions": None if device == "cuda" else torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # plain: it stands in checkpoints, too
         "python": platform.python_version(),
         "system": platform.system(),
     }

@@ -13,6 +13,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from ganfeat.backbone.loading import NOT_SAID
 from ganfeat.errors import UserError
 from ganfeat.networks import Network, class_name, describe, state_hash, weights_of
 from ganfeat.processes import average_gradients
@@ -22,6 +23,7 @@ from ganfeat.training.terms import Terms
 
 Batch = dict[str, Tensor]
 Losses = Iterator[dict[str, Tensor]]
+UNKNOWN_SESSION: dict[str, Any] = {"commit": None, "machine": {}, "kimg": 0.0}
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class Method(LightningModule):
         self.terms = Terms()
         self.run_config: dict[str, Any] = {}
         self.start: dict[str, str] = {}  # hashes of the networks that init_from= gave
+        self.licence = "MIT"  # of what it trains: that of the weights that init_from= gave
+        self.sessions: list[dict[str, Any]] = []  # who computed it: commit, machine, kimg from
 
     def phases(self) -> list[Phase]:
         """The phases in the order in which they run."""
@@ -180,13 +184,19 @@ class Method(LightningModule):
             "frozen": {name: state_hash(network) for name, network in self.frozen().items()},
             "frozen_weights": self.frozen_weights(),
             "start": self.start,
+            "licence": self.licence,
+            "sessions": self.sessions,
             "terms": self.terms.state_dict(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with the means of the tick that was running."""
-        self.terms.load_state_dict(checkpoint["ganfeat"]["terms"])
-        self.start = checkpoint["ganfeat"].get("start", {})
+        about = checkpoint["ganfeat"]
+        self.terms.load_state_dict(about["terms"])
+        self.start = about.get("start", {})
+        self.licence = about.get("licence", NOT_SAID if self.start else "MIT")
+        # Older checkpoints do not say who wrote them.
+        self.sessions = [*about.get("sessions", [UNKNOWN_SESSION]), *self.sessions]
 
     def _prefix(self, network: str) -> str:
         """Where a network stands in the state dict."""

@@ -21,6 +21,7 @@ NOT_PART_OF_A_RUN = (
 )  # fmt: skip
 LATER = ("tasks",)  # keys that configs have gained: a run without them keeps its name
 LOGGER_ID = ".logger_id"  # a file in the folder
+SOURCE = (":(top)src", ":(top)conf", ":(top,glob)*")  # of a commit: both folders, and top files
 NOT_PART_OF_THE_TRAINER = ("devices", "workers", "allocator")
 
 
@@ -50,6 +51,7 @@ class RunFolder:
         self.checkpoint = self.path / LAST_CHECKPOINT
         self.weights = self.checkpoint.with_name("networks.safetensors")
         self.samples = self.path / "samples"
+        self.failure = self.path / "failure.log"
 
     def result(self) -> dict[str, Any] | None:
         """The result as it stands, None where there is none yet.
@@ -75,7 +77,8 @@ class RunFolder:
         """What a weights file of this run says about where it came from."""
         return {
             "source": {"run": f"{self.config['experiment']}/{self.id}"},
-            "licence": "MIT",
+            "start": method.start,
+            "licence": method.licence,
             "data": self.config["data"],
             "judge": self.config.get("judge"),
             "frozen": method.frozen_weights(),
@@ -118,14 +121,25 @@ class RunFolder:
 def commit() -> str | None:
     """The commit of the source that runs, with ``+`` where it was changed; None outside git.
 
-    What studies write below ``experiments`` is no source: their runs are of one program.
+    Files that were never added are a change, too. Only `SOURCE` counts: what studies write below
+    ``experiments`` does not make another program of it.
     """
-    git = ["git", "-C", os.fspath(Path(__file__).parent)]
-    done = subprocess.run(
-        [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
+    here = Path(__file__)
+    # Installed inside somebody's repository the package is not part of it.
+    if _git("ls-files", "--error-unmatch", here.name) is None:
         return None
-    source = ["--", ":/", ":(top,exclude)experiments"]
-    changed = subprocess.run([*git, "diff", "--quiet", "HEAD", *source], check=False).returncode
-    return done.stdout.strip() + ("+" if changed else "")
+    found = _git("rev-parse", "--short=12", "HEAD")
+    if found is None:
+        return None
+    changed = _git("status", "--porcelain", "--untracked-files=all", "--", *SOURCE)
+    return found.strip() + ("+" if changed != "" else "")
+
+
+def _git(*words: str) -> str | None:
+    """What git says in the folder of this file, None where it fails or is not installed."""
+    command = ["git", "--no-optional-locks", "-C", os.fspath(Path(__file__).parent), *words]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return None if done.returncode else done.stdout

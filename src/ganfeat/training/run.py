@@ -20,6 +20,7 @@ from ganfeat.processes import rank
 from ganfeat.training import machine
 from ganfeat.training.callbacks import Clock
 from ganfeat.training.csv_log import CSVLog
+from ganfeat.training.distributed import check_others
 from ganfeat.training.logs import logged
 from ganfeat.training.record import RunFolder, commit
 from ganfeat.training.setup import (
@@ -84,6 +85,7 @@ def run(
             make_data(config)  # where that fails, the earlier run stays in its place
         if config["force"] and (aside := folder.set_aside()):
             print(f"the earlier run is now {aside}", file=sys.stderr)
+        folder.failure.unlink(missing_ok=True)  # an earlier session's
         folder.write("config.yaml", yaml.safe_dump(config, sort_keys=False))
         about = {
             "run": folder.id,
@@ -106,6 +108,9 @@ class Outcome:
         start: hashes of the networks that ``init_from=`` gave.
         weights: hashes of the networks that were saved.
         broken_images: names of the images that could not be read.
+        session: the commit and the machine that are at work now.
+        sessions: those of every session whose training is in the weights, and the kimg at which
+            each began.
         metrics, arrays, pictures: what was measured at the end; of pictures the files' names.
     """
 
@@ -113,6 +118,8 @@ class Outcome:
     start: dict[str, str] = field(default_factory=dict)
     weights: dict[str, str] = field(default_factory=dict)
     broken_images: set[str] = field(default_factory=set)
+    session: Config = field(default_factory=dict)
+    sessions: list[Config] = field(default_factory=list)
     metrics: list[Config] = field(default_factory=list)
     arrays: Config = field(default_factory=dict)
     pictures: list[str] = field(default_factory=list)
@@ -121,7 +128,10 @@ class Outcome:
 def _recorded(config: Config, folder: RunFolder, device: str, about: Config, exams: Any) -> Config:
     """Train, and write how it ended, however it ended."""
     earlier = folder.result() or {}
-    outcome = Outcome(broken_images=set(earlier.get("broken_images", [])))
+    outcome = Outcome(
+        broken_images=set(earlier.get("broken_images", [])),
+        session={key: about[key] for key in ("commit", "machine")},
+    )
     status, error = "failed", None
     try:
         _train(config, folder, device, outcome, exams)
@@ -137,6 +147,7 @@ def _recorded(config: Config, folder: RunFolder, device: str, about: Config, exa
         seconds, images = totals["seconds"], totals["images"]
         result = {
             **about,
+            **({"sessions": outcome.sessions} if len(outcome.sessions) > 1 else {}),
             "kimg": images / 1000,
             "seconds": round(seconds, 1),
             "images_per_s": round(images / seconds, 2) if seconds else None,
@@ -165,6 +176,7 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
         method = make_method(config, data, device)
         ready = exams(method.artefact(), data.dataset, method.frozen()) if exams else Exams()
         start, kimg = starting_point(config, folder, method)
+        method.sessions = [{**outcome.session, "kimg": kimg}]
         trainer, checkpoints = make_trainer(
             config, folder, device, outcome.clock, kimg, ready.monitor
         )
@@ -188,12 +200,14 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
             log_pictures(folder.path, outcome.pictures)
             log_strips(folder.path, outcome.arrays.get("strips", {}))
             log_references(config, found.references)
-        log_weights(folder, {"start": outcome.start, **folder.weights_header(method)})
+        log_weights(folder, folder.weights_header(method))
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
         raise Interrupted("stopped while it was setting up; the same command goes on") from None
     except Exception as error:
         if isinstance(error, UserError):
             raise
+        if rank() == 0:
+            check_others(folder.failure)
         if disk_full(error):
             raise UserError(
                 f"disk full: {folder.path} needs more room; once there is, the same command goes on"
@@ -203,7 +217,7 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
         raise
     finally:
         if method is not None:
-            outcome.start = method.start
+            outcome.start, outcome.sessions = method.start, method.sessions
         if data is not None:
             outcome.broken_images |= set(getattr(data.dataset, "broken", []))
         finish_wandb()

@@ -12,6 +12,7 @@ from pytorch_lightning import Callback, Trainer, seed_everything
 from pytorch_lightning.loggers import Logger
 from torch import Tensor
 
+from ganfeat.backbone.loading import licence_of
 from ganfeat.build import build, locate, signature
 from ganfeat.data import DataModule
 from ganfeat.errors import UserError
@@ -21,7 +22,7 @@ from ganfeat.training import machine
 from ganfeat.training.callbacks import Checkpoints, Clock, Monitor, Pictures, Snapshots, Ticks
 from ganfeat.training.checkpoint import AtomicCheckpoints, check_resumable, initialise
 from ganfeat.training.csv_log import CSVLog
-from ganfeat.training.distributed import Processes
+from ganfeat.training.distributed import Processes, environments
 from ganfeat.training.method import Method
 from ganfeat.training.record import RunFolder
 from ganfeat.training.wandb_log import wandb_logger, wandb_mode
@@ -70,6 +71,9 @@ def make_method(config: Config, data: DataModule, device: str) -> Method:
     if config["precision"] not in ("fp32", "bf16"):
         raise UserError(f"precision={config['precision']} does not exist: choose fp32 or bf16")
     bf16 = config["precision"] == "bf16"
+    nodes = [config["method"], *(n for n in config["backbone"].values() if isinstance(n, dict))]
+    if bf16 and not any("num_bf16_res" in signature(locate(n["_target_"])) for n in nodes):
+        raise UserError("precision=bf16: nothing in this method can run in it: leave it out")
     if bf16 and not machine.has_fast_bf16(device):
         log.warning("precision=bf16: this machine has no fast bf16; fp32 is likely faster here")
     seed_everything(config["seed"], verbose=False)
@@ -111,6 +115,8 @@ def starting_point(config: Config, folder: RunFolder, method: Method) -> tuple[P
     if path is None:
         if config["init_from"]:
             method.start = initialise(method.networks(), config["init_from"], method.added())
+            if method.start:
+                method.licence = licence_of(config["init_from"])
         return None, 0.0
     kimg = check_resumable(path, method, config)
     if kimg > config["total_kimg"] + config["batch_size"] / 1000:
@@ -145,8 +151,8 @@ def make_trainer(
     trainer = Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=options["devices"],
-        strategy=Processes() if many else "auto",
-        plugins=[AtomicCheckpoints()],
+        strategy=Processes(folder.failure) if many else "auto",
+        plugins=[AtomicCheckpoints(), *environments()],
         logger=_loggers(config, folder, kimg),
         callbacks=[*callbacks, checkpoints, clock],
         max_steps=math.ceil(config["total_kimg"] * 1000 / config["batch_size"]),

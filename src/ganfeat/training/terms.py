@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ganfeat.errors import UserError
-from ganfeat.processes import sum_over_processes
+from ganfeat.processes import rank, sum_over_processes
 
 NAMES = 1000  # more than anybody guards
 
@@ -55,22 +55,29 @@ class Terms:
         )
 
     def state_dict(self) -> dict[str, tuple[float, int]]:
-        """Sum and count of every term since the last drain, in this process."""
-        return {name: (float(self._sums[name]), self._counts[name]) for name in self._sums}
+        """Sum and count of every term since the last drain, over all processes; all must ask."""
+        return {name: (total, round(count)) for name, (total, count) in self._totals().items()}
 
     def load_state_dict(self, state: dict[str, tuple[float, int]]) -> None:
-        """Go on from `state_dict`."""
-        self._sums = {name: torch.tensor(total) for name, (total, _) in state.items()}
-        self._counts = {name: count for name, (_, count) in state.items()}
+        """Go on from `state_dict`: the first process has what all had, the others add to it."""
+        first = rank() == 0
+        self._sums = {name: torch.tensor(s if first else 0.0) for name, (s, _) in state.items()}
+        self._counts = {name: count if first else 0 for name, (_, count) in state.items()}
 
     def drain(self) -> dict[str, float]:
         """The means since the last call, over all processes; counting starts anew."""
+        totals = self._totals()
+        self._sums, self._counts = {}, {}
+        return {name: total / count for name, (total, count) in totals.items()}
+
+    def _totals(self) -> dict[str, tuple[float, float]]:
+        """Sum and count of every term, over all processes."""
         if not self._sums:
             return {}
         names = sorted(self._sums)
-        device = next(reversed(self._sums.values())).device  # resumed sums may still be elsewhere
+        # Resumed sums are on the CPU until their term comes again.
+        device = max((s.device for s in self._sums.values()), key=lambda d: d.type != "cpu")
         sums = torch.stack([self._sums[name].to(device) for name in names])
-        counts = torch.tensor([float(self._counts[name]) for name in names], device=sums.device)
+        counts = torch.tensor([float(self._counts[name]) for name in names], device=device)
         totals = sum_over_processes(torch.stack([sums, counts])).tolist()
-        self._sums, self._counts = {}, {}
-        return {name: s / c for name, s, c in zip(names, *totals, strict=True)}
+        return dict(zip(names, zip(*totals, strict=True), strict=True))

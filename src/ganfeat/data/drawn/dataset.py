@@ -3,6 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import torch
@@ -129,9 +130,14 @@ class Drawn(Dataset[dict[str, Tensor]], ABC, Generic[S]):
         return ""
 
     def fingerprint(self) -> dict[str, Any]:
-        """Plain data that differs whenever an image does; draws the first 64 images."""
-        image = self.draw(self.sample(range(64)))["image"]
-        pixels = image.add(1).mul(127.5).round().to(torch.uint8).cpu()
+        """Plain data that differs whenever an image does; draws the first 64 images.
+
+        On the CPU wherever others are drawn: a GPU may round another way.
+        """
+        here = copy(self)
+        here.device = "cpu"
+        image = here.draw(here.sample(range(64)))["image"]
+        pixels = image.add(1).mul(127.5).round().to(torch.uint8)
         return {
             "name": self.name,
             **self.own,

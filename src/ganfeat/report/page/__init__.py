@@ -209,6 +209,7 @@ def _run(arm: str, seed: int, record: Record) -> dict[str, Any]:
         "run": f"{record.get('experiment')}/{record.get('run')}",
         "commit": record.get("commit"),
         "machine": ", ".join(f"{key} {value}" for key, value in machine.items() if value),
+        "sessions": "; ".join(map(_session, record.get("sessions", []))),
         "kimg": record.get("kimg"),
         "training": f"{float(record.get('seconds') or 0):,.0f} s",
         "images/s": record.get("images_per_s"),
@@ -224,6 +225,12 @@ def _run(arm: str, seed: int, record: Record) -> dict[str, Any]:
         "facts": [(key, value) for key, value in facts.items() if value not in (None, "")],
         "config": yaml.safe_dump(config, sort_keys=False) if config else "",
     }
+
+
+def _session(one: Mapping[str, Any]) -> str:
+    """A part of a run that was resumed."""
+    device = one.get("machine", {}).get("device")
+    return f"from {one.get('kimg')} kimg at {one.get('commit')} on {device}"
 
 
 def _quoted(text: str) -> str:
