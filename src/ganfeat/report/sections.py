@@ -13,10 +13,11 @@ from ganfeat.report.cells import cells
 from ganfeat.report.checks import verdicts
 from ganfeat.report.cost import cost
 from ganfeat.report.document import Section, Table, latex, markdown
-from ganfeat.report.edits import boundaries, likeness_of_seeds
+from ganfeat.report.edits import boundaries, layers_of_attributes, likeness_of_seeds
 from ganfeat.report.plan import Run
 from ganfeat.report.study import Study
 from ganfeat.report.tables import Absent, Records, by_seed, summary
+from ganfeat.results import sessions_of
 
 HEADINGS = (
     "arm", "seed", "metric", "value", "low", "high", "n", "protocol", "better", "kimg", "commit",
@@ -78,7 +79,8 @@ def sections(study: Study, done: Records, absent: Absent) -> list[Section]:
     seeds = [seed for seed in study.seeds if any(key[1] == seed for key in done)]
     found = [summary(study, done, absent.failed), *verdicts(study, done, seeds)]
     found += by_seed(study, done, absent.failed)
-    found += [*likeness_of_seeds(study, done), *boundaries(done), cost(study, done)]
+    found += [*likeness_of_seeds(study, done), *boundaries(done)]
+    found += [*layers_of_attributes(study, done), cost(study, done)]
     if absent.lines:
         listed = "\n".join(f"- {text}" for text in absent.lines)
         found.append(Section("Not in these tables", [listed]))
@@ -87,9 +89,10 @@ def sections(study: Study, done: Records, absent: Absent) -> list[Section]:
 
 def origin(done: Records) -> list[str]:
     """What made the records, where it is not the same for all."""
+    sessions = [session for record in done.values() for session in sessions_of(record)]
     found = {
-        "commits": {str(r.get("commit")) for r in done.values()},
-        "processors": {str(r.get("machine", {}).get("device")) for r in done.values()},
+        "commits": {str(one.get("commit")) for one in sessions},
+        "processors": {str(one.get("machine", {}).get("device")) for one in sessions},
     }
     return [
         f"Records of {len(names)} {what}: {', '.join(sorted(names))}."
