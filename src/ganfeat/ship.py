@@ -4,7 +4,6 @@
 """
 
 import argparse
-import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from ganfeat.features.blocks import SIZE
 from ganfeat.files import atomic_write
 from ganfeat.loading import WEIGHTS, load_network, read_about
 from ganfeat.networks import Network, save_networks, state_hash
+from ganfeat.results import read_result
 
 LARGEST = 5_000_000  # bytes of the numbers in one file
 SPREAD, RECALL = 0.2, 0.5  # how far a factor's spread may be off; what recall must exceed
@@ -38,10 +38,9 @@ def ship(run: Path, folder: Path = WEIGHTS) -> list[Path]:
     Raises:
         UserError: the run is not finished, or its networks are too large.
     """
-    file = run / "result.json"
-    if not file.is_file():
+    result = read_result(run / "result.json")
+    if result is None:
         raise UserError(f"{run} is no run folder: it holds no result.json")
-    result = json.loads(file.read_text())
     if result["status"] != "finished":
         raise UserError(f"{run} is {result['status']}: only what a finished run trained is shipped")
     weights = run / "checkpoints" / "networks.safetensors"
@@ -52,7 +51,7 @@ def ship(run: Path, folder: Path = WEIGHTS) -> list[Path]:
         size = sum(value.numel() * value.element_size() for value in state.values())
         if size > LARGEST:
             raise UserError(f"{part.file} has {size / 1e6:.1f} MB of numbers: 5 are the most")
-    header = {key: about[key] for key in ("source", "licence", "data", "judge")}
+    header = {key: about.get(key) for key in ("source", "licence", "data", "judge", "frozen")}
     folder.mkdir(parents=True, exist_ok=True)
     for part in parts:
         save_networks(folder / part.file, {part.name: part.network}, header)
