@@ -40,6 +40,7 @@ def teachers(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     made: dict[str, Callable[[], torch.nn.Module]] = {
         "alexnet": lambda: alexnet(weights=None),
         "dino_vitb16": lambda: timm.create_model("vit_base_patch16_224.dino", num_classes=0),
+        "dino_vitb16_hsr": lambda: timm.create_model("vit_base_patch16_224.dino", num_classes=0),
         "resnet50": lambda: resnet50(weights=None),
         "vgg16": lambda: vgg16(weights=None),
         "vgg16_original": lambda: vgg16(weights=None),
