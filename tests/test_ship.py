@@ -46,6 +46,7 @@ def test_an_encoder_and_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "reading64_factornet" in card
     scores = result["arrays"]["reading"]
     assert "- Trained on `SynthFaces` with " in card
+    assert "- Licence MIT\n" in card
     assert "split=judge" in card
     assert "| 64 | 64 of test |" in card
     assert all(f"| {name} | {scores[name]:.3f} |" in card for name in NAMES)
@@ -83,20 +84,25 @@ def test_the_card_of_a_generator_names_what_it_misses() -> None:
         "machine": {"device": "d", "cores": 2, "torch": "t"}, "metrics": metrics, "arrays": arrays,
     }  # fmt: skip
     part = Part("g.safetensors", "g_ema", FactorNet("n", [["a", "binary", 2]]))
-    misses = [line for line in card_of(result, [part], DATA).splitlines() if "**Miss**" in line]
+    misses = [
+        line for line in card_of(result, [part], {"data": DATA}).splitlines() if "**Miss**" in line
+    ]
     assert misses == [
         "- **Miss**: yaw varies 0.70 times as much as in the data",
         "- **Miss**: hat 1 has 10.0% of the samples and 50.0% of the data",
         "- **Miss**: the distance is 0.30 of that of flat images, not a quarter",
     ]
+    assert "- Licence unknown: ask" in card_of(result, [part], {"data": DATA})
+    official = {"data": DATA, "licence": "of NVIDIA"}
+    assert "- Licence of NVIDIA\n" in card_of(result, [part], official)
     better = {"fid10k_x": 2.0, "fid10k_flat_x": 10.0, "recall10k_x": 0.4}
     for value in metrics:
         value["value"] = better[str(value["name"])]
     arrays["coverage_spread_ratios"]["yaw"] = 0.9
     arrays["coverage_class_shares"]["hat"][0] = [0.7, 0.3]
-    assert "- **Miss**: recall is 0.40, not above 0.5" in card_of(result, [part], DATA)
+    assert "- **Miss**: recall is 0.40, not above 0.5" in card_of(result, [part], {"data": DATA})
     metrics[2]["value"] = 0.7
-    assert "It misses none of these." in card_of(result, [part], DATA)
+    assert "It misses none of these." in card_of(result, [part], {"data": DATA})
 
 
 def test_what_is_not_shipped(

@@ -26,8 +26,9 @@ from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Judge, Samples
 from ganfeat.networks import Network, fresh_copy
 from ganfeat.processes import rank, world_size
-from ganfeat.tasks.task import Task, Trial, perform
+from ganfeat.tasks.task import Task, perform
 from ganfeat.tasks.task import check as check_tasks
+from ganfeat.tasks.trial import Trial
 from ganfeat.training import machine
 
 

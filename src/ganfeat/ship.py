@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ganfeat.backbone.loading import NOT_SAID
 from ganfeat.build import build, defaults
 from ganfeat.data.drawn.visibility import VISIBLE, visibility
 from ganfeat.ending import told
@@ -57,7 +58,7 @@ def ship(run: Path, folder: Path = WEIGHTS) -> list[Path]:
         save_networks(folder / part.file, {part.name: part.network}, header)
     card = (folder / parts[0].file).with_suffix(".md")
     with atomic_write(card) as out:
-        out.write(card_of(result, parts, about["data"]).encode())
+        out.write(card_of(result, parts, about).encode())
     return [*(folder / part.file for part in parts), card]
 
 
@@ -78,13 +79,13 @@ def _parts(experiment: str, weights: Path, *, encoder: bool) -> list[Part]:
     return [Part(file, name, load_network(weights, name)) for name, file in files.items()]
 
 
-def card_of(result: Result, parts: list[Part], data: Mapping[str, Any]) -> str:
-    """The card of a run, Markdown made of its result and the node of its data."""
-    return "\n".join(_lines(result, parts, data)) + "\n"
+def card_of(result: Result, parts: list[Part], about: Mapping[str, Any]) -> str:
+    """The card of a run, Markdown made of its result and what its weights say of themselves."""
+    return "\n".join(_lines(result, parts, about)) + "\n"
 
 
-def _lines(result: Result, parts: list[Part], data: Mapping[str, Any]) -> Iterator[str]:
-    machine = result["machine"]
+def _lines(result: Result, parts: list[Part], about: Mapping[str, Any]) -> Iterator[str]:
+    machine, data = result["machine"], about["data"]
     yield f"# {Path(parts[0].file).stem}"
     yield ""
     typed = [text for text in result["overrides"] if not text.startswith(("resume=", "force="))]
@@ -104,7 +105,7 @@ def _lines(result: Result, parts: list[Part], data: Mapping[str, Any]) -> Iterat
     for file, name, network in parts:
         count = sum(p.numel() for p in network.parameters())
         yield f"- `{file}`: `{name}`, {count:,} parameters, state {state_hash(network)[:16]}"
-    yield "- Licence MIT"
+    yield f"- Licence {about.get('licence') or NOT_SAID}"
     if values := [v for v in result["metrics"] if v["value"] is not None]:
         head = "| metric | value | 95 % within the run | n | real images |"
         yield from ("", head, "| --- | --- | --- | --- | --- |")

@@ -21,7 +21,7 @@ from ganfeat.metrics.reference import References
 from ganfeat.networks import save_networks, state_hash
 from ganfeat.tasks.categories import Categories
 from ganfeat.tasks.points import Landmarks, LayoutTransfer
-from ganfeat.tasks.task import Trial
+from ganfeat.tasks.trial import Trial
 from ganfeat.tasks.verification import Verification
 
 FOLDS, EACH = 4, 3

@@ -26,7 +26,8 @@ from ganfeat.features.embedded import embedded
 from ganfeat.loading import load_network
 from ganfeat.metrics.measure import Result
 from ganfeat.networks import save_networks, state_hash
-from ganfeat.tasks.task import Task, Trial
+from ganfeat.tasks.task import Task
+from ganfeat.tasks.trial import Trial
 from ganfeat.training.draws import Draws
 from ganfeat.training.method import Step
 

@@ -7,7 +7,8 @@ from ganfeat.data.synthrooms import SynthRooms
 from ganfeat.features import Features
 from ganfeat.metrics.reference import References
 from ganfeat.tasks.points import Layout, LayoutTransfer
-from ganfeat.tasks.task import Trial, perform
+from ganfeat.tasks.task import perform
+from ganfeat.tasks.trial import Trial
 
 N = 64
 

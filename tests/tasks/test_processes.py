@@ -20,7 +20,8 @@ from ganfeat.features.embedded import embedded
 from ganfeat.metrics.reference import References
 from ganfeat.metrics.subject import Judge
 from ganfeat.networks import state_hash
-from ganfeat.tasks.task import Trial, perform
+from ganfeat.tasks.task import perform
+from ganfeat.tasks.trial import Trial
 
 # Batches have 64 images: of 40 the second process gets none, of 100 both get some.
 COUNTS = {

@@ -36,7 +36,8 @@ from ganfeat.tasks.reconstruction import OwnSamples, Reconstruction, explained
 from ganfeat.tasks.restoration import Restoration, coarse, grey, holed, noisy
 from ganfeat.tasks.retrieval import Retrieval, binned, nearest
 from ganfeat.tasks.segmentation import Segmentation, mean_iou, with_places
-from ganfeat.tasks.task import Task, Trial, perform
+from ganfeat.tasks.task import Task, perform
+from ganfeat.tasks.trial import Trial
 
 READERS = {
     "synthfaces": "experiment=factornet_synthfaces", "synthrooms": "experiment=roomnet_synthrooms",

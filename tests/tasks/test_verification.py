@@ -10,7 +10,7 @@ from ganfeat.data.synthfaces import FACTORS, NAMES
 from ganfeat.data.synthfaces.pairs import ALIKE, Pairs
 from ganfeat.features import Features
 from ganfeat.metrics.reference import References
-from ganfeat.tasks.task import Trial
+from ganfeat.tasks.trial import Trial
 from ganfeat.tasks.verification import (
     Verification,
     best_threshold,

@@ -33,6 +33,14 @@ class FID(OfSamples):
         Small data sets have no more real ones, and papers give their FID: that is warned of.
         """
         _enough(subject, self.n)
+        real = len(subject.references.real(self.n))
+        if real <= subject.width:
+            log.warning(
+                "FID of %d real images, no more than the %d numbers in a vector: it depends on how "
+                "many they are, which KID does not",
+                real,
+                subject.width,
+            )
 
     def start(self, subject: Subject) -> None:
         """Empty sums."""
@@ -69,7 +77,7 @@ class FlatFID(OfGenerator):
         self.n = n
 
     def check(self, subject: Subject) -> None:
-        """As in `FID`."""
+        """As in `FID`, whose warning is for both."""
         _enough(subject, self.n)
 
     def images(self) -> int:
@@ -114,11 +122,3 @@ class RealFID(FlatFID):
 
 def _enough(subject: Subject, n: int) -> None:
     subject.enough("FID", n, subject.width + 1, real=2)
-    real = len(subject.references.real(n))
-    if real <= subject.width:
-        log.warning(
-            "FID of %d real images, no more than the %d numbers in a vector: it depends on how "
-            "many they are, which KID does not",
-            real,
-            subject.width,
-        )

@@ -8,7 +8,8 @@ from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.pages import curves
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array, Chosen, Linear, best_level, choose
-from ganfeat.tasks.task import EVERYTHING, Reading, Seen, Trial
+from ganfeat.tasks.task import Reading
+from ganfeat.tasks.trial import EVERYTHING, Seen, Trial
 
 
 class Categories(Reading):

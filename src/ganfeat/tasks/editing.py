@@ -16,7 +16,8 @@ from ganfeat.metrics.value import Value, count_name, mean_value, not_applicable
 from ganfeat.pages import sheets
 from ganfeat.ranges import Names, Several
 from ganfeat.tasks.linear import Array
-from ganfeat.tasks.task import Task, Trial, asked, check_known, enough
+from ganfeat.tasks.task import Task
+from ganfeat.tasks.trial import Trial, check_known
 
 STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 
@@ -52,21 +53,21 @@ class GlobalEditing(Task):
 
     def lacks(self, trial: Trial) -> str:
         """Attributes."""
-        named = asked(trial, "edited", self.attributes)
+        named = trial.asked("edited", self.attributes)
         return super().lacks(trial) or ("" if named else "data that say what to edit")
 
     def check(self, trial: Trial) -> None:
         """The attributes must be there, and the images."""
-        names = asked(trial, "edited", self.attributes)
+        names = trial.asked("edited", self.attributes)
         check_known(names, trial.reader.columns, "editing", "binary")
         for part, n, least in (("train", self.train, 2), ("val", self.val, self.val),
                                ("test", self.n, self.n)):  # fmt: skip
-            enough(trial, part, n, least)
+            trial.enough(part, n, least)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
         """A number per attribute and one for what it costs; a sheet: image, drawn, edited."""
-        attributes = asked(trial, "edited", self.attributes)
+        attributes = trial.asked("edited", self.attributes)
         steps = {attribute: self._step(trial, attribute) for attribute in attributes}
         tries = [Edit(name, step, by) for name, step in steps.items() for by in STRENGTHS]
         on_val = dict(zip(tries, self._tried(trial, "val", self.val, tries), strict=True))

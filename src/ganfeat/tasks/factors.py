@@ -13,7 +13,8 @@ from ganfeat.metrics.reading import columns_of, factor_scores
 from ganfeat.metrics.value import Value, count_name
 from ganfeat.pages import curves
 from ganfeat.tasks.linear import EQUAL, STRENGTHS, Array, Linear, as_table, as_targets, widths
-from ganfeat.tasks.task import EVERYTHING, Reading, Trial
+from ganfeat.tasks.task import Reading
+from ganfeat.tasks.trial import EVERYTHING, Trial
 
 Scores = dict[str, dict[str, float]]  # by level and factor
 

@@ -12,7 +12,8 @@ from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name, ratio_value
 from ganfeat.pages import sheets
 from ganfeat.ranges import Names, Several, Share
-from ganfeat.tasks.task import Task, Trial, asked, check_known, enough_pairs
+from ganfeat.tasks.task import Task
+from ganfeat.tasks.trial import Trial, check_known
 
 CAST = (0.35, 0.0, -0.35)  # added to red, green and blue
 
@@ -46,9 +47,9 @@ class Harmonisation(Task):
 
     def check(self, trial: Trial) -> None:
         """What is looked for must be a factor, and there must be images for all pairs."""
-        names = asked(trial, "pasted", self.seen)
+        names = trial.asked("pasted", self.seen)
         check_known(names, trial.reader.columns, "harmonisation sees", "binary")
-        enough_pairs(trial, "test", self.n)
+        trial.enough_pairs("test", self.n)
         low, high = self._edges(side := trial.references.data.resolution)
         if high <= low:
             raise UserError(
@@ -60,7 +61,7 @@ class Harmonisation(Task):
         """The share of the step that is gone, and what is recognised."""
         columns = trial.reader.columns
         names = [column.name for column in columns]
-        wanted = asked(trial, "pasted", self.seen)
+        wanted = trial.asked("pasted", self.seen)
         needed = [columns[names.index(name)].needs for name in wanted]  # to know where it counts
         chosen = [names.index(name) for name in dict.fromkeys([*wanted, *filter(None, needed)])]
         rows = Rows(self.n, 4 + 4 * len(chosen), what="a step").to(trial.references.device)

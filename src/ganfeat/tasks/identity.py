@@ -9,7 +9,8 @@ from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.pages import curves
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import STRENGTHS, Array, Linear
-from ganfeat.tasks.task import EVERYTHING, Seen, Task, Trial
+from ganfeat.tasks.task import Task
+from ganfeat.tasks.trial import EVERYTHING, Seen, Trial
 
 
 class Identity(Task):

@@ -14,7 +14,8 @@ from ganfeat.metrics.value import Value, count_name
 from ganfeat.pages import sheets
 from ganfeat.ranges import Names, Several, Two
 from ganfeat.tasks.mixing import moved
-from ganfeat.tasks.task import Task, Trial, check_known, check_points, enough_pairs
+from ganfeat.tasks.task import Task
+from ganfeat.tasks.trial import Trial, check_known
 
 NOTHING = 1e-7  # a change of no pixel, but for rounding
 
@@ -68,9 +69,9 @@ class LocalEditing(Task):
     def check(self, trial: Trial) -> None:
         """The factors must be there, the landmarks, and images for all pairs."""
         check_known(self.factors, trial.reader.columns, "local editing")
-        check_points(trial, self.corners, "corners")
+        trial.check_points(self.corners, "corners")
         for part, n in (("val", self.val), ("test", self.n)):
-            enough_pairs(trial, part, n)
+            trial.enough_pairs(part, n)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:

@@ -14,7 +14,8 @@ from ganfeat.metrics.value import Value, count_name
 from ganfeat.pages import sheets
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array
-from ganfeat.tasks.task import Task, Trial, enough_pairs
+from ganfeat.tasks.task import Task
+from ganfeat.tasks.trial import Trial
 
 
 class Mixing(Task):
@@ -50,7 +51,7 @@ class Mixing(Task):
 
     def check(self, trial: Trial) -> None:
         """There must be images for all pairs."""
-        enough_pairs(trial, "test", self.n)
+        trial.enough_pairs("test", self.n)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:

@@ -10,7 +10,8 @@ from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.pages import curves
 from ganfeat.ranges import Several, Two
 from ganfeat.tasks.linear import Array, Chosen, Linear, best_level, choose
-from ganfeat.tasks.task import EVERYTHING, Reading, Seen, Trial, check_points, enough
+from ganfeat.tasks.task import Reading
+from ganfeat.tasks.trial import EVERYTHING, Seen, Trial
 
 
 class Points(Reading):
@@ -113,7 +114,7 @@ class Landmarks(Points):
     def check(self, trial: Trial) -> None:
         """The eyes must be two landmarks."""
         super().check(trial)
-        check_points(trial, self.eyes, "eyes")
+        trial.check_points(self.eyes, "eyes")
 
     def settings(self) -> dict[str, Any]:
         """The eyes, too."""
@@ -153,7 +154,7 @@ class LayoutTransfer(Layout):
     def check(self, trial: Trial) -> None:
         """There must be images of the second family, too."""
         super().check(trial)
-        enough(self.tried_on(trial), "test", self.n, 2)
+        self.tried_on(trial).enough("test", self.n, 2)
 
     def tried_on(self, trial: Trial) -> Trial:
         """The second family."""

@@ -18,7 +18,8 @@ from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import Value, count_name, mean_value, not_applicable, ratio_value
 from ganfeat.pages import sheet, sheets
 from ganfeat.ranges import Names, Several
-from ganfeat.tasks.task import Array, Batch, Task, Trial, asked, check_known, enough
+from ganfeat.tasks.task import Task
+from ganfeat.tasks.trial import Array, Batch, Trial, check_known
 
 SIDE = 64  # px at most, at which all images of a part are held
 
@@ -65,12 +66,12 @@ class Reconstruction(Task):
 
     def check(self, trial: Trial) -> None:
         """Enough images; factors that exist."""
-        enough(trial, "test", self.n, self.n)
+        trial.enough("test", self.n, self.n)
         if trial.judge is not None and trial.judge.factors is not None:
             check_known(self._kept(trial), trial.judge.factors.columns, "reconstruction keeps")
 
     def _kept(self, trial: Trial) -> list[str]:
-        return asked(trial, "kept", self.kept)
+        return trial.asked("kept", self.kept)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:

@@ -11,7 +11,8 @@ from ganfeat.metrics.rows import Rows
 from ganfeat.metrics.value import count_name, ratio_value
 from ganfeat.pages import sheets
 from ganfeat.ranges import Count
-from ganfeat.tasks.task import Task, Trial, enough
+from ganfeat.tasks.task import Task
+from ganfeat.tasks.trial import Trial
 
 
 def noisy(images: Tensor, rng: torch.Generator, strength: float) -> Tensor:
@@ -71,7 +72,7 @@ class Restoration(Task):
 
     def check(self, trial: Trial) -> None:
         """Photographs may be fewer."""
-        enough(trial, "test", self.n, self.n)
+        trial.enough("test", self.n, self.n)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:

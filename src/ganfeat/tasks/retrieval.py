@@ -17,7 +17,8 @@ from ganfeat.metrics.value import count_name, mean_value
 from ganfeat.pages import curves, sheet
 from ganfeat.ranges import Count, Names, Several
 from ganfeat.tasks.linear import Array, Standard
-from ganfeat.tasks.task import Codes, Seen, Task, Trial, asked, check_known, enough
+from ganfeat.tasks.task import Task
+from ganfeat.tasks.trial import Codes, Seen, Trial, check_known
 
 Indices = NDArray[np.int64]
 BINS = 8  # of a continuous or circular factor
@@ -54,16 +55,16 @@ class Retrieval(Task):
 
     def lacks(self, trial: Trial) -> str:
         """Factors."""
-        named = asked(trial, "retrieved", self.factors)
+        named = trial.asked("retrieved", self.factors)
         needs = "data that say what to look for (tasks.retrieval.factors=[NAME])"
         return super().lacks(trial) or ("" if named else needs)
 
     def check(self, trial: Trial) -> None:
         """The factors must exist, and there must be enough to look through."""
-        names = asked(trial, "retrieved", self.factors)
+        names = trial.asked("retrieved", self.factors)
         check_known(names, columns_of(trial.references), "retrieval by")
-        enough(trial, "val", self.val, self.nearest + 1)
-        enough(trial, "test", self.n, self.nearest + 1)
+        trial.enough("val", self.val, self.nearest + 1)
+        trial.enough("test", self.n, self.nearest + 1)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:
@@ -119,7 +120,7 @@ class Retrieval(Task):
         return {
             column.name: binned(values, column)
             for values, column in zip(table.T, columns, strict=True)
-            if column.name in asked(trial, "retrieved", self.factors)
+            if column.name in trial.asked("retrieved", self.factors)
         }
 
     def _precision(

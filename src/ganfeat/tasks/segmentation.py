@@ -18,7 +18,8 @@ from ganfeat.metrics.value import Value
 from ganfeat.pages import SHOWN, sheet
 from ganfeat.ranges import Count, Items
 from ganfeat.tasks.linear import Array
-from ganfeat.tasks.task import Task, Trial, enough
+from ganfeat.tasks.task import Task
+from ganfeat.tasks.trial import Trial
 
 STRENGTHS = (1e-3, 1e-1)  # of the penalty, of which val chooses
 AT_ONCE = 50  # images
@@ -69,7 +70,7 @@ class Segmentation(Task):
         """There must be other images for every choice."""
         counts = {"train": self.repeats * max(self.shots), "val": self.val, "test": self.n}
         for part, n in counts.items():
-            enough(trial, part, n, n)
+            trial.enough(part, n, n)
 
     @torch.no_grad()
     def result(self, trial: Trial) -> Result:

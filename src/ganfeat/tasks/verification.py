@@ -21,7 +21,8 @@ from ganfeat.metrics.value import mean_value
 from ganfeat.pages import curves
 from ganfeat.ranges import Several
 from ganfeat.tasks.linear import Array, Standard
-from ganfeat.tasks.task import EVERYTHING, Task, Trial, enough
+from ganfeat.tasks.task import Task
+from ganfeat.tasks.trial import EVERYTHING, Trial
 
 Bools = NDArray[np.bool_]
 AT_ONCE = 64  # pairs
@@ -53,7 +54,7 @@ class Verification(Task):
 
     def check(self, trial: Trial) -> None:
         """A threshold is tried on another fold than it comes from."""
-        enough(trial, "train", self.n, 2)
+        trial.enough("train", self.n, 2)
         if (folds := len({*trial.references.data.pairs("test").folds.tolist()})) < 2:
             raise UserError(f"the pairs of test are {folds} fold: expected ten, or two at least")
 
