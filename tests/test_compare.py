@@ -176,6 +176,14 @@ def test_results_of_others_cost_nobody_his_table(
     assert capsys.readouterr().err.count("it is no result of ours") == 2
 
 
+def test_empty_choices(study: Path) -> None:
+    found = read_study(study.parent)
+    with pytest.raises(UserError, match=r"seeds=\[\] chooses none: the study tiny has \["):
+        ganfeat.studies.chosen_seeds(found, [])
+    with pytest.raises(UserError, match=r"arms=\[\] chooses none: the study has warm"):
+        ganfeat.studies.chosen_arms(found, [])
+
+
 def test_arms_that_come_to_the_same_run(study: Path) -> None:
     arms = {"warm": ["method.weight=0"], "twin": ["method.weight=0", "method.pl_weight=2"]}
     study.write_text(

@@ -12,7 +12,7 @@ import torch
 
 from ganfeat import files
 from ganfeat.errors import UserError
-from ganfeat.files import atomic_write
+from ganfeat.files import atomic_write, expanded
 
 Body = Callable[[BinaryIO], object]
 
@@ -67,6 +67,12 @@ def test_what_dead_processes_of_this_machine_left_is_removed(
     (left,) = {path.name for path in previous.parent.iterdir()} - {previous.name, alive.name}
     assert alive.exists()
     assert "another-host" in left
+
+
+def test_a_home_that_does_not_exist() -> None:
+    assert expanded("~/x") == Path.home() / "x"
+    with pytest.raises(UserError, match="~nobody-of-that-name/x: there is no such home folder"):
+        expanded("~nobody-of-that-name/x")
 
 
 def test_makes_the_folder(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "results": {"errors"},
     "build": {"errors", "ranges"},
     "networks": {"build", "errors", "files"},
-    "loading": {"errors", "networks", "results"},
+    "loading": {"errors", "files", "networks", "results"},
     "checks": {"build", "errors", "ranges"},
     "sweeps": {"errors", "files"},
     "config": {"build", "checks", "errors"},

@@ -160,6 +160,21 @@ def test_tensors_that_do_not_fit(file: Path, change: Any, message: str) -> None:
         load(file)
 
 
+def test_damaged_numbers(file: Path) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-9] + b"\0" * 5 + whole[-4:])
+    with pytest.raises(UserError, match="is damaged: it holds other numbers than were written"):
+        [load(file, name) for name in weights.read_header(file)["networks"]]
+
+
+def test_files_of_before_their_numbers_were_hashed(file: Path) -> None:
+    header, tensors = weights.read_header(file), load_file(file)
+    for entry in header["networks"].values():
+        assert len(entry.pop("state")) == 64
+    save_file(tensors, file, {"ganfeat": json.dumps(header)})
+    assert load(file)
+
+
 def test_checkpoints_and_run_folders(tmp_path: Path, networks: dict[str, Any]) -> None:
     prefixes = {"g": "generator.", "d": "discriminator.", "g_ema": "average."}
     described = {

@@ -3,11 +3,10 @@
 A generator, an encoder or a navigator; the last two with the generator that they were made with.
 """
 
-from pathlib import Path
-
 from ganfeat import backbone
 from ganfeat.backbone import BuiltOn, Generator
 from ganfeat.errors import UserError
+from ganfeat.files import expanded
 from ganfeat.loading import find_checkpoint, load_network, read_about
 from ganfeat.networks import AnyPath, Network
 
@@ -43,7 +42,7 @@ def name_of(path: AnyPath) -> str:
     Raises:
         UserError: there is none.
     """
-    if not Path(path).expanduser().exists():
+    if not expanded(path).exists():
         return GENERATOR  # a name such as ``embedded``; backbone.load knows, or says what is wrong
     about = read_about(path)
     if "networks" not in about:  # an official pickle

@@ -82,6 +82,8 @@ def check_values(config: dict[str, Any]) -> None:
             node[name] = fits(node[name], kind, key)
     if not config["paths"]["outputs"]:
         raise UserError("paths.outputs is empty: give a folder")
+    if config.get("init_from") == "":
+        raise UserError("init_from is empty: give a run, a checkpoint or a weights file, or null")
 
 
 def check_missing(config: dict[str, Any], experiment: str | None) -> None:

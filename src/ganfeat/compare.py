@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ganfeat.entry import typed_launcher
 from ganfeat.errors import Interrupted, UserError
-from ganfeat.files import locked
+from ganfeat.files import expanded, locked
 from ganfeat.report.checks import checks_of
 from ganfeat.report.document import Table, table
 from ganfeat.report.found import as_study
@@ -48,7 +48,7 @@ def run(config: Config, overrides: list[str]) -> None:
     if bool(config["study"]) == bool(config["runs"]):
         raise UserError("what is to be compared? give study=NAME or runs='PATTERN', one of them")
     if config["runs"]:
-        folder = Path(config["paths"]["outputs"]).expanduser() / "compare" / "runs"
+        folder = expanded(config["paths"]["outputs"]) / "compare" / "runs"
         results = found_results(config["runs"])
         study, done, absent = as_study(results, folder)
         publish(study, done, absent, pictures_of(results, done), config)
@@ -69,7 +69,7 @@ def run(config: Config, overrides: list[str]) -> None:
     show(overview(plan, config["jobs"]))
     if config["plan"]:
         return
-    logs = Path(config["paths"]["outputs"]).expanduser() / "compare" / study.name
+    logs = expanded(config["paths"]["outputs"]) / "compare" / study.name
     train = [sys.executable, str(Path(TRAIN).resolve())]
     if launcher:
         train += ["-m", *launcher]
@@ -107,15 +107,17 @@ def publish(
     from ganfeat.report.page import write_page
 
     tables = [p for p in summary(study, done, absent.failed).parts if isinstance(p, Table)]
-    for part in tables:
-        show(part)
     study.folder.mkdir(parents=True, exist_ok=True)
     figures = draw(study, done)
-    for path in [*write_tables(study, done, absent), *save_figures(figures, study.folder)]:
+    written = [*write_tables(study, done, absent), *save_figures(figures, study.folder)]
+    page = write_page(study, done, absent, figures, pictures)
+    for part in tables:  # once all is written: whoever reads may not read on
+        show(part)
+    for path in written:
         print(f"written to {path}")
+    print(f"the report: {page}")
     if config["logger"]["wandb"] != "off":
         send(study, tables, config)
-    print(f"the report: {write_page(study, done, absent, figures, pictures)}")
 
 
 def send(study: Study, tables: Sequence[Table], config: Config) -> None:
@@ -128,7 +130,7 @@ def send(study: Study, tables: Sequence[Table], config: Config) -> None:
         for i, t in enumerate(tables)
     }
     mode = wandb_mode(logger["wandb"])
-    log_tables(mode, logger["project"], f"compare/{study.name}", folder.expanduser(), plain)
+    log_tables(mode, logger["project"], f"compare/{study.name}", expanded(folder), plain)
 
 
 def overview(plan: Plan, jobs: int) -> Table:
@@ -151,7 +153,7 @@ def found_results(pattern: str) -> dict[str, Record]:
         UserError: there are none.
     """
     found: dict[str, Record] = {}
-    for name in sorted(glob(str(Path(pattern).expanduser()))):
+    for name in sorted(glob(str(expanded(pattern)))):
         path = Path(name) if name.endswith(".json") else Path(name) / "result.json"
         try:
             result = read_result(path) if path.is_file() else None

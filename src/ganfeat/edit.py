@@ -24,7 +24,7 @@ from ganfeat.encoders.ghfeat import GHFeatNet, latents
 from ganfeat.ending import told
 from ganfeat.errors import UserError
 from ganfeat.features import Features
-from ganfeat.files import check_writable
+from ganfeat.files import check_writable, expanded
 from ganfeat.loading import load_network
 from ganfeat.metrics.progress import progress_bar
 from ganfeat.networks import AnyPath
@@ -151,7 +151,7 @@ def read_image(path: Path, side: int) -> Tensor:
 
 def source_name(run: str) -> str:
     """What a navigator is called in the name of a picture: its run, or its file."""
-    path = Path(run).expanduser()
+    path = expanded(run)
     return path.name if path.is_dir() else path.stem
 
 

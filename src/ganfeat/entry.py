@@ -49,6 +49,7 @@ def entry_point(config_name: str, task: Task) -> None:
         sys.exit(failed.args[0])
     except BrokenPipeError:  # `--help | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
 
 
 def typed_launcher() -> list[str]:
@@ -67,15 +68,18 @@ def _sweep(main: Callable[[], object], typed: list[str]) -> None:
     usual = config_dir() / "paths" / "default.yaml"
     where = outputs[-1] if outputs else yaml.safe_load(usual.read_text())["outputs"]
     since = sweeps.begin(typed)
-    failed, code = 0, 0
+    failed: int | None = 0
+    code = 0
     try:
         main()
     except _JobFailed as first:
         code = first.args[0]
     finally:
         failed = sweeps.summary(where, since)
+    if failed is None and not code:
+        raise UserError("the sweep has no job: a list or range in it is empty")
     if failed or code:
-        raise _JobFailed(1 if failed > 1 else code or 1)
+        raise _JobFailed(1 if (failed or 0) > 1 else code or 1)
 
 
 def _arguments(argv: list[str], config_name: str) -> list[str]:

@@ -21,7 +21,7 @@ from ganfeat.exams import (
     make_judge,
     print_table,
 )
-from ganfeat.files import atomic_write, locked
+from ganfeat.files import atomic_write, expanded, locked
 from ganfeat.loading import find_checkpoint, load_network, read_about
 from ganfeat.metrics.measure import Result
 from ganfeat.networks import state_hash
@@ -112,7 +112,7 @@ def _measured(config: Config, overrides: list[str], path: Path, target: Path) ->
             if _typed(overrides, key):
                 raise UserError(f"{key}= is of a generator's samples, and {path} has none")
     dataset = build(data)
-    cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
+    cache = expanded(config["paths"]["outputs"]) / "cache"
     networks = make_judge(judge, measurements)
     if networks is not None:
         check_apart(networks, header.get("frozen", {}))
@@ -160,7 +160,7 @@ def _source(config: Config) -> tuple[Path, Path]:
     if bool(folder) == bool(checkpoint):
         raise UserError("what is to be measured? give run=FOLDER or checkpoint=FILE, one of them")
     if folder:
-        path = Path(folder).expanduser()
+        path = expanded(folder)
         if not (path / "config.yaml").is_file():
             raise UserError(f"{path} is no run folder: it holds no config.yaml")
         if not (path / "result.json").is_file():
@@ -170,10 +170,10 @@ def _source(config: Config) -> tuple[Path, Path]:
             )
         weights = path / "checkpoints" / "networks.safetensors"
         return weights if weights.is_file() else path, path / "result.json"
-    outputs = Path(config["paths"]["outputs"]).expanduser() / "evaluate"
+    outputs = expanded(config["paths"]["outputs"]) / "evaluate"
     if checkpoint in EMBEDDED:
         return embedded_file(checkpoint), outputs / checkpoint / "result.json"
-    path = Path(checkpoint).expanduser()
+    path = expanded(checkpoint)
     of_a_run = [path.parents[1].name] if path.parent.name == LAST_CHECKPOINT.parent.name else []
     return path, outputs / "-".join([*of_a_run, path.stem]) / "result.json"
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +12,7 @@ from ganfeat.build import build
 from ganfeat.errors import UserError
 from ganfeat.examiner import Examiner
 from ganfeat.features import AttributeScorer, Features
+from ganfeat.files import expanded
 from ganfeat.metrics.measure import OfNetwork
 from ganfeat.metrics.subject import Judge
 from ganfeat.metrics.value import Value
@@ -135,7 +135,7 @@ def exams(
         UserError: the judge is not there, it is a network that trains, or something cannot be
             measured.
     """
-    cache = Path(config["paths"]["outputs"]).expanduser() / "cache"
+    cache = expanded(config["paths"]["outputs"]) / "cache"
     watched, reported = (
         build_all(config["monitor"], "monitor"),
         all_measurements(config["metrics"], config["tasks"]),

@@ -69,6 +69,18 @@ def _create(temporary: Path, path: Path) -> BinaryIO:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path with its ``~`` or ``~somebody`` written out.
+
+    Raises:
+        UserError: there is no such home.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(f"{path}: there is no such home folder: write the path out") from None
+
+
 def check_writable(path: Path) -> None:
     """Refuse a file that cannot be written, before minutes are spent on what is to be in it.
 

@@ -1,5 +1,6 @@
 """One network from what a run leaves: a weights file, a checkpoint or the run's folder."""
 
+import pickle
 import textwrap
 import zipfile
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 
 from ganfeat.errors import UserError
+from ganfeat.files import expanded
 from ganfeat.networks import (
     AnyPath,
     Network,
@@ -85,7 +87,7 @@ def find_checkpoint(path: AnyPath) -> Path:
     """
     if not str(path):
         raise UserError("a path is empty: give a run folder, a checkpoint or a weights file")
-    file = Path(path).expanduser()
+    file = expanded(path)
     if file.is_dir():
         file = file / LAST_CHECKPOINT
     if not file.is_file():
@@ -107,6 +109,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         data = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a file of any other kind makes readers raise nearly anything
         reason = textwrap.shorten(str(error) or type(error).__name__, 100)
+        if isinstance(error, pickle.UnpicklingError):
+            reason = "it holds more than plain data"
+        if isinstance(error, zipfile.BadZipFile) and "networks" in _about_weights(file):
+            raise UserError(
+                f"{path} holds weights alone, which no run can go on from: init_from= takes them"
+            ) from error
         raise UserError(
             f"{path} is damaged, or no checkpoint of ganfeat ({reason}): give another one, or "
             "delete it to start from the beginning"
@@ -115,6 +123,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         case {"ganfeat": {"networks": dict()}, "state_dict": dict()}:
             return dict(data)
     raise UserError(f"{path} is no checkpoint of ganfeat: it does not describe its networks")
+
+
+def _about_weights(file: Path) -> dict[str, Any]:
+    """What a safetensors file of ours says of itself; nothing where it is none."""
+    try:
+        return read_header(file)
+    except UserError:
+        return {}
 
 
 def _from_checkpoint(path: Path, network: str) -> Packed:

@@ -49,11 +49,12 @@ class Network(nn.Module):
 
 
 class Packed(NamedTuple):
-    """A network as plain data: its class, its arguments and its state dict."""
+    """A network as plain data: its class, its arguments, its state dict and a hash of that."""
 
     kind: type[Network]
     config: dict[str, Any]
     tensors: dict[str, Tensor]
+    state: str | None = None  # older files do not say
 
 
 def save_networks(
@@ -61,14 +62,19 @@ def save_networks(
 ) -> None:
     """Write networks by their names to a safetensors file, whole or not at all.
 
-    ``header`` is plain data about them (source, licence); class and config are added here.
+    ``header`` is plain data about them (source, licence); class, config and a hash of the numbers
+    are added here.
     """
     tensors = {
         f"{name}.{key}": value.detach().cpu().contiguous()
         for name, network in networks.items()
         for key, value in network.state_dict().items()
     }
-    text = json.dumps({**header, "format": FORMAT, "networks": describe(networks)})
+    described = {
+        name: {**entry, "state": state_hash(networks[name])}
+        for name, entry in describe(networks).items()
+    }
+    text = json.dumps({**header, "format": FORMAT, "networks": described})
     with atomic_write(path) as file:
         file.write(to_bytes(tensors, {"ganfeat": text}))
 
@@ -139,6 +145,8 @@ def build(packed: Packed, where: str) -> Network:
         with torch.device("meta"):  # nor memory, before the shapes are known to fit
             expected = _blank(packed, where).state_dict()
         _check_state(packed.tensors, expected, where)
+        if packed.state not in (None, tensors_hash(packed.tensors)):
+            raise UserError(f"{where} is damaged: it holds other numbers than were written")
         network = _blank(packed, where)
     if torch.get_default_device().type != "meta":  # there, as part of another network, it is blank
         network.load_state_dict(packed.tensors)
@@ -221,7 +229,7 @@ def packed(entry: Any, tensors: dict[str, Tensor], path: Path) -> Packed:
     """A network as a header describes it."""
     match entry:
         case {"class": str(kind), "config": dict(config)}:
-            return Packed(_class(kind, path), config, tensors)
+            return Packed(_class(kind, path), config, tensors, entry.get("state"))
     raise UserError(f"{path} describes a network without class and config: its header is damaged")
 
 

@@ -17,9 +17,11 @@ def chosen_seeds(study: Study, seeds: int | list[int] | None) -> list[int]:
     """Those that are wanted.
 
     Raises:
-        UserError: the study has not got one of them.
+        UserError: the study has not got one of them, or there are none.
     """
     wanted = study.seeds if seeds is None else seeds if isinstance(seeds, list) else [seeds]
+    if not wanted:
+        raise UserError(f"seeds=[] chooses none: the study {study.name} has {study.seeds}")
     if unknown := [seed for seed in wanted if seed not in study.seeds]:
         raise UserError(f"seeds={unknown[0]}: the study {study.name} has {study.seeds}")
     return wanted
@@ -29,9 +31,11 @@ def chosen_arms(study: Study, arms: str | list[str] | None) -> list[str]:
     """Those that are wanted.
 
     Raises:
-        UserError: the study has not got one of them.
+        UserError: the study has not got one of them, or there are none.
     """
     wanted = [*study.arms] if arms is None else arms if isinstance(arms, list) else [arms]
+    if not wanted:
+        raise UserError(f"arms=[] chooses none: the study has {', '.join(study.arms)}")
     if unknown := [arm for arm in wanted if arm not in study.arms]:
         raise UserError(f"arms={unknown[0]} is no arm; {suggest(unknown[0], study.arms)}")
     return wanted

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ganfeat.errors import UserError
-from ganfeat.files import atomic_write
+from ganfeat.files import atomic_write, expanded
 
 SWEEP = "GANFEAT_SWEEP"  # the environment variable that tells jobs which sweep they are of
 SCRIPT = "GANFEAT_SCRIPT"  # and the file that began it
@@ -33,7 +33,7 @@ def begin(line: Sequence[str]) -> float:
 
 def folder(outputs: str) -> Path:
     """Where the jobs of the sweep that has begun tell of themselves."""
-    return Path(outputs).expanduser() / "multirun" / os.environ.get(SWEEP, "sweep")
+    return expanded(outputs) / "multirun" / os.environ.get(SWEEP, "sweep")
 
 
 def tell(outputs: str, job: int, overrides: Sequence[str], found: Any, error: str | None) -> None:
@@ -71,16 +71,16 @@ def objective_of(found: Any, name: str) -> float:
     return float(value)
 
 
-def summary(outputs: str, since: float) -> int:
+def summary(outputs: str, since: float) -> int | None:
     """Print a line for each job that has told of itself since the sweep began.
 
     Returns:
-        How many of them have failed.
+        How many of them have failed; None where there is no job.
     """
     paths = [p for p in folder(outputs).glob("*.json") if p.stat().st_mtime >= since - 1]
     jobs = [json.loads(p.read_text()) for p in sorted(paths, key=lambda p: int(p.stem))]
     if not jobs:
-        return 0
+        return None
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

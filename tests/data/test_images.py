@@ -19,6 +19,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from ganfeat.data.images import ImageDataset
+from ganfeat.data.pixels import decode
 from ganfeat.errors import UserError
 
 NAMES = [f"{c}/{i}.png" for c in ("cat", "dog") for i in range(4)]
@@ -163,6 +164,13 @@ def test_16_bits_become_8(tmp_path: Path, kind: str, suffix: str) -> None:
     levels = np.linspace(0, 65535, 256).round().astype(np.uint16).reshape(16, 16)
     got = only(tmp_path, encoded(Image.fromarray(levels), kind), suffix)
     assert np.array_equal(got[:, :, 0], np.arange(256, dtype=np.uint8).reshape(16, 16))
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_32_bits_have_no_range(kind: type) -> None:
+    """Divided as 16 bits are they would come out as black or white."""
+    with pytest.raises(ValueError, match="32 bits, of a range that no file states"):
+        decode(encoded(Image.fromarray(np.arange(256, dtype=kind).reshape(16, 16)), "TIFF"))
 
 
 def test_transparent_is_white(tmp_path: Path) -> None:

@@ -587,11 +587,28 @@ def test_no_study(tmp_path: Path) -> None:
         read_study(lab.folder)
 
 
+def test_no_key_of_a_study_stands_twice(lab: Lab) -> None:
+    """The second check of a name, or arm, would silently take the place of the first."""
+    whole = (lab.folder / "study.yaml").read_text()
+    for twice in ("question: again\n", "more_checks: {a: x > 1, a: x > 0}\n"):
+        (lab.folder / "study.yaml").write_text(whole + twice)
+        with pytest.raises(UserError, match=r"(question|a) stands twice .*, line \d+"):
+            read_study(lab.folder)
+
+
 def test_a_damaged_record_is_told(lab: Lab) -> None:
     lab.run()
     (lab.folder / "runs" / "more-s0.json").write_text("{")
     with pytest.raises(UserError, match=r"more-s0\.json cannot be read"):
         lab.run()
+
+
+def test_a_record_of_another_seed_is_none(lab: Lab) -> None:
+    lab.run()
+    runs = lab.folder / "runs"
+    (runs / "more-s1.json").write_text(json.dumps(lab.record("more-s0") | {"seed": 0}))
+    with pytest.raises(UserError, match=r"more-s1\.json cannot be read \(it is of seed 0\)"):
+        lab.states()
 
 
 def test_large_numbers_are_written_out() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from PIL import Image
 
 from ganfeat.backbone import Generator, load
 from ganfeat.config import compose
@@ -415,9 +416,32 @@ def test_what_a_run_starts_from_is_checked_first(tmp_path: Path) -> None:
         tiny.train(tmp_path / "b", f"resume={folder}", "total_kimg=0.064")
     with pytest.raises(UserError, match="give one"):
         tiny.train(tmp_path / "b", f"resume={folder}", f"init_from={folder}")
+    weights = folder / "checkpoints" / "networks.safetensors"
+    with pytest.raises(UserError, match=r"holds weights alone, .*: init_from= takes them"):
+        tiny.train(tmp_path / "b", f"resume={weights}")
+    with pytest.raises(UserError, match="init_from is empty: give a run"):
+        tiny.train(tmp_path / "b", "init_from=")
     (folder / "result.json").unlink()  # unfinished, with a checkpoint of its own
     with pytest.raises(UserError, match="nowhere does not exist"):
         tiny.train(tmp_path, "resume=nowhere")
+    other = tmp_path / "b" / "stylegan2_synthfaces"
+    other /= tiny.train(tmp_path / "b", "total_kimg=0.008")["run"]
+    with pytest.raises(UserError, match=f"that did not begin at {other}: resume=auto goes on"):
+        tiny.train(tmp_path, f"resume={other}")
+
+
+def test_other_photographs_in_the_place_of_those_it_began_with(tmp_path: Path) -> None:
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for i in range(9):
+        Image.new("RGB", (16, 16), (25 * i, 99, 9)).save(folder / f"{i}.png")
+    line = ["data=images", f"data.path={folder}", "data.resolution=16"]
+    run = tiny.train(tmp_path / "a", *line, "total_kimg=0.016")["run"]
+    began = f"resume={tmp_path / 'a' / 'stylegan2_synthfaces' / run}"
+    assert tiny.train(tmp_path / "b", *line, began, "total_kimg=0.024")["kimg"] == 0.024
+    (folder / "3.png").unlink()
+    with pytest.raises(UserError, match=r"trained on other files than those that .*photographs"):
+        tiny.train(tmp_path / "c", *line, began, "total_kimg=0.032")
 
 
 @pytest.mark.parametrize("damage", [b"{", b"null", b"[1]", b"{}", b"\xff\xfe"])

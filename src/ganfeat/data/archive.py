@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from ganfeat.errors import UserError
+from ganfeat.files import expanded
 
 # A list of our own, not Pillow's: which files count as images, and hence every index, subset and
 # part, must not change with the version of a library.
@@ -34,7 +35,7 @@ def open_archive(path: str | os.PathLike[str]) -> "Archive":
     """
     if not os.fspath(path):
         raise UserError("no path of data was given: expected a folder or a zip of images")
-    path = Path(path).expanduser()
+    path = expanded(path)
     if not path.exists():
         raise UserError(f"{path} does not exist: give the path of a folder or a zip of images")
     try:

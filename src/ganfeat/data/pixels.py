@@ -19,20 +19,22 @@ def decode(data: bytes) -> Image.Image:
     first frame is taken, and a camera's EXIF rotation is applied.
 
     Raises:
-        ValueError: no image, or floating-point pixels, whose range no file states.
+        ValueError: no image, or pixels of 32 bits, whose range no file states.
         Exception: nearly anything, by Pillow's decoders, on damaged files.
     """
     try:
         image: Image.Image = Image.open(BytesIO(data))
     except UnidentifiedImageError:
         raise ValueError("no image, or of a format that Pillow does not know") from None
+    # Where these two say 32 bits they hold 16.
+    unsure = image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM"))
+    if unsure:
+        raise ValueError("its pixels have 32 bits, of a range that no file states: save 8 or 16")
     if "exif" in image.info:
         image = ImageOps.exif_transpose(image)
     if image.mode == "RGB" and "transparency" not in image.info:
         image.load()
         return image
-    if image.mode == "F":
-        raise ValueError("its pixels are floating-point: save it with 8 or 16 bits")
     if image.mode.startswith("I"):  # convert("L") would clip 16 bits at 255
         grey = np.asarray(image).astype(np.float32) / 257
         image = Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))

@@ -29,7 +29,7 @@ from ganfeat.data.pixels import Fit, check_resolution
 from ganfeat.data.squares import Job, convert_all
 from ganfeat.ending import told
 from ganfeat.errors import Interrupted, UserError
-from ganfeat.files import disk_full
+from ganfeat.files import disk_full, expanded
 
 _SETTINGS = "prepare.json"  # the zip's first entry: what it was made of
 _LABELS = "dataset.json"  # its last
@@ -74,7 +74,7 @@ def prepare(
     Raises:
         UserError: nothing to read or nothing readable, `dst` exists or cannot be written.
     """
-    dst = Path(dst).expanduser()
+    dst = expanded(dst)
     if fit not in get_args(Fit):
         raise UserError(f"fit is {fit}: expected one of {', '.join(get_args(Fit))}")
     if dst.suffix != ".zip" or dst.is_dir():
@@ -83,7 +83,7 @@ def prepare(
     if workers is not None and not 1 <= workers <= most:
         raise UserError(f"workers is {workers}: expected 1 to {most} on this machine")
     check_resolution(resolution)
-    source = Path(src).expanduser()
+    source = expanded(src)
     if source.exists() and dst.exists() and dst.samefile(source):
         raise UserError(f"{dst} is the source itself: give another name to write")
     job = Job(open_archive(src), resolution, fit)

@@ -1,7 +1,6 @@
 """Attribute classifiers of any project, as TorchScript."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -9,6 +8,7 @@ from torch import Tensor
 from ganfeat.errors import UserError
 from ganfeat.features.embedded import freeze
 from ganfeat.features.network import AttributeScorer, Resize, resized, standardise
+from ganfeat.files import expanded
 
 
 class ScriptedAttributes(AttributeScorer):
@@ -45,7 +45,7 @@ class ScriptedAttributes(AttributeScorer):
         self.size, self.rule, self.resize = size, resize, f"{resize} to {size}"
         self.mean, self.std = tuple(mean), tuple(std)
         self.settings = {"mean": list(mean), "std": list(std), "attributes": self.attributes}
-        file = Path(path).expanduser()
+        file = expanded(path)
         if not file.is_file():
             raise UserError(f"there are no attribute classifiers at {file}: give their TorchScript")
         try:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ganfeat.errors import UserError
+from ganfeat.files import expanded
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def find(published: Published, path: str | None = None, download: bool = False) 
     """
     cache = Path(torch.hub.get_dir()) / "checkpoints" / published.cached
     if path is not None:
-        given = Path(path).expanduser()
+        given = expanded(path)
         places = [given / published.file if given.is_dir() else given]
     else:
         places = [cache, *_on_hub(published)]

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ganfeat.errors import UserError
 from ganfeat.features import AttributeScorer, Features
+from ganfeat.files import expanded
 from ganfeat.metrics.measure import OfGenerator, Result, Subject
 from ganfeat.metrics.progress import Progress
 from ganfeat.metrics.rows import Rows, finite
@@ -272,7 +273,7 @@ def scores_of(network: AttributeScorer, images: Tensor, names: list[str]) -> Ten
 def read_direction(path: Path) -> Tensor:
     """A direction from a file of numpy's; nothing in it is executed."""
     try:
-        found = np.load(path.expanduser(), allow_pickle=False)
+        found = np.load(expanded(path), allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise UserError(
             f"{path} cannot be read as a direction ({error}): save it with numpy.save"

@@ -16,7 +16,7 @@ import yaml
 
 from ganfeat.files import atomic_write
 from ganfeat.report.study import Study
-from ganfeat.results import LAST_CHECKPOINT, read_result
+from ganfeat.results import LAST_CHECKPOINT, read_result, unreadable
 
 Record = dict[str, Any]
 
@@ -58,8 +58,15 @@ class Run:
         return self.name
 
     def record(self) -> Record | None:
-        """Its record as it stands, None where there is none."""
-        return read_result(self.path)
+        """Its record as it stands, None where there is none.
+
+        Raises:
+            UserError: it cannot be understood, or is of another seed.
+        """
+        found = read_result(self.path)
+        if found is not None and found.get("seed", self.seed) != self.seed:
+            raise unreadable(self.path, f"it is of seed {found['seed']}")
+        return found
 
     def state(self) -> str:
         """``done``, or why it is not.
@@ -203,4 +210,4 @@ class Plan:
 
 def measuring(record: Record) -> float:
     """Seconds that measuring took. Values that were measured together have the same each."""
-    return float(sum({value.get("seconds", 0.0) for value in record.get("metrics", [])}))
+    return float(sum({value.get("seconds") or 0.0 for value in record.get("metrics", [])}))

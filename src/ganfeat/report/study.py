@@ -85,7 +85,7 @@ def read_study(folder: Path) -> Study:
     """
     path = folder / "study.yaml"
     try:
-        plain = yaml.safe_load(path.read_text())
+        plain = yaml.load(path.read_text(), _EachKeyOnce)
     except FileNotFoundError:
         names = sorted(found.parent.name for found in folder.parent.glob("*/study.yaml"))
         if not names:
@@ -150,6 +150,20 @@ def read_study(folder: Path) -> Study:
     for arm in arms:
         _check_starts(study, arm, path)
     return study
+
+
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML in which no key may stand twice, where the last would silently replace the others."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for i, key in enumerate(keys):
+            if key in keys[:i]:
+                raise yaml.MarkedYAMLError(
+                    problem=f"{key} stands twice", problem_mark=node.value[i][0].start_mark
+                )
+        return super().construct_mapping(node, deep)
 
 
 def _check_part(study: Study, part: str, path: Path) -> None:

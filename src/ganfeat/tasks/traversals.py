@@ -20,6 +20,7 @@ from ganfeat.backbone.navigator import Navigator, load_navigator
 from ganfeat.ending import told
 from ganfeat.errors import UserError
 from ganfeat.features.network import to_uint8
+from ganfeat.files import expanded
 from ganfeat.loading import named_paths
 from ganfeat.metrics.evaluation import labelled
 from ganfeat.metrics.subject import BLOCK, Samples
@@ -117,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not 0 < given.range < 100:
             raise UserError(f"--range={given.range:g}: give a number of steps, above 0, below 100")
         named = named_paths(given.navigators)
-        found = {name: measured(Path(path).expanduser()) for name, path in named.items()}
+        found = {name: measured(expanded(path)) for name, path in named.items()}
         columns = {
             name: column(one, given.sample, given.range, given.frames, given.seed)
             for name, one in found.items()

@@ -78,6 +78,11 @@ def check_resumable(path: Path, method: Any, config: dict[str, Any]) -> float:
                 f"{path} looked with other weights of {key} than these ({here[:8]}): restore them, "
                 "or start again with force=true"
             )
+    if (listed := about.get("listed")) and listed != method.listed:
+        raise UserError(
+            f"{path} was trained on other files than those that {config['data']['path']} has now: "
+            "restore them, or start again with force=true"
+        )
     theirs, ours = (
         {key: value for key, value in keys(of).items() if not isinstance(value, dict)}
         for of in (about["config"], config)

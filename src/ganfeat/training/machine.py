@@ -66,6 +66,8 @@ def prepare(device: str, threads: int | None, allocator: str) -> None:
     if (allocator == "on" or (allocator == "auto" and device == "cpu")) and not keep_memory():
         log.info("this C library has no mallopt: training is slower by a tenth or more")
     torch.backends.cudnn.benchmark = True
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()  # an earlier job of a sweep may have run in here
 
 
 @contextmanager
@@ -112,7 +114,7 @@ def processor() -> str:
 
 
 def peak_memory() -> int:
-    """The most bytes this process has held: on the GPU where it uses one, else resident."""
+    """The most bytes held: on the GPU since `prepare`, else resident in this process ever."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0:
         return torch.cuda.max_memory_allocated()
     unit = 1 if sys.platform == "darwin" else 1024

@@ -81,6 +81,7 @@ class Method(LightningModule):
         self.run_config: dict[str, Any] = {}
         self.start: dict[str, str] = {}  # hashes of the networks that init_from= gave
         self.licence = "MIT"  # of what it trains: that of the weights that init_from= gave
+        self.listed: str | None = None  # a hash of names and sizes of the files it is trained on
         self.sessions: list[dict[str, Any]] = []  # who computed it: commit, machine, kimg from
 
     def phases(self) -> list[Phase]:
@@ -186,6 +187,7 @@ class Method(LightningModule):
             "start": self.start,
             "licence": self.licence,
             "sessions": self.sessions,
+            "listed": self.listed,
             "terms": self.terms.state_dict(),
         }
 

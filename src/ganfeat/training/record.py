@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ganfeat.errors import UserError
-from ganfeat.files import atomic_write, locked
+from ganfeat.files import atomic_write, expanded, locked
 from ganfeat.results import LAST_CHECKPOINT, read_result, unreadable, without_seed
 
 # What a run is does not depend on where, by whom or how often it is computed.
@@ -46,7 +46,7 @@ class RunFolder:
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
         self.id = run_id(config)
-        outputs = Path(config["paths"]["outputs"]).expanduser()
+        outputs = expanded(config["paths"]["outputs"])
         self.path: Path = outputs / config["experiment"] / self.id
         self.checkpoint = self.path / LAST_CHECKPOINT
         self.weights = self.checkpoint.with_name("networks.safetensors")

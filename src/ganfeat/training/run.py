@@ -110,7 +110,7 @@ class Outcome:
         broken_images: names of the images that could not be read.
         session: the commit and the machine that are at work now.
         sessions: those of every session whose training is in the weights, and the kimg at which
-            each began.
+            each began; ``resume`` is the other run that it went on from.
         metrics, arrays, pictures: what was measured at the end; of pictures the files' names.
     """
 
@@ -175,8 +175,9 @@ def _train(config: Config, folder: RunFolder, device: str, outcome: Outcome, exa
         data = make_data(config)
         method = make_method(config, data, device)
         ready = exams(method.artefact(), data.dataset, method.frozen()) if exams else Exams()
+        method.sessions = [{**outcome.session, "kimg": 0.0}]
         start, kimg = starting_point(config, folder, method)
-        method.sessions = [{**outcome.session, "kimg": kimg}]
+        method.sessions[-1]["kimg"] = kimg
         trainer, checkpoints = make_trainer(
             config, folder, device, outcome.clock, kimg, ready.monitor
         )

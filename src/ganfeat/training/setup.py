@@ -16,7 +16,7 @@ from ganfeat.backbone.loading import licence_of
 from ganfeat.build import build, locate, signature
 from ganfeat.data import DataModule
 from ganfeat.errors import UserError
-from ganfeat.loading import find_checkpoint
+from ganfeat.loading import find_checkpoint, read_checkpoint
 from ganfeat.processes import rank
 from ganfeat.training import machine
 from ganfeat.training.callbacks import Checkpoints, Clock, Monitor, Pictures, Snapshots, Ticks
@@ -91,6 +91,7 @@ def make_method(config: Config, data: DataModule, device: str) -> Method:
     method: Method = build(config["method"], **networks, **facts, **run, num_bf16_res=bf16_res)
     method.accumulate = config["trainer"]["accumulate"]
     method.run_config = config
+    method.listed = data.dataset.fingerprint().get("list_sha256")
     return method
 
 
@@ -111,6 +112,11 @@ def starting_point(config: Config, folder: RunFolder, method: Method) -> tuple[P
                 f"{folder.path} holds an unfinished run: resume=auto goes on with it, force=true "
                 "starts again"
             )
+        if given and not _began_at(folder.checkpoint, resume):
+            raise UserError(
+                f"{folder.path} holds an unfinished run that did not begin at {resume}: "
+                "resume=auto goes on with it, force=true sets it aside"
+            )
         path = folder.checkpoint  # this run's own is further on than the one it resumed from
     if path is None:
         if config["init_from"]:
@@ -125,7 +131,15 @@ def starting_point(config: Config, folder: RunFolder, method: Method) -> tuple[P
             "longer, or resume from an earlier checkpoint"
         )
     log.info("resuming from %s at %.4g kimg", path, kimg)
+    if path != folder.checkpoint:
+        method.sessions[-1]["resume"] = resume
     return path, kimg
+
+
+def _began_at(checkpoint: Path, resume: str) -> bool:
+    """Whether a session of this checkpoint's run went on from what ``resume=`` names."""
+    sessions = read_checkpoint(checkpoint)["ganfeat"].get("sessions", [])
+    return any(session.get("resume") == resume for session in sessions)
 
 
 def make_trainer(

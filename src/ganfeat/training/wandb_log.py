@@ -12,6 +12,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 
 from ganfeat.errors import UserError
+from ganfeat.files import expanded
 from ganfeat.pictures import frames_of, save_gif
 from ganfeat.results import folder_of_run
 from ganfeat.training.csv_log import KIMG, CSVLog
@@ -27,7 +28,7 @@ def wandb_mode(wanted: str) -> str:
         raise UserError(f"logger.wandb={wanted} does not exist: auto, online, offline or off")
     if wanted != "auto":
         return wanted
-    netrc = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
+    netrc = expanded(os.environ.get("NETRC", "~/.netrc"))
     has_key = bool(os.environ.get("WANDB_API_KEY"))
     has_key = has_key or (netrc.exists() and "wandb" in netrc.read_text())
     return "online" if has_key else "offline"

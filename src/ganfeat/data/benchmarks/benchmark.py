@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from ganfeat.data.archive import image_key, sha256_of
 from ganfeat.data.pixels import check_resolution, decode, fit_square
 from ganfeat.errors import UserError
+from ganfeat.files import expanded
 from ganfeat.ranges import Count
 
 Array = NDArray[Any]
@@ -59,7 +60,7 @@ class Benchmark(Dataset[dict[str, Tensor]], ABC):
         extras: Iterable[str] = (),
         crop: Count | None = None,
     ) -> None:
-        self.path, self.resolution = Path(path).expanduser(), check_resolution(resolution)
+        self.path, self.resolution = expanded(path), check_resolution(resolution)
         self.split, self.crop, self.extras = split, crop, tuple(extras)
         if not self.path.is_dir():
             raise UserError(f"{self.path} is no folder: give data.path, where {self.name} lies")
