@@ -351,6 +351,10 @@ def test_what_made_the_records_is_said_of_every_session(tmp_path: Path) -> None:
     assert "Records of 2 commits: new, old." in lab.report()
     assert "Records of 2 processors: Epyc, Xeon." in lab.report()
     assert "Xeon; Epyc" in lab.report()  # what the arm cost
+    unsaid = {"commit": None, "machine": {}, "kimg": 0}  # an older version's
+    file.write_text(json.dumps({**record, "sessions": [unsaid, late]}))
+    assert "Records of 2 commits: new, unknown." in lab.report()
+    assert "Records of 3 processors: Epyc, Xeon, unknown." in lab.report()
 
 
 def test_one_that_is_killed_says_so(tmp_path: Path) -> None:

@@ -87,12 +87,15 @@ def sections(study: Study, done: Records, absent: Absent) -> list[Section]:
     return found
 
 
+UNSAID = "unknown"  # of a session that an older version began
+
+
 def origin(done: Records) -> list[str]:
     """What made the records, where it is not the same for all."""
     sessions = [session for record in done.values() for session in sessions_of(record)]
     found = {
-        "commits": {str(one.get("commit")) for one in sessions},
-        "processors": {str(one.get("machine", {}).get("device")) for one in sessions},
+        "commits": {str(one.get("commit") or UNSAID) for one in sessions},
+        "processors": {str(one.get("machine", {}).get("device") or UNSAID) for one in sessions},
     }
     return [
         f"Records of {len(names)} {what}: {', '.join(sorted(names))}."

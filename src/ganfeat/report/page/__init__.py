@@ -229,8 +229,9 @@ def _run(arm: str, seed: int, record: Record) -> dict[str, Any]:
 
 def _session(one: Mapping[str, Any]) -> str:
     """A part of a run that was resumed."""
-    device = one.get("machine", {}).get("device")
-    return f"from {one.get('kimg')} kimg at {one.get('commit')} on {device}"
+    commit = one.get("commit") or "an unknown commit"
+    device = one.get("machine", {}).get("device") or "an unknown machine"
+    return f"from {one.get('kimg')} kimg at {commit} on {device}"
 
 
 def _quoted(text: str) -> str:
