@@ -68,18 +68,15 @@ def _sweep(main: Callable[[], object], typed: list[str]) -> None:
     usual = config_dir() / "paths" / "default.yaml"
     where = outputs[-1] if outputs else yaml.safe_load(usual.read_text())["outputs"]
     since = sweeps.begin(typed)
-    failed: int | None = 0
-    code = 0
+    failed, code = 0, 0
     try:
         main()
     except _JobFailed as first:
         code = first.args[0]
     finally:
         failed = sweeps.summary(where, since)
-    if failed is None and not code:
-        raise UserError("the sweep has no job: a list or range in it is empty")
     if failed or code:
-        raise _JobFailed(1 if (failed or 0) > 1 else code or 1)
+        raise _JobFailed(1 if failed > 1 else code or 1)
 
 
 def _arguments(argv: list[str], config_name: str) -> list[str]:

@@ -146,7 +146,9 @@ def build(packed: Packed, where: str) -> Network:
             expected = _blank(packed, where).state_dict()
         _check_state(packed.tensors, expected, where)
         if packed.state not in (None, tensors_hash(packed.tensors)):
-            raise UserError(f"{where} is damaged: it holds other numbers than were written")
+            raise UserError(
+                f"{where} is damaged: it holds other numbers than were written. Restore it"
+            )
         network = _blank(packed, where)
     if torch.get_default_device().type != "meta":  # there, as part of another network, it is blank
         network.load_state_dict(packed.tensors)

@@ -71,16 +71,17 @@ def objective_of(found: Any, name: str) -> float:
     return float(value)
 
 
-def summary(outputs: str, since: float) -> int | None:
+def summary(outputs: str, since: float) -> int:
     """Print a line for each job that has told of itself since the sweep began.
 
     Returns:
-        How many of them have failed; None where there is no job.
+        How many of them have failed.
     """
     paths = [p for p in folder(outputs).glob("*.json") if p.stat().st_mtime >= since - 1]
     jobs = [json.loads(p.read_text()) for p in sorted(paths, key=lambda p: int(p.stem))]
     if not jobs:
-        return None
+        print("no job of this sweep is known here: is a list or range empty?", file=sys.stderr)
+        return 0
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -428,6 +428,7 @@ def test_what_a_run_starts_from_is_checked_first(tmp_path: Path) -> None:
     other /= tiny.train(tmp_path / "b", "total_kimg=0.008")["run"]
     with pytest.raises(UserError, match=f"that did not begin at {other}: resume=auto goes on"):
         tiny.train(tmp_path, f"resume={other}")
+    assert tiny.train(tmp_path, f"resume={folder}")["status"] == "finished"  # its own
 
 
 def test_other_photographs_in_the_place_of_those_it_began_with(tmp_path: Path) -> None:

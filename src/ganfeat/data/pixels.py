@@ -26,9 +26,8 @@ def decode(data: bytes) -> Image.Image:
         image: Image.Image = Image.open(BytesIO(data))
     except UnidentifiedImageError:
         raise ValueError("no image, or of a format that Pillow does not know") from None
-    # Where these two say 32 bits they hold 16.
-    unsure = image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM"))
-    if unsure:
+    # PNG and PPM of mode I hold 16 bits.
+    if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
         raise ValueError("its pixels have 32 bits, of a range that no file states: save 8 or 16")
     if "exif" in image.info:
         image = ImageOps.exif_transpose(image)

@@ -112,7 +112,8 @@ def starting_point(config: Config, folder: RunFolder, method: Method) -> tuple[P
                 f"{folder.path} holds an unfinished run: resume=auto goes on with it, force=true "
                 "starts again"
             )
-        if given and not _began_at(folder.checkpoint, resume):
+        own = path is None or path.samefile(folder.checkpoint)
+        if not own and not _began_at(folder.checkpoint, resume):
             raise UserError(
                 f"{folder.path} holds an unfinished run that did not begin at {resume}: "
                 "resume=auto goes on with it, force=true sets it aside"
